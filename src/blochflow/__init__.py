@@ -1,0 +1,46 @@
+"""Blochflow: what the semiclassical theory of Bloch electrons predicts for a crystal."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_MODULES = {"geometry": "geometry", "response": "response", "plot": "plot", "zoo": "models.zoo"}
+_NAMES = {
+    "Lattice": "core.lattice",
+    "NATURAL": "core.units",
+    "EV_ANGSTROM": "core.units",
+    "Units": "core.units",
+    "BlochflowError": "core.errors",
+    "BlochflowWarning": "core.errors",
+    "ValidityWarning": "core.errors",
+    "FileWarning": "core.errors",
+    "FileFormatError": "core.errors",
+    "JobError": "core.errors",
+    "UserModelError": "core.errors",
+    "DegenerateBandsError": "core.errors",
+    "NonFiniteError": "core.errors",
+    "ConvergenceError": "core.errors",
+    "TightBinding": "models.tight_binding",
+    "LatticeModel": "models.bloch",
+    "ContinuumModel": "models.continuum",
+    "read_wannier90": "models.wannier90",
+    "write_wannier90": "models.wannier90",
+    "from_pythtb": "models.interop",
+    "from_tbmodels": "models.interop",
+    "bands": "geometry.bands",
+    "Bands": "geometry.bands",
+    "Subspace": "geometry.subspace",
+    "Tolerance": "zone.tolerance",
+    "Execution": "execution.threads",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _NAMES:
+        return getattr(importlib.import_module(f"blochflow.{_NAMES[name]}"), name)
+    if name in _MODULES:
+        return importlib.import_module(f"blochflow.{_MODULES[name]}")
+    raise AttributeError(f"module 'blochflow' has no attribute {name!r}")

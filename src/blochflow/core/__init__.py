@@ -1,0 +1,1 @@
+"""Units, lattices, argument checks, errors and labelled results: no physics."""

@@ -1,0 +1,61 @@
+"""Argument checks at the public boundary: "Argument `x` must ..., but ..."."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+
+def fail(name: str, must: str, but: str) -> ValueError:
+    """The one wording of a wrong argument; the caller raises what this returns."""
+    return ValueError(f"Argument `{name}` must {must}, but {but}.")
+
+
+def as_real_array(value: Any, name: str, *, max_ndim: int = 1, positive: bool | None = None) -> np.ndarray:
+    """Convert to a finite float64 array of at most ``max_ndim`` dimensions.
+
+    ``positive=True`` asks for values > 0, ``positive=False`` for values >= 0.
+    """
+    try:
+        array = np.asarray(value, dtype=np.float64)
+    except (TypeError, ValueError) as exc:
+        raise fail(name, "be a real number or an array of real numbers", f"is {value!r}") from exc
+    if array.ndim > max_ndim:
+        raise fail(name, f"have at most {max_ndim} dimension(s)", f"has shape {array.shape}")
+    if array.size == 0:
+        raise fail(name, "hold at least one number", "is empty")
+    if not np.all(np.isfinite(array)):
+        raise fail(name, "be finite", f"holds {array[~np.isfinite(array)].flat[0]}")
+    if positive is True and np.any(array <= 0):
+        raise fail(name, "be greater than 0", f"holds {array.min()}")
+    if positive is False and np.any(array < 0):
+        raise fail(name, "not be negative", f"holds {array.min()}")
+    return array
+
+
+def as_wavevectors(k: Any, dimension: int) -> np.ndarray:
+    """Host-side check of Cartesian wave vectors: shape (d,) or (K, d), finite."""
+    array = as_real_array(k, "k", max_ndim=2)
+    if array.ndim == 0 and dimension == 1:
+        array = array.reshape(1)
+    if array.ndim == 0 or array.shape[-1] != dimension:
+        raise fail("k", f"have shape ({dimension},) or (K, {dimension})", f"has shape {array.shape}")
+    return array
+
+
+def nearest(word: str, choices: Iterable[str]) -> str | None:
+    """The choice closest to ``word``, or None when nothing is close."""
+    matches = difflib.get_close_matches(str(word), list(choices), n=1, cutoff=0.5)
+    return matches[0] if matches else None
+
+
+def as_choice(value: Any, name: str, choices: Sequence[str]) -> str:
+    """Check that ``value`` is one of ``choices``; the error names the nearest."""
+    if value in choices:
+        return str(value)
+    hint = nearest(value, choices) if isinstance(value, str) else None
+    suffix = f" (did you mean {hint!r}?)" if hint else ""
+    raise fail(name, f"be one of {', '.join(map(repr, choices))}", f"is {value!r}{suffix}")

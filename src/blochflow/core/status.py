@@ -1,0 +1,19 @@
+"""How a computation ended; each text is the sentence the user reads."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """Outcome of an integral over the Brillouin zone."""
+
+    CONVERGED = "converged"
+    NOT_CONVERGED = (
+        "not converged: the largest allowed number of k points was used before the tolerance was met; raise "
+        "Tolerance(max_evaluations=...), loosen rtol, or raise the temperature"
+    )
+    FIXED_GRID = (
+        "not converged on the requested grid: the difference from the grid with half the points per axis exceeds the "
+        "tolerance; use a finer `grid`, or leave `grid` out to refine automatically"
+    )

@@ -1,0 +1,32 @@
+"""Band geometry at k: curvature, metric, moments, masses, topology.  All functions take `Bands` or a model."""
+
+from blochflow.geometry.connection import berry_connection
+from blochflow.geometry.curvature import berry_curvature, non_abelian_curvature, to_axial
+from blochflow.geometry.expectation import expectation
+from blochflow.geometry.mass import inverse_mass
+from blochflow.geometry.metric import (
+    band_normalised_metric,
+    berry_connection_polarizability,
+    quantum_geometric_tensor,
+    quantum_metric,
+)
+from blochflow.geometry.moment import orbital_moment
+from blochflow.geometry.spread import wannier_spread
+from blochflow.geometry.topology import chern_number, wilson_loop
+
+__all__ = [
+    "band_normalised_metric",
+    "berry_connection",
+    "berry_connection_polarizability",
+    "berry_curvature",
+    "chern_number",
+    "expectation",
+    "inverse_mass",
+    "non_abelian_curvature",
+    "orbital_moment",
+    "quantum_geometric_tensor",
+    "quantum_metric",
+    "to_axial",
+    "wannier_spread",
+    "wilson_loop",
+]

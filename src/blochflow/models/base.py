@@ -1,0 +1,226 @@
+"""What every model offers: its matrices at k, parameters, operators, units.
+
+    H(k) acts on cell-periodic states; orbital positions are in the phases ("convention I").
+    covariant gradient:  V_a = U^+ (d_a H + i [H, A_a]) U,   A_a = position matrices of the basis, if any
+
+A model is an immutable pytree: parameters, hoppings, positions and operators are float64/complex128 leaves, so
+new values neither recompile a kernel nor break differentiation.  Source of the conventions: Vanderbilt, "Berry
+Phases in Electronic Structure Theory" (2018), ch. 2-3; position matrices: Wang et al., PRB 74, 195118 (2006).
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import equinox as eqx
+import numpy as np
+
+from blochflow.core.backend import Array, jax, jnp
+from blochflow.core.checks import as_real_array, as_wavevectors, fail, nearest
+from blochflow.core.errors import NonFiniteError
+from blochflow.core.lattice import Lattice
+from blochflow.core.units import Units
+from blochflow.models.operators import as_operators, orbital_phases, resolve_operator, zeeman_term
+
+ModelT = TypeVar("ModelT", bound="AbstractModel")
+
+# Independent components of an antisymmetric tensor (a, b), ordered so that in 3D they are the axial vector x, y, z.
+PAIRS: dict[int, tuple[tuple[int, int], ...]] = {1: (), 2: ((0, 1),), 3: ((1, 2), (2, 0), (0, 1))}
+
+
+class BlochMatrices(eqx.Module):
+    """Matrices of a batch of k in the orbital basis.
+
+    Attributes
+    ----------
+    hamiltonian : (k, n, n)
+    gradient : (k, a, n, n)
+        d_a H, Cartesian.
+    position : (k, a, n, n) or None
+        Position matrices A_a of the basis beyond the orbital positions (Wannier input only).
+    position_curl : (k, p, n, n) or None
+        d_a A_b - d_b A_a for the pairs p of ``PAIRS[d]``.
+    """
+
+    hamiltonian: Array
+    gradient: Array
+    position: Array | None = None
+    position_curl: Array | None = None
+
+
+class AbstractModel(eqx.Module):
+    """Interface of all models; see `TightBinding`, `LatticeModel`, `ContinuumModel`."""
+
+    lattice: eqx.AbstractVar[Lattice | None]
+    orbitals: eqx.AbstractVar[Array | None]
+    parameters: eqx.AbstractVar[dict[str, Array]]
+    operators: eqx.AbstractVar[dict[str, Array]]
+    constant: eqx.AbstractVar[Array | None]
+    units: eqx.AbstractVar[Units]
+    spin_degeneracy: eqx.AbstractVar[int]
+    dimension: eqx.AbstractVar[int]
+    num_bands: eqx.AbstractVar[int]
+    name: eqx.AbstractVar[str]
+    notes: eqx.AbstractVar[tuple[str, ...]]
+
+    @property
+    def has_position_matrices(self) -> bool:
+        """True when the basis has position matrices beyond orbital centres (Wannier90 `_tb.dat`)."""
+        return False
+
+    def matrices(self, k: Array) -> BlochMatrices:
+        """H and its first derivatives for a batch k of shape (K, d); a pure kernel without checks."""
+        raise NotImplementedError
+
+    def hessian(self, k: Array) -> Array:
+        """Second derivatives d_a d_b H, shape (K, a, b, n, n)."""
+        raise NotImplementedError
+
+    def prepare_grid(self) -> Array | None:
+        """What `grid_matrices` needs and does not depend on k, computed once per integral."""
+        return None
+
+    def grid_matrices(self, axes: tuple[Array, ...], prepared: Array | None) -> BlochMatrices:
+        """`matrices` on the tensor product of reduced coordinates ``axes`` (last axis fastest)."""
+        return self.matrices(grid_points(self, axes))
+
+    def hamiltonian(self, k: Any) -> Array:
+        """H(k) for k of shape (d,) or (K, d), Cartesian.
+
+        Returns
+        -------
+        (n, n) or (K, n, n) complex array, in the model's energy unit.
+
+        Raises
+        ------
+        ValueError
+            k has the wrong number of components.
+        NonFiniteError
+            H(k) holds NaN or infinity.
+
+        Examples
+        --------
+        >>> import blochflow as bf
+        >>> bf.zoo.qwz().hamiltonian([0.0, 0.0]).shape
+        (2, 2)
+        """
+        if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((k, self))):
+            traced = jnp.asarray(k, dtype=jnp.float64)
+            matrix = self.matrices(jnp.atleast_2d(traced)).hamiltonian
+            return matrix if traced.ndim == 2 else matrix[0]
+        array = as_wavevectors(k, self.dimension)
+        matrix = _hamiltonian(self, jnp.atleast_2d(array))
+        check_finite(np.asarray(matrix), np.atleast_2d(array), "The Hamiltonian")
+        return matrix if array.ndim == 2 else matrix[0]
+
+    def operator(self, name: str) -> Array:
+        """(n, n) matrix of a named operator; ``"spin_z"`` is the third component of ``"spin"``."""
+        return resolve_operator(self.operators, name)
+
+    def operator_matrices(self, name: str, k: Array) -> Array:
+        """A named operator between cell-periodic states at a batch k (K, d): (K, n, n) or (K, c, n, n)."""
+        matrix = self.operator(name)
+        phases = orbital_phases(k, self.orbitals)
+        if phases is None:
+            return jnp.broadcast_to(matrix, (k.shape[0], *matrix.shape))
+        return matrix * (phases if matrix.ndim == 2 else phases[:, None])
+
+    def replace(self: ModelT, **parameters: Any) -> ModelT:
+        """The same model with other parameter values; kernels are not recompiled.
+
+        Raises
+        ------
+        ValueError
+            Unknown parameter (the nearest is named), wrong shape, or a value that is not finite.
+
+        Examples
+        --------
+        >>> import blochflow as bf
+        >>> bf.zoo.haldane().replace(mass=0.1).parameters["mass"]
+        Array(0.1, dtype=float64)
+        """
+        updated = dict(self.parameters)
+        for key, value in parameters.items():
+            if key not in updated:
+                hint = nearest(key, updated)
+                suffix = f" (did you mean {hint!r}?)" if hint else ""
+                known = ", ".join(updated) or "none"
+                raise fail("parameters", f"name parameters of the model ({known})", f"{key!r} is not one{suffix}")
+            updated[key] = as_parameter(value, key, like=updated[key])
+        return eqx.tree_at(lambda m: m.parameters, self, updated)
+
+    def with_operators(self: ModelT, **operators: Any) -> ModelT:
+        """The same model with more named Hermitian operators, each (n, n) or (c, n, n) with components.
+
+        Examples
+        --------
+        >>> import blochflow as bf
+        >>> model = bf.zoo.haldane().with_operators(sublattice=[[1, 0], [0, -1]])
+        >>> sorted(model.operators)
+        ['sublattice']
+        """
+        merged = {**self.operators, **as_operators(operators, self.num_bands)}
+        return eqx.tree_at(lambda m: m.operators, self, merged, is_leaf=lambda x: x is self.operators)
+
+    def with_zeeman(self: ModelT, magnetic_field: Any, g: Any = 2.0) -> ModelT:
+        """Add the Zeeman energy (g/2) mu_B B.sigma with the model's ``"spin"`` operator (Pauli matrices).
+
+        Parameters
+        ----------
+        magnetic_field : (3,) vector, or number (B_z) in two dimensions
+        g : float or (3, 3) array
+            g factor or tensor: energy (mu_B/2) B.g.sigma.
+
+        Raises
+        ------
+        ValueError
+            The model has no three-component operator ``"spin"``.
+
+        Examples
+        --------
+        >>> import blochflow as bf
+        >>> model = bf.zoo.rashba_ferromagnet().with_zeeman([0.0, 0.0, 0.1])
+        """
+        term = zeeman_term(self.operators, self.dimension, magnetic_field, g, self.units)
+        constant = term if self.constant is None else self.constant + term
+        return eqx.tree_at(lambda m: m.constant, self, constant, is_leaf=lambda x: x is None)
+
+
+@eqx.filter_jit
+def _hamiltonian(model: AbstractModel, k: Array) -> Array:
+    return model.matrices(k).hamiltonian
+
+
+def grid_points(model: AbstractModel, axes: tuple[Array, ...]) -> Array:
+    """Cartesian k of the tensor product of reduced coordinates, (K, d)."""
+    if model.lattice is None:
+        raise fail("model", "have a lattice", f"{model.name} is a continuum model")
+    mesh = jnp.stack(jnp.meshgrid(*axes, indexing="ij"), axis=-1)
+    return model.lattice.to_cartesian_k(mesh.reshape(-1, len(axes)))
+
+
+def as_parameter(value: Any, name: str, like: Array | None = None) -> Array:
+    """A parameter as float64 or complex128 leaf; tracers pass through."""
+    if isinstance(value, jax.core.Tracer):
+        return value
+    array = np.asarray(value)
+    if np.iscomplexobj(array):
+        array = array.astype(np.complex128)
+        if not np.all(np.isfinite(array)):
+            raise fail(name, "be finite", f"is {value!r}")
+    else:
+        array = as_real_array(value, name, max_ndim=8)
+    if like is not None and array.shape != like.shape:
+        raise fail(name, f"have shape {like.shape}", f"has shape {array.shape}")
+    if like is not None and jnp.iscomplexobj(like):
+        array = array.astype(np.complex128)
+    if like is not None and np.iscomplexobj(array) and not jnp.iscomplexobj(like):
+        raise fail(name, "be real", f"is {value!r}")
+    return jnp.asarray(array)
+
+
+def check_finite(values: np.ndarray, k: np.ndarray, what: str) -> None:
+    """Raise `NonFiniteError` naming the first k of a batch at which ``values`` is not finite."""
+    finite = np.isfinite(values.reshape(values.shape[0], -1)).all(axis=1)
+    if not finite.all():
+        raise NonFiniteError(k[int(np.argmin(finite))], what=what)

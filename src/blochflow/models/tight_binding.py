@@ -1,0 +1,283 @@
+"""Tight-binding models: hoppings between orbitals on any lattice, with optional position matrices.
+
+    H_ij(k)   = sum_R <0i|H|Rj> exp(i k.(R + tau_j - tau_i))
+    d_a H_ij  = sum_R i (R + tau_j - tau_i)_a <0i|H|Rj> exp(i k.(R + tau_j - tau_i))
+    A_ij,a(k) = sum_R (<0i|r_a|Rj> - tau_i,a delta_ij delta_R0) exp(i k.(R + tau_j - tau_i))
+
+Source: Wang, Yates, Souza, Vanderbilt, PRB 74, 195118 (2006), Eqs. (36)-(43), with orbital positions in the phases.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+
+from blochflow.core.backend import Array, jax, jnp
+from blochflow.core.checks import as_real_array, fail
+from blochflow.core.lattice import Lattice
+from blochflow.core.units import NATURAL, Units
+from blochflow.models.base import PAIRS, AbstractModel, BlochMatrices, as_parameter
+from blochflow.models.hoppings import Hoppings, hoppings_from_blocks
+from blochflow.models.operators import as_operators, orbital_phases
+from blochflow.zone.fourier import Cells, fourier_block, fourier_scattered, to_box
+
+# Below this many lattice vectors one phase matrix and one matrix product beat the factorised sum.
+FACTORISE_FROM = 48
+
+
+class TightBinding(AbstractModel):
+    """Electrons hopping between orbitals of a crystal.
+
+        H_ij(k) = sum_R t_ij(R) exp(i k.(R + tau_j - tau_i)),   t_ij(R) = <0i|H|Rj>
+
+    Parameters
+    ----------
+    lattice : (d, d) array or Lattice
+        Lattice vectors as rows.
+    orbitals : (N, d) array
+        Orbital positions tau in reduced coordinates (multiples of the lattice vectors).
+    hoppings : list, dict or callable
+        A list of ``(value, i, j, R)``: <0i|H|Rj> = value, each pair given once, its Hermitian conjugate is added;
+        on-site energies are ``(value, i, i, (0, .., 0))``.  Or a dict ``{R: (N, N) matrix}`` (a missing -R is filled
+        with the adjoint).  Or a function ``hoppings(**parameters)`` that returns such a list, written with
+        ``jax.numpy`` so that the model is differentiable in its parameters.
+    parameters : dict, optional
+        Values of the arguments of a callable ``hoppings``.
+    operators : dict, optional
+        Named Hermitian matrices, (N, N) or (c, N, N).
+    units : Units
+        ``bf.NATURAL`` (default) or ``bf.EV_ANGSTROM``.
+    spin_degeneracy : int
+        1 (default) or 2 for a spinless Hamiltonian that stands for both spins.
+
+    Raises
+    ------
+    ValueError
+        Wrong shapes, an index out of range, a hopping given twice or together with its conjugate, a complex on-site
+        energy, values that are not finite.
+    UserModelError
+        The callable failed, or returned other pairs for other parameter values.
+
+    Examples
+    --------
+    >>> import blochflow as bf
+    >>> chain = bf.TightBinding([[1.0]], [[0.0]], [(-1.0, 0, 0, (1,))])
+    >>> chain.hamiltonian([0.0])
+    Array([[-2.+0.j]], dtype=complex128)
+    """
+
+    lattice: Lattice
+    orbitals: Array
+    parameters: dict[str, Array]
+    operators: dict[str, Array]
+    constant: Array | None
+    positions: Array | None
+    _hoppings: Hoppings
+    units: Units = eqx.field(static=True)
+    spin_degeneracy: int = eqx.field(static=True)
+    name: str = eqx.field(static=True)
+    notes: tuple[str, ...] = eqx.field(static=True)
+
+    def __init__(
+        self,
+        lattice: Any,
+        orbitals: Any,
+        hoppings: Sequence[tuple[Any, int, int, Any]] | Mapping[Any, Any] | Callable[..., Any],
+        *,
+        parameters: Mapping[str, Any] | None = None,
+        operators: Mapping[str, Any] | None = None,
+        units: Units = NATURAL,
+        spin_degeneracy: int = 1,
+        name: str = "TightBinding",
+    ) -> None:
+        self.lattice = lattice if isinstance(lattice, Lattice) else Lattice(lattice)
+        reduced = as_real_array(orbitals, "orbitals", max_ndim=2)
+        if reduced.ndim != 2 or reduced.shape[1] != self.lattice.dimension:
+            raise fail("orbitals", f"have shape (N, {self.lattice.dimension})", f"has shape {reduced.shape}")
+        self.orbitals = self.lattice.to_cartesian_r(reduced)
+        self.parameters = {key: as_parameter(value, key) for key, value in (parameters or {}).items()}
+        self._hoppings = Hoppings(hoppings, self.parameters, len(reduced), self.lattice.dimension)
+        self.operators = as_operators(operators, len(reduced))
+        self.constant = None
+        self.positions = None
+        self.units = units
+        self.spin_degeneracy = as_spin_degeneracy(spin_degeneracy)
+        self.name = name
+        self.notes = ()
+
+    @classmethod
+    def from_blocks(
+        cls,
+        lattice: Any,
+        orbitals: Any,
+        cells: Any,
+        blocks: Any,
+        *,
+        positions: Any = None,
+        operators: Mapping[str, Any] | None = None,
+        units: Units = NATURAL,
+        spin_degeneracy: int = 1,
+        name: str = "TightBinding",
+        notes: Sequence[str] = (),
+    ) -> TightBinding:
+        """A model from blocks <0i|H|Rj>, as file readers have them.
+
+        Parameters
+        ----------
+        lattice : (d, d) array
+        orbitals : (N, d) array
+            Orbital positions, Cartesian.
+        cells : (nR, d) int array
+            Lattice vectors R, closed under R -> -R.
+        blocks : (nR, N, N) complex array
+            <0i|H|Rj>; made exactly Hermitian (callers have checked it to their own precision).
+        positions : (nR, d, N, N) complex array, optional
+            <0i|r_a|Rj> including the centres on the diagonal of R = 0.
+        """
+        model = object.__new__(cls)
+        lattice = lattice if isinstance(lattice, Lattice) else Lattice(lattice)
+        centres = as_real_array(orbitals, "orbitals", max_ndim=2)
+        structure, block_array, position_array = hoppings_from_blocks(cells, blocks, positions, centres)
+        fields = {
+            "lattice": lattice,
+            "orbitals": jnp.asarray(centres),
+            "parameters": {},
+            "operators": as_operators(operators, len(centres)),
+            "constant": None,
+            "positions": position_array,
+            "_hoppings": Hoppings.fixed(structure, block_array),
+            "units": units,
+            "spin_degeneracy": as_spin_degeneracy(spin_degeneracy),
+            "name": name,
+            "notes": tuple(notes),
+        }
+        for key, value in fields.items():
+            object.__setattr__(model, key, value)
+        return model
+
+    @property
+    def dimension(self) -> int:
+        """Number of lattice vectors."""
+        return self.lattice.dimension
+
+    @property
+    def num_bands(self) -> int:
+        """Number of orbitals."""
+        return self.orbitals.shape[0]
+
+    @property
+    def cells(self) -> np.ndarray:
+        """(nR, d) integer lattice vectors R of the hoppings, closed under R -> -R."""
+        return self._hoppings.cells.vectors
+
+    @property
+    def blocks(self) -> Array:
+        """(nR, N, N) matrices <0i|H|Rj>, with any Zeeman term at R = 0."""
+        blocks = self._hoppings.blocks(self.parameters)
+        if self.constant is None:
+            return blocks
+        return blocks.at[self._hoppings.origin].add(self.constant)
+
+    @property
+    def has_position_matrices(self) -> bool:
+        """True when position matrices beyond the orbital centres are present."""
+        return self.positions is not None
+
+    def matrices(self, k: Array) -> BlochMatrices:
+        """H, its gradient and position matrices for a batch k (K, d)."""
+        blocks, cells, count = self.blocks, self._hoppings.cells, self.num_bands
+        r_cart = jnp.asarray(cells.vectors, dtype=jnp.float64) @ self.lattice.vectors
+        channels = [blocks[:, None], 1j * r_cart[:, :, None, None] * blocks[:, None]]
+        if self.positions is not None:
+            curl = [1j * r_cart[:, a, None, None] * self.positions[:, b] for a, b in PAIRS[self.dimension]]
+            curl = [
+                term - 1j * r_cart[:, b, None, None] * self.positions[:, a]
+                for term, (a, b) in zip(curl, PAIRS[self.dimension], strict=True)
+            ]
+            channels += [self.positions, *(term[:, None] for term in curl)]
+        stacked = jnp.concatenate(channels, axis=1)
+        sums = fourier_scattered(stacked, cells, self.lattice.to_reduced_k(k)).reshape(k.shape[0], -1, count, count)
+        return self._in_orbital_gauge(sums, k)
+
+    def prepare_grid(self) -> Array | None:
+        """The hoppings scattered into a dense box of R, made once per integral."""
+        return None if len(self._hoppings.cells) < FACTORISE_FROM else fourier_box(self)
+
+    def grid_matrices(self, axes: tuple[Array, ...], prepared: Array | None) -> BlochMatrices:
+        """`matrices` on a tensor-product block of reduced coordinates, by sum factorisation where it pays."""
+        if prepared is None:
+            return super().grid_matrices(axes, prepared)
+        return factorised_matrices(self, prepared, axes)
+
+    def hessian(self, k: Array) -> Array:
+        """Second derivatives d_a d_b H for a batch k (K, d): (K, a, b, n, n)."""
+        cells = self._hoppings.cells
+        r_cart = jnp.asarray(cells.vectors, dtype=jnp.float64) @ self.lattice.vectors
+        offset = self.orbitals[None, :, :] - self.orbitals[:, None, :]
+        step = r_cart[:, None, None, :] + offset[None]
+        weighted = -jnp.einsum("rija,rijb,rij->rabij", step, step, self.blocks)
+        sums = fourier_scattered(weighted, cells, self.lattice.to_reduced_k(k))
+        phases = orbital_phases(k, self.orbitals)
+        return sums if phases is None else sums * phases[:, None, None]
+
+    def _in_orbital_gauge(self, sums: Array, k: Array) -> BlochMatrices:
+        """Channels (H, d_a H, A_a, curl A) without orbital phases -> matrices with the positions in the phases."""
+        d = self.dimension
+        phases = orbital_phases(k, self.orbitals)
+        if phases is not None:
+            sums = sums * phases[:, None]
+        offset = jnp.moveaxis(self.orbitals[None, :, :] - self.orbitals[:, None, :], -1, 0)
+        hamiltonian = sums[:, 0]
+        gradient = sums[:, 1 : 1 + d] + 1j * offset * hamiltonian[:, None]
+        if self.positions is None:
+            return BlochMatrices(hamiltonian, gradient)
+        position = sums[:, 1 + d : 1 + 2 * d]
+        curl = [
+            sums[:, 1 + 2 * d + p] + 1j * (offset[a] * position[:, b] - offset[b] * position[:, a])
+            for p, (a, b) in enumerate(PAIRS[d])
+        ]
+        centres = jax.vmap(jnp.diag)(self.orbitals.T.astype(jnp.complex128))
+        return BlochMatrices(hamiltonian, gradient, position - centres, jnp.stack(curl, axis=1) if curl else None)
+
+
+def fourier_box(model: TightBinding) -> Array:
+    """(n1, .., nd, C, N N) box of H and, in lattice components, of the position matrices."""
+    channels = model.blocks[:, None]
+    if model.positions is not None:
+        reduced = jnp.einsum("rbij,ba->raij", model.positions, jnp.linalg.inv(model.lattice.vectors))
+        channels = jnp.concatenate([channels, reduced], axis=1)
+    flat = channels.reshape(*channels.shape[:2], -1)
+    return to_box(flat, model._hoppings.cells)
+
+
+def factorised_matrices(model: TightBinding, box: Array, axes: tuple[Array, ...]) -> BlochMatrices:
+    """Matrices on a tensor-product block from the box of `fourier_box`."""
+    d, count = model.dimension, model.num_bands
+    hamiltonian, gradient, *vector = fourier_block(box, axes, vector=model.positions is not None)
+    frame = model.lattice.vectors.T.astype(jnp.complex128)
+    channels = [hamiltonian[:, None], frame @ gradient]
+    if vector:
+        field, curl = vector
+        channels += [frame @ field, pair_frame(model.lattice.vectors).astype(jnp.complex128) @ curl]
+    sums = jnp.concatenate(channels, axis=1).reshape(hamiltonian.shape[0], -1, count, count)
+    mesh = jnp.stack(jnp.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, d)
+    return model._in_orbital_gauge(sums, model.lattice.to_cartesian_k(mesh))
+
+
+def pair_frame(vectors: Array) -> Array:
+    """(p, q) matrix taking an antisymmetric tensor from lattice to Cartesian components, for the pairs of PAIRS."""
+    pairs = PAIRS[vectors.shape[0]]
+    rows = [
+        jnp.stack([vectors[a, i] * vectors[b, j] - vectors[b, i] * vectors[a, j] for a, b in pairs]) for i, j in pairs
+    ]
+    return jnp.stack(rows) if rows else jnp.zeros((0, 0))
+
+
+def as_spin_degeneracy(value: Any) -> int:
+    """1 or 2."""
+    if value not in (1, 2):
+        raise fail("spin_degeneracy", "be 1 or 2", f"is {value!r}")
+    return int(value)

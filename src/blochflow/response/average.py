@@ -1,0 +1,119 @@
+"""Average of an integrand over the Brillouin zone of a lattice model: model + integrand + rule.
+
+An integrand is a pytree called on `BlochMatrices`; it returns values (k, P, C) and the direct gap (k, P) across the
+chemical potential.  This module runs it in batches; the rule (grid doubling) lives in `zone`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+
+from blochflow.core.backend import Array, jnp
+from blochflow.core.checks import fail
+from blochflow.execution.threads import Execution, run_batches
+from blochflow.models.base import PAIRS, AbstractModel, check_finite, grid_points
+from blochflow.zone.grids import Block, NestedGrid, automatic_base, requested_grid
+from blochflow.zone.integrate import Integral, integrate_uniform
+from blochflow.zone.tolerance import Tolerance
+
+BATCH_BYTES = 96 * 2**20
+LARGEST_BATCH = 8192
+
+
+class ZoneAverage(eqx.Module):
+    """Evaluates an integrand on batches of one model; keeps the smallest gap seen."""
+
+    model: AbstractModel
+    integrand: Callable[..., tuple[Array, Array]]
+    prepared: Any
+    execution: Execution = eqx.field(static=True)
+    batch_bytes: int = eqx.field(static=True)
+    gaps: list[np.ndarray] = eqx.field(static=True)
+
+    def run(self, blocks: Iterator[Block], total: int, label: str) -> list[tuple[np.ndarray, np.ndarray]]:
+        """The `Runner` of `zone.integrate`."""
+        label = f"{self.model.name}: {label} k"
+        return run_batches(self.one, blocks, total, self.execution, batch_bytes=self.batch_bytes, label=label)
+
+    def one(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
+        """Weighted sums of the integrand and of its absolute value over one batch."""
+        axes = tuple(jnp.asarray(x) for x in block.axes)
+        value, absolute, gap = batch_sums(self.model, self.prepared, self.integrand, axes, jnp.asarray(block.weights))
+        result = np.asarray(value), np.asarray(absolute)
+        if not np.isfinite(result[1]).all():
+            self.locate_non_finite(axes)
+        self.gaps.append(np.asarray(gap))
+        return result
+
+    def locate_non_finite(self, axes: tuple[Array, ...]) -> None:
+        """Name the k at which the batch is not finite."""
+        k = np.asarray(grid_points(self.model, axes))
+        matrices = self.model.grid_matrices(axes, self.prepared)
+        check_finite(np.asarray(matrices.hamiltonian), k, "The Hamiltonian")
+        check_finite(np.asarray(matrices.gradient), k, "The gradient of the Hamiltonian")
+        check_finite(np.asarray(self.integrand(matrices)[0]), k, "The integrand")
+
+
+@eqx.filter_jit
+def batch_sums(
+    model: AbstractModel, prepared: Any, integrand: Callable[..., Any], axes: tuple[Array, ...], weights: Array
+) -> tuple[Array, Array, Array]:
+    """Sums over a batch: values (P, C), absolute values (P, C), and the smallest gap (P,)."""
+    values, gap = integrand(model.grid_matrices(axes, prepared))
+    weighted = weights[:, None, None] * values
+    return weighted.sum(axis=0), jnp.abs(weighted).sum(axis=0), gap.min(axis=0)
+
+
+@eqx.filter_jit
+def _prepare(model: AbstractModel) -> Any:
+    return model.prepare_grid()
+
+
+def average_over_zone(
+    model: AbstractModel,
+    integrand: Callable[..., tuple[Array, Array]],
+    states: int,
+    *,
+    grid: Any,
+    shift: float,
+    tolerance: Tolerance,
+    execution: Execution,
+    factor: float,
+) -> tuple[Integral, np.ndarray]:
+    """Zone average of ``integrand`` with ``states`` rows, and the smallest gap per state.
+
+    ``grid`` fixes the finest grid (its half, where even, gives the error); None refines by doubling from an
+    automatic start.  ``factor`` converts the average to the units of ``tolerance.atol``.
+    """
+    nested, levels = plan_grid(model, grid, shift)
+    target, batch_bytes = batch_size(model, states)
+    average = ZoneAverage(model, integrand, _prepare(model), execution, batch_bytes, [])
+    integral = integrate_uniform(average.run, nested, tolerance, levels=levels, target=target, factor=factor)
+    return integral, np.min(average.gaps, axis=0)
+
+
+def plan_grid(model: AbstractModel, grid: Any, shift: float) -> tuple[NestedGrid, int | None]:
+    """Base grid and number of levels (None: as many as the tolerance needs)."""
+    if model.lattice is None:
+        raise fail("model", "be periodic for integrals over the Brillouin zone", f"{model.name} is a continuum model")
+    if not np.isfinite(shift):
+        raise fail("shift", "be a finite number", f"is {shift!r}")
+    if grid is None:
+        return NestedGrid(automatic_base(np.asarray(model.lattice.reciprocal)), float(shift)), None
+    points = requested_grid(grid, model.dimension)
+    if all(n % 2 == 0 for n in points):
+        return NestedGrid(tuple(n // 2 for n in points), float(shift) / 2), 2
+    return NestedGrid(points, float(shift)), 1
+
+
+def batch_size(model: AbstractModel, states: int) -> tuple[int, int]:
+    """k points per batch, and its memory: matrices, their rotations, and weights of every state."""
+    n, d = model.num_bands, model.dimension
+    matrices = 1 + d + (d + len(PAIRS[d]) if model.has_position_matrices else 0)
+    per_k = 4 * 16 * n * n * matrices + 4 * 8 * states * (n + 3)
+    target = int(np.clip(BATCH_BYTES // per_k, 16, LARGEST_BATCH))
+    return target, target * per_k

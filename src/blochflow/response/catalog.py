@@ -1,0 +1,82 @@
+"""Catalog of responses: what `blochflow explain`, `cite`, `init` and every result's attributes say.  No JAX here."""
+
+from __future__ import annotations
+
+import math
+
+from blochflow.core.quantity import Quantity
+from blochflow.core.units import CONDUCTANCE_HBAR_SI
+
+# e^2/hbar per Angstrom in S/cm
+HALL_3D_S_PER_CM = CONDUCTANCE_HBAR_SI * 1e10 / 100
+
+GRID_OPTIONS = {
+    "grid": "points per axis of a fixed uniform grid (number or one per axis); leave out to refine automatically",
+    "shift": "shift of the grid in units of its spacing (default 0, centred on Gamma)",
+    "density": "electrons per area or volume instead of mu",
+}
+
+ANOMALOUS_HALL = Quantity(
+    name="anomalous_hall",
+    title="Intrinsic anomalous Hall conductivity",
+    symbol="sigma_ab",
+    equation="sigma_ab = -(e^2/hbar) Int d^dk/(2 pi)^d sum_n f_n Omega_n,ab",
+    references=("Wang2006", "Xiao2010", "Nagaosa2010"),
+    units={
+        ("NATURAL", 2): (1.0, "e^2/hbar"),
+        ("NATURAL", 3): (1.0, "e^2/(hbar a)"),
+        ("EV_ANGSTROM", 2): (2 * math.pi, "e^2/h"),
+        ("EV_ANGSTROM", 3): (HALL_3D_S_PER_CM, "S/cm"),
+    },
+    valid_for="linear response, clean limit (hbar/tau below the gaps at the Fermi level), T >= 0",
+    not_included="side jump and skew scattering",
+    conventions="j_a = sigma_ab E_b, charge -e; Omega_ab = -2 Im<d_a u|d_b u>",
+    options=GRID_OPTIONS,
+    explanation=(
+        "Occupied bands with Berry curvature Omega drive a current across the electric field, without scattering. "
+        "The sum over occupied bands is evaluated in pair form: only pairs of one filled and one empty band enter, "
+        "sum_n f_n Omega_n = sum_{n<m} (f_n - f_m) [-2 Im(V_a,nm V_b,mn)]/(E_n - E_m)^2, so that degeneracies among "
+        "filled bands are harmless. With Wannier90 position matrices the curvature of the Wannier basis is included. "
+        "A filled band of Chern number C in two dimensions gives sigma_xy = -C e^2/h."
+    ),
+)
+
+ELECTRON_DENSITY = Quantity(
+    name="electron_density",
+    title="Electron density",
+    symbol="n",
+    equation="n = Int d^dk/(2 pi)^d sum_n f_n",
+    references=("AshcroftMermin1976",),
+    units={
+        ("NATURAL", 1): (1.0, "1/a"),
+        ("NATURAL", 2): (1.0, "1/a^2"),
+        ("NATURAL", 3): (1.0, "1/a^3"),
+        ("EV_ANGSTROM", 1): (1.0, "1/angstrom"),
+        ("EV_ANGSTROM", 2): (1.0, "1/angstrom^2"),
+        ("EV_ANGSTROM", 3): (1.0, "1/angstrom^3"),
+    },
+    valid_for="independent electrons, T >= 0; counts all bands of the model from the lowest",
+    not_included="bands outside the model",
+    conventions="number of electrons per length, area or volume, times spin_degeneracy",
+    options={key: GRID_OPTIONS[key] for key in ("grid", "shift")},
+    explanation="The number of electrons per volume in the bands of the model at chemical potential mu.",
+)
+
+CHEMICAL_POTENTIAL = Quantity(
+    name="chemical_potential",
+    title="Chemical potential at given electron density",
+    symbol="mu",
+    equation="n = Int d^dk/(2 pi)^d sum_n f_n(mu)",
+    references=("AshcroftMermin1976",),
+    units={(system, d): (1.0, unit) for d in (1, 2, 3) for system, unit in (("NATURAL", "E"), ("EV_ANGSTROM", "eV"))},
+    valid_for="independent electrons, T >= 0; in a gap at T = 0 the middle of the gap is returned",
+    not_included="bands outside the model",
+    conventions="energies as in the model",
+    options={key: GRID_OPTIONS[key] for key in ("grid", "shift")},
+    explanation=(
+        "Solves for mu by bisection on the energies of a uniform grid. The tolerance is relative to the width of the "
+        "whole spectrum."
+    ),
+)
+
+QUANTITIES = {q.name: q for q in (ANOMALOUS_HALL, ELECTRON_DENSITY, CHEMICAL_POTENTIAL)}

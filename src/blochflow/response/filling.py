@@ -1,0 +1,93 @@
+"""Chemical potential from the energies of a uniform grid: exact filling of the grid's own states.
+
+    nu = (1/N_k N) sum_{k n} f((E_kn - mu)/k_B T),   nu = filling of all bands, 0 < nu < 1
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+
+from blochflow.core.backend import Array, jnp
+from blochflow.core.errors import ConvergenceError
+from blochflow.core.status import Status
+from blochflow.execution.threads import Execution, run_batches
+from blochflow.geometry.eigen import eigh
+from blochflow.models.base import AbstractModel, check_finite, grid_points
+from blochflow.response.average import _prepare, batch_size, plan_grid
+from blochflow.zone.grids import Block
+from blochflow.zone.integrate import Integral, successive_error
+from blochflow.zone.tolerance import Tolerance
+
+
+@eqx.filter_jit
+def batch_energies(model: AbstractModel, prepared: Any, axes: tuple[Array, ...]) -> Array:
+    """Energies of a batch, (k, n)."""
+    return eigh(model.grid_matrices(axes, prepared).hamiltonian)[0]
+
+
+def solve_filling(
+    model: AbstractModel,
+    filling: np.ndarray,
+    kt: np.ndarray,
+    grid: Any,
+    shift: float,
+    tolerance: Tolerance,
+    execution: Execution,
+) -> Integral:
+    """mu for every (filling, kt), flattened with kt fastest, as an `Integral` with one component."""
+    nested, levels = plan_grid(model, grid, shift)
+    target, batch_bytes = batch_size(model, 1)
+    prepared = _prepare(model)
+
+    def energies_of(block: Block) -> np.ndarray:
+        axes = tuple(jnp.asarray(x) for x in block.axes)
+        energies = np.asarray(batch_energies(model, prepared, axes))
+        check_finite(energies, np.asarray(grid_points(model, axes)), "The Hamiltonian")
+        return energies[block.weights > 0]
+
+    limit = tolerance.evaluations(model.dimension)
+    history: list[tuple[int, np.ndarray]] = []
+    collected = np.empty(0)
+    level = 0
+    while True:
+        blocks = [b for offset in nested.new_copies(level) for b in nested.blocks(level, offset, target)]
+        label = f"{model.name}: energies"
+        parts = run_batches(energies_of, iter(blocks), len(blocks), execution, batch_bytes=batch_bytes, label=label)
+        collected = np.sort(np.concatenate([collected, *(part.reshape(-1) for part in parts)]))
+        mu = np.array([[chemical_potential_of(collected, nu, t)] for nu in filling for t in kt])
+        history.append((nested.count(level), mu))
+        error = successive_error(history)
+        width = collected[-1] - collected[0]
+        converged = (error <= tolerance.allowed(np.full(len(mu), width), np.full(len(mu), width))[:, None]).all(axis=-1)
+        done = level + 1 >= levels if levels is not None else bool(converged.all())
+        too_many = nested.count(level + 1) > limit or 16 * collected.nbytes > execution.memory_bytes
+        if done or (levels is None and too_many):
+            break
+        level += 1
+    failed = Status.NOT_CONVERGED if levels is None else Status.FIXED_GRID
+    status = Status.CONVERGED if converged.all() else failed
+    return Integral(mu, error, converged, nested.count(level), nested.points(level), status, history)
+
+
+def chemical_potential_of(energies: np.ndarray, filling: float, kt: float) -> float:
+    """mu at which sorted ``energies`` hold the fraction ``filling``."""
+    wanted = filling * len(energies)
+    if kt == 0:
+        below = round(wanted)
+        if abs(wanted - below) > 1e-6 * max(1.0, wanted):
+            return float(energies[int(wanted)])
+        return float(0.5 * (energies[max(0, below - 1)] + energies[min(below, len(energies) - 1)]))
+    from scipy.optimize import brentq
+    from scipy.special import expit
+
+    margin = kt * (40 + abs(np.log(filling)) + abs(np.log1p(-filling)))
+    low, high = energies[0] - margin, energies[-1] + margin
+    root, info = brentq(
+        lambda mu: expit((mu - energies) / kt).sum() - wanted, low, high, xtol=1e-14 * max(1, abs(high)), full_output=True
+    )
+    if not info.converged:
+        raise ConvergenceError(f"The chemical potential at filling {filling} was not found between {low} and {high}.")
+    return float(root)

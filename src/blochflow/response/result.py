@@ -1,0 +1,106 @@
+"""From a zone integral to the Dataset a user gets: units, labels, provenance, validity, convergence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from blochflow.core.backend import jax
+from blochflow.core.dataset import build_result, describe_parameters, hash_arrays
+from blochflow.core.errors import ConvergenceError
+from blochflow.core.quantity import Quantity
+from blochflow.models.base import AbstractModel
+from blochflow.response.states import States
+from blochflow.zone.integrate import Integral
+from blochflow.zone.tolerance import Tolerance
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def finish(
+    quantity: Quantity,
+    model: AbstractModel,
+    states: States,
+    integral: Integral,
+    *,
+    tensor: Callable[[np.ndarray], np.ndarray],
+    cartesian: tuple[str, ...],
+    unit: str,
+    gap: np.ndarray,
+    tolerance: Tolerance,
+    throw: bool,
+) -> xr.Dataset:
+    """Assemble the Dataset; raise `ConvergenceError` with it when asked to and not converged.
+
+    ``integral`` is already in public units; when it holds three times as many rows as ``states``, the second and
+    third part are the values at the ends of the uncertainty of mu, whose spread is added to the error.
+    """
+    count = len(states.mu)
+    value, error, converged = integral.value[:count], integral.error[:count], integral.converged[:count]
+    if len(integral.value) > count:
+        ends = integral.value[count:].reshape(2, count, -1)
+        error = error + np.abs(ends - value).max(axis=0)
+        allowed = tolerance.allowed(np.abs(value).max(axis=-1), np.zeros(count))
+        converged = converged & (error <= allowed[:, None]).all(axis=-1)
+    attrs = {
+        **provenance(model, states),
+        "status": integral.status.name,
+        "status_message": str(integral.status.value),
+        "evaluations": int(integral.evaluations),
+        "grid": np.asarray(integral.grid),
+        "rtol": float(tolerance.rtol),
+        "validity_smallest_gap": float(np.min(gap)),
+        **history_attrs(integral, count, tensor),
+    }
+    result = build_result(
+        quantity,
+        tensor(value).reshape(*states.shape, *tensor(value).shape[1:]),
+        np.abs(tensor(error)).reshape(*states.shape, *tensor(value).shape[1:]),
+        converged.reshape(states.shape),
+        dims=(*states.dims, *cartesian),
+        coords=states.coords,
+        unit=unit,
+        attrs=attrs,
+    )
+    if throw and not bool(converged.all()):
+        raise ConvergenceError(describe_failure(quantity, result), result)
+    return result
+
+
+def provenance(model: AbstractModel, states: States) -> dict[str, Any]:
+    """Model, parameters, notes and a hash of every number that entered."""
+    leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(model)]
+    return {
+        "model": model.name,
+        "model_notes": "; ".join(model.notes),
+        "model_units": model.units.name,
+        "num_bands": int(model.num_bands),
+        "spin_degeneracy": int(model.spin_degeneracy),
+        "parameters": describe_parameters(model.parameters),
+        "input_hash": hash_arrays([*leaves, states.mu, states.kt], model.name),
+    }
+
+
+def history_attrs(integral: Integral, count: int, tensor: Callable[[np.ndarray], np.ndarray]) -> dict[str, Any]:
+    """Convergence history of the largest component: numbers of points and values."""
+    final = np.abs(integral.history[-1][1][:count])
+    where = np.unravel_index(int(final.argmax()), final.shape)
+    return {
+        "history_points": np.array([points for points, _ in integral.history]),
+        "history_value": np.array([value[:count][where] for _, value in integral.history]),
+    }
+
+
+def describe_failure(quantity: Quantity, result: xr.Dataset) -> str:
+    """One sentence on how far off the worst state is, and what to do."""
+    missing = int((~result.converged.values).sum())
+    worst = float(np.nanmax(result.error.values)) if np.isfinite(result.error.values).any() else float("nan")
+    largest = float(np.abs(result.value.values).max())
+    return (
+        f"{quantity.name} is not converged for {missing} of {result.converged.size} states: largest |component| "
+        f"{largest:.6g}, largest error {worst:.3g} {result.attrs['units']}, asked for rtol = {result.attrs['rtol']:g}. "
+        f"Status: {result.attrs['status_message']}. Pass throw=False to get this result with its errors."
+    )

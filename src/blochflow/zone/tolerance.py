@@ -1,0 +1,56 @@
+"""The accuracy asked for: error <= max(atol, rtol * S), S the largest |component| of the tensor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from blochflow.core.checks import fail
+
+# Vanishing by symmetry leaves rounding of the summed |integrand|; a quantity below this fraction of it is zero.
+ROUNDING_FLOOR = 1e-12
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """Requested accuracy of a Brillouin-zone integral.
+
+    Parameters
+    ----------
+    rtol : float
+        Relative to the largest component of the tensor at each (mu, temperature).
+    atol : float or None
+        Absolute, in the units of the result.  None: 1e-12 of the integral of the absolute integrand, so that a
+        quantity that vanishes by symmetry converges.
+    max_evaluations : int or None
+        Most k points to use.  None: 1e6, 4e6, 1e6 in one, two, three dimensions.
+
+    Examples
+    --------
+    >>> import blochflow as bf
+    >>> bf.Tolerance(rtol=1e-4)
+    Tolerance(rtol=0.0001, atol=None, max_evaluations=None)
+    """
+
+    rtol: float = 1e-3
+    atol: float | None = None
+    max_evaluations: int | None = None
+
+    def __post_init__(self) -> None:
+        if not (np.isfinite(self.rtol) and self.rtol >= 0):
+            raise fail("rtol", "be a finite number >= 0", f"is {self.rtol}")
+        if self.atol is not None and not (np.isfinite(self.atol) and self.atol >= 0):
+            raise fail("atol", "be None or a finite number >= 0", f"is {self.atol}")
+        if self.max_evaluations is not None and self.max_evaluations < 1:
+            raise fail("max_evaluations", "be None or at least 1", f"is {self.max_evaluations}")
+
+    def allowed(self, scale: np.ndarray, absolute: np.ndarray, factor: float = 1.0) -> np.ndarray:
+        """Largest allowed error for tensors of size ``scale``; ``factor`` converts results to the units of atol."""
+        floor = ROUNDING_FLOOR * absolute if self.atol is None else self.atol / factor
+        return np.maximum(floor, self.rtol * scale)
+
+    def evaluations(self, dimension: int) -> int:
+        """Most k points in ``dimension`` dimensions."""
+        default = {1: 1_000_000, 2: 4_000_000, 3: 1_000_000}[dimension]
+        return default if self.max_evaluations is None else int(self.max_evaluations)
