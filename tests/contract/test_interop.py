@@ -138,7 +138,7 @@ def test_dropped_directions_keep_lengths_and_positions():
     ("changes", "message"),
     [
         ({"_hoppings": None}, "has no attribute `_hoppings`"),
-        ({"_lat": None}, "must be a tb_model of PythTB 1 or a TBModel of PythTB 2, but is a SimpleNamespace"),
+        ({"_lat": None}, "be a tb_model of PythTB 1 or a TBModel of PythTB 2, but is a SimpleNamespace"),
         ({"_per": []}, "be periodic in 1, 2 or 3 directions, but has 0"),
         ({"_per": [0]}, "hop along periodic directions only, but hopping 4 has R = \\[0, 1\\]"),
         ({"_nspin": 3}, "one or two spin components, but has nspin = 3"),

@@ -12,10 +12,25 @@ import blochflow as bf
 from blochflow.core.backend import jax, jnp
 
 K = [0.31, -0.57, 0.83]
-NAMES = (
-    "bhz cubic four_band_dirac graphene haldane kane_mele luttinger massive_dirac parabolic qwz rashba_ferromagnet "
-    "rice_mele spin_one square ssh weyl_lattice weyl_node"
-).split()
+NAMES = [
+    "bhz",
+    "cubic",
+    "four_band_dirac",
+    "graphene",
+    "haldane",
+    "kane_mele",
+    "luttinger",
+    "massive_dirac",
+    "parabolic",
+    "qwz",
+    "rashba_ferromagnet",
+    "rice_mele",
+    "spin_one",
+    "square",
+    "ssh",
+    "weyl_lattice",
+    "weyl_node",
+]
 
 
 def test_names_and_summaries():

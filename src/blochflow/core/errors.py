@@ -128,7 +128,7 @@ class DegenerateBandsError(BlochflowError):
         super().__init__(
             f"The {quantity} of a single band is not defined at k = ({where}): bands "
             f"{', '.join(map(str, self.bands))} are {self.gap:.3g} apart. Ask for the whole group with "
-            f"`subspace=bf.Subspace({list(self.bands)})`, or for NaN there with `degenerate=\"nan\"`."
+            f'`subspace=bf.Subspace({list(self.bands)})`, or for NaN there with `degenerate="nan"`.'
         )
 
 

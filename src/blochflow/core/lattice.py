@@ -1,6 +1,6 @@
 """Bravais lattice: direct and reciprocal vectors, conversion between reduced and Cartesian coordinates.
 
-    b_i . a_j = 2 pi delta_ij;  k = sum_i k_frac_i b_i;  r = sum_i r_frac_i a_i
+b_i . a_j = 2 pi delta_ij;  k = sum_i k_frac_i b_i;  r = sum_i r_frac_i a_i
 """
 
 from __future__ import annotations

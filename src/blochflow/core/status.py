@@ -17,3 +17,7 @@ class Status(StrEnum):
         "not converged on the requested grid: the difference from the grid with half the points per axis exceeds the "
         "tolerance; use a finer `grid`, or leave `grid` out to refine automatically"
     )
+    UNCERTAIN_MU = (
+        "not converged: the chemical potential at the given density is not known well enough; use a finer `grid`, raise "
+        "Tolerance(max_evaluations=...), or raise the temperature"
+    )

@@ -13,53 +13,95 @@ from __future__ import annotations
 
 import numpy as np
 
-from blochflow.core.backend import Array, jnp
-from blochflow.geometry.bands import DEGENERACY_TOLERANCE, adjoint, covariant_gradient
+from blochflow.core.backend import Array, jax, jnp
 from blochflow.geometry.eigen import eigh
+from blochflow.geometry.subspace import DEGENERACY_TOLERANCE
 from blochflow.models.base import PAIRS, BlochMatrices
 
 
 def cumulative_curvature(matrices: BlochMatrices) -> tuple[Array, Array]:
-    """Energies (k, n) and cumulative Berry curvature S (k, n, p) for the pairs p of ``PAIRS[d]``."""
+    """Energies (k, n) and cumulative Berry curvature S (k, n, p) for the pairs p of ``PAIRS[d]``, Cartesian."""
     energies, states = eigh(matrices.hamiltonian)
-    count = energies.shape[-1]
-    pairs = PAIRS[matrices.gradient.shape[1]]
-    velocity = rotate_stack(covariant_gradient(matrices), states)
-    gap = energies[:, :, None] - energies[:, None, :]
-    scale = jnp.maximum(jnp.abs(energies).max(axis=-1), 1e-300)[:, None, None]
-    apart = jnp.abs(gap) > DEGENERACY_TOLERANCE * scale
-    weight = jnp.where(apart, -2.0 / jnp.where(apart, gap, 1.0) ** 2, 0.0)
-    crossing = crossing_matrix(count)
+    d = matrices.gradient.shape[1]
+    moved, velocity = rotated_velocity(matrices, energies, states)
+    weight = pair_weight(energies, velocity)
+    crossing = crossing_matrix(energies.shape[-1])
     columns = []
-    for a, b in pairs:
-        va, vb = velocity[:, a], velocity[:, b]
-        pair = (va.imag * vb.real - va.real * vb.imag) * weight
-        columns.append(pair.reshape(-1, count * count) @ crossing)
+    for a, b in PAIRS[d]:
+        (va_re, va_im), (vb_re, vb_im) = velocity[a], velocity[b]
+        pair = (va_im * vb_re - va_re * vb_im) * weight
+        columns.append(pair.reshape(pair.shape[0], -1) @ crossing)
     cumulative = jnp.stack(columns, axis=-1)
     if matrices.position is not None:
-        cumulative = cumulative + jnp.cumsum(basis_curvature_diagonal(matrices, states), axis=1)
+        cumulative = cumulative + jnp.cumsum(basis_curvature_diagonal(states, moved, d), axis=1)
+    if matrices.frame is not None:
+        cumulative = cumulative @ pair_frame(matrices.frame)
     return energies, cumulative
 
 
-def basis_curvature_diagonal(matrices: BlochMatrices, states: Array) -> Array:
-    """F_ab,nn = <n| d_a A_b - d_b A_a - i [A_a, A_b] |n>: (k, n, p)."""
-    position, curl = matrices.position, matrices.position_curl
+def rotated_velocity(
+    matrices: BlochMatrices, energies: Array, states: Array
+) -> tuple[Array, list[tuple[Array, Array]]]:
+    """X U for all matrices X = (dH, A, curl A), and V_a = U^+ dH_a U + i (E_n - E_m) (U^+ A_a U)_nm as (Re, Im).
+
+    Complex products are written as real ones, [Re X, Im X] @ [[Re U, Im U], [-Im U, Re U]]: real matrix products run
+    near the peak of the processor where small complex ones do not.
+    """
+    count, d = energies.shape[-1], matrices.gradient.shape[1]
+    stack = [matrices.gradient]
+    if matrices.position is not None and matrices.position_curl is not None:
+        stack += [matrices.position, matrices.position_curl]
+    fields = jnp.concatenate(stack, axis=1)
+    split = jnp.concatenate([fields.real, fields.imag], axis=-1).reshape(fields.shape[0], -1, 2 * count)
+    row = jnp.concatenate([states.real, states.imag], axis=-1)
+    real_states = jnp.concatenate([row, jnp.concatenate([-states.imag, states.real], axis=-1)], axis=-2)
+    moved = _barrier(split @ _barrier(real_states)).reshape(*fields.shape[:3], 2 * count)
+    used = 2 * d if matrices.position is not None else d
+    left = jnp.broadcast_to(jnp.swapaxes(row, -1, -2)[:, None], (fields.shape[0], used, 2 * count, count))
+    blocks = _barrier(left @ moved[:, :used])
+    re = blocks[..., :count, :count] + blocks[..., count:, count:]
+    im = blocks[..., :count, count:] - blocks[..., count:, :count]
+    if matrices.position is None:
+        return moved, [(re[:, a], im[:, a]) for a in range(d)]
+    gap = energies[:, :, None] - energies[:, None, :]
+    return moved, [(re[:, a] - gap * im[:, d + a], im[:, a] + gap * re[:, d + a]) for a in range(d)]
+
+
+def pair_weight(energies: Array, velocity: list[tuple[Array, Array]]) -> Array:
+    """-2/(E_n - E_m)^2, and 0 for pairs that coincide within rounding; (k, n, m)."""
+    gap = energies[:, :, None] - energies[:, None, :]
+    speed = sum((jnp.abs(re) + jnp.abs(im)).max(axis=(-1, -2)) for re, im in velocity)
+    # max|E| alone would miss bands that meet at zero energy; |V| times a reduced wave vector of order one does not
+    scale = jnp.maximum(jnp.abs(energies).max(axis=-1) + speed, 1e-300)[:, None, None]
+    apart = jnp.abs(gap) > DEGENERACY_TOLERANCE * scale
+    return jnp.where(apart, -2.0 / jnp.where(apart, gap, 1.0) ** 2, 0.0)
+
+
+def basis_curvature_diagonal(states: Array, moved: Array, d: int) -> Array:
+    """F_ab,nn = <n| d_a A_b - d_b A_a |n> + 2 Im <A_a n|A_b n> from X U of X = (dH, A, curl A): (k, n, p)."""
+    count = states.shape[-1]
+    re, im = moved[..., :count], moved[..., count:]
     terms = []
-    for p, (a, b) in enumerate(PAIRS[matrices.gradient.shape[1]]):
-        # -i<[A_a, A_b]> = 2 Im <A_a n|A_b n>, the adjoint product needs no second multiplication
-        product = position[:, a] @ position[:, b]  # type: ignore[index]
-        full = curl[:, p] - 1j * (product - adjoint(product))  # type: ignore[index]
-        moved = full @ states
-        terms.append((states.real * moved.real + states.imag * moved.imag).sum(axis=1))
+    for p, (a, b) in enumerate(PAIRS[d]):
+        curl = (states.real * re[:, 2 * d + p] + states.imag * im[:, 2 * d + p]).sum(axis=1)
+        commutator = re[:, d + a] * im[:, d + b] - im[:, d + a] * re[:, d + b]
+        terms.append(curl + 2 * commutator.sum(axis=1))
     return jnp.stack(terms, axis=-1)
 
 
-def rotate_stack(matrices: Array, states: Array) -> Array:
-    """U^+ X_a U for a stack (k, a, n, n) with one eigenvector matrix per k."""
-    return adjoint(states)[:, None] @ (matrices @ states[:, None])
+def pair_frame(frame: Array) -> Array:
+    """(p, q): an antisymmetric tensor with lattice components p times this has Cartesian components q (`PAIRS`)."""
+    pairs = PAIRS[frame.shape[0]]
+    entries = [[frame[a, i] * frame[b, j] - frame[b, i] * frame[a, j] for i, j in pairs] for a, b in pairs]
+    return jnp.stack([jnp.stack(line) for line in entries])
 
 
 def crossing_matrix(count: int) -> np.ndarray:
     """(n m, j): 1 where n <= j < m, so that pair (n, m) counts in S_j exactly while only n is below."""
     n, m, j = np.meshgrid(np.arange(count), np.arange(count), np.arange(count), indexing="ij")
     return ((n <= j) & (j < m)).astype(np.float64).reshape(count * count, count)
+
+
+def _barrier(array: Array) -> Array:
+    """Keep XLA from fusing, and thereby repeating, a product in every use of it."""
+    return jax.lax.optimization_barrier(array)

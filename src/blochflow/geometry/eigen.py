@@ -1,6 +1,6 @@
 """Batched Hermitian eigenproblem: closed form for one and two bands, LAPACK otherwise.
 
-    H = h0 + h.sigma:  E = h0 -/+ |h|;  the lower state is a column of (|h| - h.sigma), the larger of the two.
+H = h0 + h.sigma:  E = h0 -/+ |h|;  the lower state is a column of (|h| - h.sigma), the larger of the two.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ class Subspace:
         return result
 
 
-def degenerate_neighbours(energies: Array, xp: Any = np, scale: Any = None) -> Any:
+def degenerate_neighbours(energies: Any, xp: Any = np, scale: Any = None) -> Any:
     """(k, n, m) True where bands n != m coincide within rounding: `DEGENERACY_TOLERANCE` times ``scale`` (k,).
 
     Without ``scale`` it is max|E|, which is too small where all bands meet at zero energy: see `touching_bands`.

@@ -10,6 +10,8 @@ Phases in Electronic Structure Theory" (2018), ch. 2-3; position matrices: Wang 
 
 from __future__ import annotations
 
+import abc
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import equinox as eqx
@@ -40,12 +42,18 @@ class BlochMatrices(eqx.Module):
         Position matrices A_a of the basis beyond the orbital positions (Wannier input only).
     position_curl : (k, p, n, n) or None
         d_a A_b - d_b A_a for the pairs p of ``PAIRS[d]``.
+    frame : (d, d) or None
+        None: components are Cartesian.  Otherwise they are along lattice directions (derivatives with respect to
+        2 pi k_frac) and the Cartesian component a is sum_c frame[c, a] (component c): the rows are the lattice vectors.
+        Lattice components come with all phases on the cells (positions in A, or in the gradient), a gauge in which
+        energies and gauge-invariant quantities are the same.
     """
 
     hamiltonian: Array
     gradient: Array
     position: Array | None = None
     position_curl: Array | None = None
+    frame: Array | None = None
 
 
 class AbstractModel(eqx.Module):
@@ -58,31 +66,43 @@ class AbstractModel(eqx.Module):
     constant: eqx.AbstractVar[Array | None]
     units: eqx.AbstractVar[Units]
     spin_degeneracy: eqx.AbstractVar[int]
-    dimension: eqx.AbstractVar[int]
     num_bands: eqx.AbstractVar[int]
     name: eqx.AbstractVar[str]
     notes: eqx.AbstractVar[tuple[str, ...]]
+
+    @property
+    @abc.abstractmethod
+    def dimension(self) -> int:
+        """Number of components of k."""
 
     @property
     def has_position_matrices(self) -> bool:
         """True when the basis has position matrices beyond orbital centres (Wannier90 `_tb.dat`)."""
         return False
 
+    @abc.abstractmethod
     def matrices(self, k: Array) -> BlochMatrices:
         """H and its first derivatives for a batch k of shape (K, d); a pure kernel without checks."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def hessian(self, k: Array) -> Array:
         """Second derivatives d_a d_b H, shape (K, a, b, n, n)."""
-        raise NotImplementedError
 
     def prepare_grid(self) -> Array | None:
-        """What `grid_matrices` needs and does not depend on k, computed once per integral."""
+        """What `grid_chunks` needs and does not depend on k, computed once per integral."""
         return None
 
-    def grid_matrices(self, axes: tuple[Array, ...], prepared: Array | None) -> BlochMatrices:
-        """`matrices` on the tensor product of reduced coordinates ``axes`` (last axis fastest)."""
-        return self.matrices(grid_points(self, axes))
+    def grid_chunks(
+        self, axes: tuple[Array, ...], prepared: Array | None
+    ) -> tuple[Any, Callable[[Any], BlochMatrices]]:
+        """The tensor product of reduced coordinates ``axes`` (last axis fastest) as chunks that fit the cache.
+
+        Returns
+        -------
+        chunks : pytree with a leading axis over chunks
+        matrices_of : function of one chunk, giving its `BlochMatrices`
+        """
+        return grid_points(self, axes)[None], self.matrices
 
     def hamiltonian(self, k: Any) -> Array:
         """H(k) for k of shape (d,) or (K, d), Cartesian.

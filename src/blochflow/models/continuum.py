@@ -59,7 +59,7 @@ class ContinuumModel(AbstractModel):
     constant: Array | None
     cutoff: Array
     function: Callable[..., Any] = eqx.field(static=True)
-    dimension: int = eqx.field(static=True)
+    _dimension: int = eqx.field(static=True)
     num_bands: int = eqx.field(static=True)
     units: Units = eqx.field(static=True)
     spin_degeneracy: int = eqx.field(static=True)
@@ -86,7 +86,7 @@ class ContinuumModel(AbstractModel):
             raise fail("dimension", "be 1, 2 or 3", f"is {dimension!r}")
         radius = as_real_array(cutoff, "cutoff", max_ndim=0, positive=True)
         self.function = hamiltonian
-        self.dimension = int(dimension)
+        self._dimension = int(dimension)
         self.parameters = collect_parameters(hamiltonian, parameters)
         self.num_bands = check_function(hamiltonian, self.parameters, PROBES[:, :dimension] * float(radius))
         self.operators = as_operators(operators, self.num_bands)
@@ -99,6 +99,11 @@ class ContinuumModel(AbstractModel):
         self.lattice = None
         self.orbitals = None
 
+    @property
+    def dimension(self) -> int:
+        """Number of components of k."""
+        return self._dimension
+
     def _at(self, k: Array) -> Array:
         matrix = evaluate(self.function, k, self.parameters)
         return matrix if self.constant is None else matrix + self.constant
@@ -110,4 +115,3 @@ class ContinuumModel(AbstractModel):
     def hessian(self, k: Array) -> Array:
         """Second derivatives of H for a batch k (K, d): (K, a, b, n, n)."""
         return second_derivatives(self._at, k)
-

@@ -122,7 +122,9 @@ def check_list(listed: Any, count: int, dimension: int) -> tuple[np.ndarray, lis
         mirror = (tuple(-x for x in key[0]), key[2], key[1])
         for other in (key, mirror):
             if other in seen:
-                raise fail(where, "name a pair that is not listed yet", f"repeats hoppings[{seen[other]}] or its conjugate")
+                raise fail(
+                    where, "name a pair that is not listed yet", f"repeats hoppings[{seen[other]}] or its conjugate"
+                )
         seen[key] = number
         values.append(as_hopping_value(value, where, real=key == mirror))
         keys.append(key)

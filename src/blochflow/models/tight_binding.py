@@ -22,10 +22,12 @@ from blochflow.core.units import NATURAL, Units
 from blochflow.models.base import PAIRS, AbstractModel, BlochMatrices, as_parameter
 from blochflow.models.hoppings import Hoppings, hoppings_from_blocks
 from blochflow.models.operators import as_operators, orbital_phases
-from blochflow.zone.fourier import Cells, fourier_block, fourier_scattered, to_box
+from blochflow.zone.fourier import Cells, fourier_last, fourier_rows, fourier_scattered, to_box
 
 # Below this many lattice vectors one phase matrix and one matrix product beat the factorised sum.
 FACTORISE_FROM = 48
+# Points whose matrices are made and used together: enough to hide the cost of a kernel launch, few enough for the cache.
+CHUNK_POINTS = 32
 
 
 class TightBinding(AbstractModel):
@@ -76,6 +78,7 @@ class TightBinding(AbstractModel):
     constant: Array | None
     positions: Array | None
     _hoppings: Hoppings
+    num_bands: int = eqx.field(static=True)
     units: Units = eqx.field(static=True)
     spin_degeneracy: int = eqx.field(static=True)
     name: str = eqx.field(static=True)
@@ -100,6 +103,7 @@ class TightBinding(AbstractModel):
         self.orbitals = self.lattice.to_cartesian_r(reduced)
         self.parameters = {key: as_parameter(value, key) for key, value in (parameters or {}).items()}
         self._hoppings = Hoppings(hoppings, self.parameters, len(reduced), self.lattice.dimension)
+        self.num_bands = len(reduced)
         self.operators = as_operators(operators, len(reduced))
         self.constant = None
         self.positions = None
@@ -149,6 +153,7 @@ class TightBinding(AbstractModel):
             "constant": None,
             "positions": position_array,
             "_hoppings": Hoppings.fixed(structure, block_array),
+            "num_bands": len(centres),
             "units": units,
             "spin_degeneracy": as_spin_degeneracy(spin_degeneracy),
             "name": name,
@@ -162,11 +167,6 @@ class TightBinding(AbstractModel):
     def dimension(self) -> int:
         """Number of lattice vectors."""
         return self.lattice.dimension
-
-    @property
-    def num_bands(self) -> int:
-        """Number of orbitals."""
-        return self.orbitals.shape[0]
 
     @property
     def cells(self) -> np.ndarray:
@@ -206,11 +206,16 @@ class TightBinding(AbstractModel):
         """The hoppings scattered into a dense box of R, made once per integral."""
         return None if len(self._hoppings.cells) < FACTORISE_FROM else fourier_box(self)
 
-    def grid_matrices(self, axes: tuple[Array, ...], prepared: Array | None) -> BlochMatrices:
-        """`matrices` on a tensor-product block of reduced coordinates, by sum factorisation where it pays."""
+    def grid_chunks(
+        self, axes: tuple[Array, ...], prepared: Array | None
+    ) -> tuple[Any, Callable[[Any], BlochMatrices]]:
+        """A block as rows along its last axis, by sum factorisation where it pays."""
         if prepared is None:
-            return super().grid_matrices(axes, prepared)
-        return factorised_matrices(self, prepared, axes)
+            return super().grid_chunks(axes, prepared)
+        rows = fourier_rows(prepared, axes[:-1])
+        size = rows_per_chunk(rows[0].shape[0], axes[-1].shape[0])
+        chunks = tuple(term.reshape(-1, size, *term.shape[1:]) for term in rows)
+        return chunks, lambda chunk: row_matrices(self, chunk, axes[-1])
 
     def hessian(self, k: Array) -> Array:
         """Second derivatives d_a d_b H for a batch k (K, d): (K, a, b, n, n)."""
@@ -253,27 +258,23 @@ def fourier_box(model: TightBinding) -> Array:
     return to_box(flat, model._hoppings.cells)
 
 
-def factorised_matrices(model: TightBinding, box: Array, axes: tuple[Array, ...]) -> BlochMatrices:
-    """Matrices on a tensor-product block from the box of `fourier_box`."""
+def rows_per_chunk(rows: int, length: int) -> int:
+    """Largest divisor of the number of rows that keeps a chunk at about CHUNK_POINTS points."""
+    return max(size for size in range(1, rows + 1) if rows % size == 0 and (size == 1 or size * length <= CHUNK_POINTS))
+
+
+def row_matrices(model: TightBinding, rows: tuple[Array, ...], k_axis: Array) -> BlochMatrices:
+    """Matrices along rows of a block, in lattice components and with the phases on the cells."""
     d, count = model.dimension, model.num_bands
-    hamiltonian, gradient, *vector = fourier_block(box, axes, vector=model.positions is not None)
-    frame = model.lattice.vectors.T.astype(jnp.complex128)
-    channels = [hamiltonian[:, None], frame @ gradient]
-    if vector:
-        field, curl = vector
-        channels += [frame @ field, pair_frame(model.lattice.vectors).astype(jnp.complex128) @ curl]
-    sums = jnp.concatenate(channels, axis=1).reshape(hamiltonian.shape[0], -1, count, count)
-    mesh = jnp.stack(jnp.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, d)
-    return model._in_orbital_gauge(sums, model.lattice.to_cartesian_k(mesh))
-
-
-def pair_frame(vectors: Array) -> Array:
-    """(p, q) matrix taking an antisymmetric tensor from lattice to Cartesian components, for the pairs of PAIRS."""
-    pairs = PAIRS[vectors.shape[0]]
-    rows = [
-        jnp.stack([vectors[a, i] * vectors[b, j] - vectors[b, i] * vectors[a, j] for a, b in pairs]) for i, j in pairs
-    ]
-    return jnp.stack(rows) if rows else jnp.zeros((0, 0))
+    flat, fields = fourier_last(rows, k_axis, vector=model.positions is not None)
+    hamiltonian = flat.reshape(-1, count, count)
+    fields = fields.reshape(-1, fields.shape[1], count, count)
+    frame = model.lattice.vectors
+    if model.positions is None:
+        reduced = model.lattice.to_reduced_r(model.orbitals)
+        offset = jnp.moveaxis(reduced[None, :, :] - reduced[:, None, :], -1, 0)
+        return BlochMatrices(hamiltonian, fields + 1j * offset * hamiltonian[:, None], frame=frame)
+    return BlochMatrices(hamiltonian, fields[:, :d], fields[:, d : 2 * d], fields[:, 2 * d :], frame)
 
 
 def as_spin_degeneracy(value: Any) -> int:

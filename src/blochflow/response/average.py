@@ -12,7 +12,7 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 
-from blochflow.core.backend import Array, jnp
+from blochflow.core.backend import Array, jax, jnp
 from blochflow.core.checks import fail
 from blochflow.execution.threads import Execution, run_batches
 from blochflow.models.base import PAIRS, AbstractModel, check_finite, grid_points
@@ -52,7 +52,7 @@ class ZoneAverage(eqx.Module):
     def locate_non_finite(self, axes: tuple[Array, ...]) -> None:
         """Name the k at which the batch is not finite."""
         k = np.asarray(grid_points(self.model, axes))
-        matrices = self.model.grid_matrices(axes, self.prepared)
+        matrices = self.model.matrices(jnp.asarray(k))
         check_finite(np.asarray(matrices.hamiltonian), k, "The Hamiltonian")
         check_finite(np.asarray(matrices.gradient), k, "The gradient of the Hamiltonian")
         check_finite(np.asarray(self.integrand(matrices)[0]), k, "The integrand")
@@ -63,9 +63,16 @@ def batch_sums(
     model: AbstractModel, prepared: Any, integrand: Callable[..., Any], axes: tuple[Array, ...], weights: Array
 ) -> tuple[Array, Array, Array]:
     """Sums over a batch: values (P, C), absolute values (P, C), and the smallest gap (P,)."""
-    values, gap = integrand(model.grid_matrices(axes, prepared))
-    weighted = weights[:, None, None] * values
-    return weighted.sum(axis=0), jnp.abs(weighted).sum(axis=0), gap.min(axis=0)
+    chunks, matrices_of = model.grid_chunks(axes, prepared)
+
+    def one(chunk: tuple[Any, Array]) -> tuple[Array, Array, Array]:
+        values, gap = integrand(matrices_of(chunk[0]))
+        weighted = chunk[1][:, None, None] * values
+        return weighted.sum(axis=0), jnp.abs(weighted).sum(axis=0), gap.min(axis=0)
+
+    count = jax.tree.leaves(chunks)[0].shape[0]
+    value, absolute, gap = jax.lax.map(one, (chunks, weights.reshape(count, -1)))
+    return value.sum(axis=0), absolute.sum(axis=0), gap.min(axis=0)
 
 
 @eqx.filter_jit

@@ -1,6 +1,6 @@
 """Chemical potential from the energies of a uniform grid: exact filling of the grid's own states.
 
-    nu = (1/N_k N) sum_{k n} f((E_kn - mu)/k_B T),   nu = filling of all bands, 0 < nu < 1
+nu = (1/N_k N) sum_{k n} f((E_kn - mu)/k_B T),   nu = filling of all bands, 0 < nu < 1
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 
-from blochflow.core.backend import Array, jnp
+from blochflow.core.backend import Array, jax, jnp
 from blochflow.core.errors import ConvergenceError
 from blochflow.core.status import Status
 from blochflow.execution.threads import Execution, run_batches
@@ -25,7 +25,9 @@ from blochflow.zone.tolerance import Tolerance
 @eqx.filter_jit
 def batch_energies(model: AbstractModel, prepared: Any, axes: tuple[Array, ...]) -> Array:
     """Energies of a batch, (k, n)."""
-    return eigh(model.grid_matrices(axes, prepared).hamiltonian)[0]
+    chunks, matrices_of = model.grid_chunks(axes, prepared)
+    energies = jax.lax.map(lambda chunk: eigh(matrices_of(chunk).hamiltonian)[0], chunks)
+    return energies.reshape(-1, model.num_bands)
 
 
 def solve_filling(
@@ -61,7 +63,8 @@ def solve_filling(
         history.append((nested.count(level), mu))
         error = successive_error(history)
         width = collected[-1] - collected[0]
-        converged = (error <= tolerance.allowed(np.full(len(mu), width), np.full(len(mu), width))[:, None]).all(axis=-1)
+        widths = np.full(len(mu), width)
+        converged = np.asarray((error <= tolerance.allowed(widths, widths)[:, None]).all(axis=-1))
         done = level + 1 >= levels if levels is not None else bool(converged.all())
         too_many = nested.count(level + 1) > limit or 16 * collected.nbytes > execution.memory_bytes
         if done or (levels is None and too_many):
@@ -86,7 +89,11 @@ def chemical_potential_of(energies: np.ndarray, filling: float, kt: float) -> fl
     margin = kt * (40 + abs(np.log(filling)) + abs(np.log1p(-filling)))
     low, high = energies[0] - margin, energies[-1] + margin
     root, info = brentq(
-        lambda mu: expit((mu - energies) / kt).sum() - wanted, low, high, xtol=1e-14 * max(1, abs(high)), full_output=True
+        lambda mu: expit((mu - energies) / kt).sum() - wanted,
+        low,
+        high,
+        xtol=1e-14 * max(1, abs(high)),
+        full_output=True,
     )
     if not info.converged:
         raise ConvergenceError(f"The chemical potential at filling {filling} was not found between {low} and {high}.")

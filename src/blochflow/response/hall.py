@@ -19,7 +19,7 @@ from blochflow.geometry.cumulative import cumulative_curvature
 from blochflow.models.base import PAIRS, AbstractModel, BlochMatrices
 from blochflow.response.average import average_over_zone
 from blochflow.response.catalog import ANOMALOUS_HALL
-from blochflow.response.equilibrium import chemical_potential
+from blochflow.response.equilibrium import precise_chemical_potential
 from blochflow.response.occupation import Occupation, active_gap, make_occupation
 from blochflow.response.result import finish
 from blochflow.response.states import as_states
@@ -105,17 +105,21 @@ def anomalous_hall(
     if model.dimension < 2:
         raise fail("model", "have two or three dimensions for a Hall response", f"{model.name} has one")
     tolerance, execution = tolerance or Tolerance(), execution or Execution()
-    options = {"grid": grid, "shift": shift, "tolerance": tolerance, "execution": execution}
+    options = {"grid": grid, "shift": shift, "execution": execution}
     states = as_states(
-        model, mu, temperature, density, lambda n, t: chemical_potential(model, n, t, throw=False, **options)
+        model, mu, temperature, density, lambda n, t: precise_chemical_potential(model, n, t, tolerance, **options)
     )
     scale, unit = ANOMALOUS_HALL.unit(model.units.name, model.dimension)
     factor = -scale * model.spin_degeneracy / model.lattice.volume  # type: ignore[union-attr]
     # with a given density, mu is known to mu_error: evaluate at mu and at both ends
-    around = [states.mu, states.mu - states.mu_error, states.mu + states.mu_error] if density is not None else [states.mu]
+    around = [states.mu]
+    if density is not None:
+        around += [states.mu - states.mu_error, states.mu + states.mu_error]
     all_mu, all_kt = np.concatenate(around), np.tile(states.kt, len(around))
     occupation, restore = make_occupation(all_mu, all_kt)
-    integral, gap = average_over_zone(model, HallIntegrand(occupation), len(all_mu), factor=abs(factor), **options)
+    integral, gap = average_over_zone(
+        model, HallIntegrand(occupation), len(all_mu), factor=abs(factor), tolerance=tolerance, **options
+    )
     return finish(
         ANOMALOUS_HALL,
         model,

@@ -1,6 +1,6 @@
 """Fermi occupation of bands for a list of (mu, temperature) states, T = 0 included.
 
-    f = 1/(exp((E - mu)/k_B T) + 1);  at T = 0 a step, 1/2 exactly at mu (the limit T -> 0)
+f = 1/(exp((E - mu)/k_B T) + 1);  at T = 0 a step, 1/2 exactly at mu (the limit T -> 0)
 """
 
 from __future__ import annotations

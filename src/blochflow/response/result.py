@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from blochflow.core.backend import jax
 from blochflow.core.dataset import build_result, describe_parameters, hash_arrays
 from blochflow.core.errors import ConvergenceError
 from blochflow.core.quantity import Quantity
+from blochflow.core.status import Status
 from blochflow.models.base import AbstractModel
 from blochflow.response.states import States
 from blochflow.zone.integrate import Integral
@@ -44,7 +46,10 @@ def finish(
         ends = integral.value[count:].reshape(2, count, -1)
         error = error + np.abs(ends - value).max(axis=0)
         allowed = tolerance.allowed(np.abs(value).max(axis=-1), np.zeros(count))
-        converged = converged & (error <= allowed[:, None]).all(axis=-1)
+        sharp = (error <= allowed[:, None]).all(axis=-1)
+        if integral.status is Status.CONVERGED and not sharp.all():
+            integral = replace(integral, status=Status.UNCERTAIN_MU)
+        converged = converged & sharp
     attrs = {
         **provenance(model, states),
         "status": integral.status.name,

@@ -36,15 +36,19 @@ class States:
 
 
 def as_states(
-    model: AbstractModel, mu: Any, temperature: Any, density: Any, solve: Callable[[Any, Any], Any]
+    model: AbstractModel,
+    mu: Any,
+    temperature: Any,
+    density: Any = None,
+    solve: Callable[[Any, Any], Any] | None = None,
 ) -> States:
     """Check the arguments; with ``density`` the chemical potential comes from ``solve(density, temperature)``."""
     units = model.units
     t = np.atleast_1d(as_real_array(temperature, "temperature", positive=False))
-    if (mu is None) == (density is None):
+    if (mu is None) == (density is None or solve is None):
         raise fail("mu", "be given, or None together with `density=`", "both or neither are given")
     t_coord = (t, {"units": units.temperature})
-    if density is None:
+    if density is None or solve is None:
         values = np.atleast_1d(as_real_array(mu, "mu"))
         grid_mu, grid_t = (x.reshape(-1) for x in np.meshgrid(values, t, indexing="ij"))
         coords: dict[str, Any] = {"mu": (values, {"units": units.energy}), "temperature": t_coord}

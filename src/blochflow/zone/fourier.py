@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from blochflow.core.backend import Array, jnp
+from blochflow.core.backend import Array, jax, jnp
 
 
 class Cells:
@@ -54,80 +54,104 @@ def fourier_scattered(coefficients: Array, cells: Cells, k_frac: Array) -> Array
 
 
 def to_box(coefficients: Array, cells: Cells) -> Array:
-    """Scatter coefficients (nR, ...) into the dense box (n1, .., nd, ...) of `Cells.box_shape`."""
+    """Scatter coefficients (nR, ...) into a dense centred box of R: real (2 n1, n2, .., nd, ...), Re before Im."""
     index = tuple((cells.vectors + cells.extent).T)
     box = jnp.zeros((*cells.box_shape, *coefficients.shape[1:]), dtype=coefficients.dtype)
-    return box.at[index].add(coefficients)
+    box = box.at[index].add(coefficients)
+    return jnp.concatenate([box.real, box.imag], axis=0)
 
 
-def contract_axis(phase: Array, terms: Array, axis: int) -> Array:
-    """Contract axis ``axis`` of terms (.., n, ..) with phase (m, n); the new axis m takes its place."""
-    if axis == 0:
-        return (phase @ terms.reshape(terms.shape[0], -1)).reshape(phase.shape[0], *terms.shape[1:])
-    lead = terms.shape[:axis]
-    blocks = terms.reshape(-1, terms.shape[axis], int(np.prod(terms.shape[axis + 1 :])))
-    batched = jnp.broadcast_to(phase, (blocks.shape[0], *phase.shape)) @ blocks
-    return batched.reshape(*lead, phase.shape[0], *terms.shape[axis + 1 :])
+def real_phases(k_axis: Array, count: int) -> tuple[Array, Array]:
+    """exp(2 pi i k R) and i R exp(2 pi i k R) on one axis of a centred box, as real matrices (2 m, 2 n).
 
-
-def axis_phases(box: Array, axes: tuple[Array, ...], axis: int) -> tuple[Array, Array]:
-    """exp(2 pi i k R) and i R exp(2 pi i k R) of one axis, (m, n) each."""
-    extent = (box.shape[axis] - 1) // 2
+    A complex product is one real product [[Re, -Im], [Im, Re]] @ [Re; Im]: real matrix products run near the peak of
+    the processor where complex ones do not.
+    """
+    extent = (count - 1) // 2
     steps = jnp.arange(-extent, extent + 1, dtype=jnp.float64)
-    phase = jnp.exp(2j * jnp.pi * axes[axis][:, None] * steps)
-    return phase, phase * (1j * steps)
+    phase = jnp.exp(2j * jnp.pi * k_axis[:, None] * steps)
+    return _real_form(phase), _real_form(phase * (1j * steps))
 
 
-def fourier_block(box: Array, axes: tuple[Array, ...], *, vector: bool) -> tuple[Array, ...]:
-    """Factorised Fourier sums of H, and of a vector field A, with the derivatives geometry needs.
+def _real_form(matrix: Array) -> Array:
+    """(m, n) complex -> (2 m, 2 n) real; rows run over points, then Re and Im; columns over Re and Im, then cells."""
+    re, im = matrix.real, matrix.imag
+    upper, lower = jnp.concatenate([re, -im], axis=1), jnp.concatenate([im, re], axis=1)
+    return jnp.stack([upper, lower], axis=1).reshape(2 * matrix.shape[0], 2 * matrix.shape[1])
 
-    All derivatives are d/d(2 pi k_frac).  The last axis is contracted once for every quantity that is returned.
+
+def _contract(phase: Array, terms: Array) -> Array:
+    """(2 m, 2 n), (rows, 2 n, n', ..) -> (rows m, 2 n', ..): one axis of the factorised sum."""
+    rows, rest = terms.shape[0], terms.shape[2:]
+    # One batched product, with the phases repeated: contracting without a batch axis would transpose the result.
+    product = jnp.broadcast_to(phase, (rows, *phase.shape)) @ terms.reshape(rows, terms.shape[1], -1)
+    return product.reshape(rows * (phase.shape[0] // 2), 2 * rest[0], *rest[1:])
+
+
+def fourier_rows(box: Array, axes: tuple[Array, ...]) -> tuple[Array, ...]:
+    """Sum over all axes of R but the last, for every point of the leading axes of a tensor-product block.
 
     Parameters
     ----------
-    box : (n1, .., nd, C, X) complex array
-        Coefficients on a centred box (`to_box`): channel 0 is H, channels 1..d (when ``vector``) are A.
-    axes : d arrays (m_a,)
-        Reduced coordinates of the block; K = m_1 .. m_d points, last axis fastest.
+    box : (2 n1, n2, .., nd, C, X) array
+        Coefficients on a centred box (`to_box`).
+    axes : d - 1 arrays (m_a,)
+        Reduced coordinates of the leading axes.
 
     Returns
     -------
-    H (K, X), gradient (K, d, X); with ``vector`` also A (K, d, X) and its curl (K, p, X) for pairs
-    (0, 1) in 2D and (1, 2), (2, 0), (0, 1) in 3D.
+    d arrays (m_1 .. m_{d-1}, 2 nd, C, X), real: the plain sum, and the sums with i R_a for each leading axis a.
     """
-    last = len(axes) - 1
-    plain, slopes = box, []
-    for axis in range(last):
-        phase, slope_phase = axis_phases(box, axes, axis)
-        slopes = [contract_axis(phase, term, axis) for term in slopes]
-        slopes.append(contract_axis(slope_phase, plain, axis))
-        plain = contract_axis(phase, plain, axis)
-    first = [plain[..., :1, :], *(term[..., :1, :] for term in slopes)]
-    second = [plain[..., :1, :]]
+    plain = box[None]
+    slopes: list[Array] = []
+    for k_axis in axes:
+        phase, slope_phase = real_phases(k_axis, plain.shape[1] // 2)
+        slopes = [_contract(phase, term) for term in slopes] + [_contract(slope_phase, plain)]
+        plain = _contract(phase, plain)
+    # A barrier keeps XLA from fusing, and thereby repeating, the sums in every use of them.
+    return tuple(jax.lax.optimization_barrier([plain, *slopes]))
+
+
+def fourier_last(rows: tuple[Array, ...], k_axis: Array, *, vector: bool) -> tuple[Array, Array]:
+    """Sum over the last axis of R for some rows of `fourier_rows`: H, and the derivatives geometry needs.
+
+    Derivatives are d/d(2 pi k_frac).  Channel 0 of the coefficients is H, channels 1..d (with ``vector``) are A.
+
+    Returns
+    -------
+    hamiltonian : (rows m, X)
+    fields : (rows m, c, X)
+        gradient of H (d); with ``vector`` also A (d) and its curl for the pairs (0, 1) in 2D and (1, 2), (2, 0),
+        (0, 1) in 3D.
+    """
+    plain, slopes, last = rows[0], rows[1:], len(rows) - 1
+    direct = [plain[:, :, :1], *(term[:, :, :1] for term in slopes)]
+    sloped = [plain[:, :, :1]]
     if vector:
-        first.append(plain[..., 1:, :])
-        if last > 0:
-            first += [slopes[a][..., -1:, :] for a in range(last)]
-            second.append(plain[..., 1:-1, :])
+        direct.append(plain[:, :, 1:])
+        if last == 1:
+            direct.append(slopes[0][:, :, 2:])
+            sloped.append(plain[:, :, 1:2])
         if last == 2:
-            first.append(slopes[0][..., 2:3, :] - slopes[1][..., 1:2, :])
-    phase, slope_phase = axis_phases(box, axes, last)
-    values = contract_axis(phase, jnp.concatenate(first, axis=-2), last)
-    values = values.reshape(-1, *values.shape[-2:])
-    ends = contract_axis(slope_phase, jnp.concatenate(second, axis=-2), last)
-    ends = ends.reshape(-1, *ends.shape[-2:])
-    gradient = jnp.concatenate([values[:, 1 : 1 + last], ends[:, :1]], axis=1)
-    if not vector:
-        return values[:, 0], gradient
-    field = values[:, 1 + last : 2 + 2 * last]
-    rest = values[:, 2 + 2 * last :]
-    return values[:, 0], gradient, field, _curl(rest, ends[:, 1:], last)
+            direct += [slopes[1][:, :, 3:], -slopes[0][:, :, 3:], slopes[0][:, :, 2:3] - slopes[1][:, :, 1:2]]
+            sloped.append(plain[:, :, 1:3])
+    phase, slope_phase = real_phases(k_axis, plain.shape[1] // 2)
+    values = _sum_last(phase, jnp.concatenate(direct, axis=2))
+    ends = _sum_last(slope_phase, jnp.concatenate(sloped, axis=2))
+    fields = [values[:, 1 : 1 + last], ends[:, :1]]
+    if vector:
+        fields.append(values[:, 1 + last : 2 + 2 * last])
+        curl = values[:, 2 + 2 * last :]
+        if last == 1:
+            fields.append(curl - ends[:, 1:])
+        if last == 2:
+            fields += [curl[:, :1] - ends[:, 2:], curl[:, 1:2] + ends[:, 1:2], curl[:, 2:]]
+    return values[:, 0], jnp.concatenate(fields, axis=1)
 
 
-def _curl(rest: Array, ends: Array, last: int) -> Array:
-    """Curl from d_a A_last (a < last), [d_0 A_1 - d_1 A_0] in ``rest`` and d_last A_a in ``ends``."""
-    if last == 0:
-        return rest[:, :0]
-    if last == 1:
-        return rest[:, :1] - ends[:, :1]
-    return jnp.stack([rest[:, 1] - ends[:, 1], ends[:, 0] - rest[:, 0], rest[:, 2]], axis=1)
+def _sum_last(phase: Array, terms: Array) -> Array:
+    """(2 m, 2 n), (rows, 2 n, C, X) -> complex (rows m, C, X)."""
+    rows = terms.shape[0]
+    product = jnp.broadcast_to(phase, (rows, *phase.shape)) @ terms.reshape(rows, terms.shape[1], -1)
+    product = jax.lax.optimization_barrier(product.reshape(-1, 2, *terms.shape[2:]))
+    return jax.lax.complex(product[:, 0], product[:, 1])

@@ -55,9 +55,7 @@ class NestedGrid:
     def blocks(self, level: int, offset: tuple[int, ...], target: int) -> Iterator[Block]:
         """Batches of one copy of the base grid, of about ``target`` points each."""
         sizes = block_shape(self.base, target)
-        axes = [
-            (np.arange(n) + self.shift + o / 2**level) / n for n, o in zip(self.base, offset, strict=True)
-        ]
+        axes = [(np.arange(n) + self.shift + o / 2**level) / n for n, o in zip(self.base, offset, strict=True)]
         for chunk in itertools.product(*(pad_chunks(x, m) for x, m in zip(axes, sizes, strict=True))):
             weights = np.ones(1)
             for _, weight in chunk:

@@ -91,7 +91,7 @@ def integrate_uniform(
         history.append((count, total / count))
         error = successive_error(history)
         allowed = tolerance.allowed(np.abs(history[-1][1]).max(axis=-1), (absolute / count).max(axis=-1), factor)
-        converged = (error <= allowed[..., None]).all(axis=-1)
+        converged = np.asarray((error <= allowed[..., None]).all(axis=-1))
         done = level + 1 >= levels if levels is not None else bool(converged.all())
         if done or (levels is None and grid.count(level + 1) > limit):
             break

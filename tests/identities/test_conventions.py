@@ -1,0 +1,257 @@
+"""One sign test per line of docs/conventions.md, each against a calculation written out here from first principles.
+
+The references below use NumPy only, on Hamiltonians typed from their formulas, so that a sign cannot be wrong twice.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import blochflow as bf
+
+K0 = np.array([0.4, 0.7])
+STEP = 1e-4  # central differences: error step^2 ~ 1e-8, rounding eps/step ~ 1e-12
+FD = 1e-6  # bound for central differences of order-one functions with STEP
+SX, SY, SZ = np.array([[[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]], dtype=complex)
+
+
+def two_band(k):
+    """Chern insulator sin kx sx + sin ky sy + (-1.2 + cos kx + cos ky) sz, all orbitals at the origin."""
+    return np.sin(k[0]) * SX + np.sin(k[1]) * SY + (-1.2 + np.cos(k[0]) + np.cos(k[1])) * SZ
+
+
+def gradient(k):
+    """d_a H of `two_band`."""
+    return np.stack([np.cos(k[0]) * SX - np.sin(k[0]) * SZ, np.cos(k[1]) * SY - np.sin(k[1]) * SZ])
+
+
+@pytest.fixture(scope="module")
+def model():
+    hoppings = [
+        (-1.2, 0, 0, (0, 0)),
+        (1.2, 1, 1, (0, 0)),
+        # sin kx sx + cos kx sz = [(sz - i sx) e^{ikx} + h.c.]/2
+        (0.5, 0, 0, (1, 0)),
+        (-0.5, 1, 1, (1, 0)),
+        (-0.5j, 0, 1, (1, 0)),
+        (-0.5j, 1, 0, (1, 0)),
+        # sin ky sy + cos ky sz = [(sz - i sy) e^{iky} + h.c.]/2
+        (0.5, 0, 0, (0, 1)),
+        (-0.5, 1, 1, (0, 1)),
+        (-0.5, 0, 1, (0, 1)),
+        (0.5, 1, 0, (0, 1)),
+    ]
+    built = bf.TightBinding(np.eye(2), np.zeros((2, 2)), hoppings, operators={"spin": np.stack([SX, SY, SZ])})
+    np.testing.assert_allclose(built.hamiltonian(K0), two_band(K0), atol=1e-14)  # rounding of a sum of ten terms
+    return built
+
+
+def eigenvectors(k):
+    return np.linalg.eigh(two_band(k))[1]
+
+
+def plaquette_flux(k, size, band):
+    """Berry phase around the square k, k + x, k + x + y, k + y: -Im log of the product of overlaps."""
+    corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]) * size
+    states = [eigenvectors(k + corner)[:, band] for corner in corners[:4]]
+    states.append(states[0])
+    return -np.angle(np.prod([np.vdot(a, b) for a, b in zip(states, states[1:], strict=False)]))
+
+
+def state_derivatives(k, band):
+    """d_a u in the gauge where <u(k)|u(k')> > 0, (a, i)."""
+    u = eigenvectors(k)[:, band]
+
+    def aligned(at):
+        v = eigenvectors(at)[:, band]
+        return v / np.exp(1j * np.angle(np.vdot(u, v)))
+
+    shifts = STEP * np.eye(2)
+    return np.stack([(aligned(k + s) - aligned(k - s)) / (2 * STEP) for s in shifts])
+
+
+def test_hamiltonian_has_orbital_positions_in_the_phases():
+    lattice, tau, cell = np.array([[1.0, 0.0], [0.4, 1.3]]), np.array([[0.1, 0.2], [0.6, 0.35]]), np.array([1, -2])
+    model = bf.TightBinding(lattice, tau, [(0.3 + 0.2j, 0, 1, tuple(cell))])
+    distance = (cell + tau[1] - tau[0]) @ lattice
+    expected = (0.3 + 0.2j) * np.exp(1j * K0 @ distance)
+    assert abs(complex(model.hamiltonian(K0)[0, 1]) - expected) < 1e-14  # rounding
+
+
+def test_k_is_cartesian_and_reciprocal_vectors_carry_2_pi():
+    chain = bf.TightBinding([[2.0]], [[0.0]], [(-1.0, 0, 0, (1,))])
+    assert float(chain.lattice.reciprocal[0, 0]) == pytest.approx(np.pi, rel=1e-15)  # one rounding
+    assert float(chain.hamiltonian([np.pi / 2])[0, 0].real) == pytest.approx(2.0, rel=1e-14)  # -2 cos(k a) at the edge
+
+
+def test_band_zero_is_the_lowest(model):
+    energies = np.asarray(bf.bands(model, K0).energies[0])
+    np.testing.assert_allclose(energies, np.linalg.eigvalsh(two_band(K0)), atol=1e-14)  # rounding
+    assert energies[0] < energies[1]
+
+
+def test_velocity_is_the_gradient_of_the_energy(model):
+    velocity = np.diagonal(np.asarray(bf.bands(model, K0).velocity[0]), axis1=-2, axis2=-1).real
+    slope = [
+        (np.linalg.eigvalsh(two_band(K0 + s)) - np.linalg.eigvalsh(two_band(K0 - s))) / (2 * STEP)
+        for s in STEP * np.eye(2)
+    ]
+    np.testing.assert_allclose(velocity, slope, atol=FD)
+
+
+def test_connection_is_i_u_du(model):
+    bands = bf.bands(model, K0)
+    mine, theirs = np.asarray(bands.states[0]), eigenvectors(K0)
+    phases = np.array([np.vdot(theirs[:, n], mine[:, n]) for n in range(2)])  # gauge of the library against NumPy's
+    expected = 1j * np.einsum("i,ai->a", theirs[:, 0].conj(), state_derivatives(K0, 1))
+    connection = np.asarray(bf.geometry.berry_connection(bands)[0])[:, 0, 1]
+    np.testing.assert_allclose(connection, expected * phases[0].conj() * phases[1], atol=FD)
+
+
+def test_curvature_is_the_berry_flux(model):
+    size = 1e-3
+    omega = np.asarray(bf.geometry.berry_curvature(bf.bands(model, K0 + size / 2))[0])
+    for band in range(2):
+        # the flux of a square of side h is h^2 Omega(centre) up to a relative h^2; rounding of a phase is eps/h^2
+        assert omega[0, 1, band] == pytest.approx(plaquette_flux(K0, size, band) / size**2, rel=1e-5)
+        assert omega[1, 0, band] == -omega[0, 1, band]
+
+
+def test_geometric_tensor_is_metric_minus_half_i_curvature(model):
+    bands = bf.bands(model, K0)
+    du, u = state_derivatives(K0, 0), eigenvectors(K0)[:, 0]
+    projected = du - np.outer(du @ u.conj(), u)
+    expected = np.einsum("ai,bi->ab", projected.conj(), projected)
+    tensor = np.asarray(bf.geometry.quantum_geometric_tensor(bands)[0])[..., 0]
+    np.testing.assert_allclose(tensor, expected, atol=FD)
+    metric = np.asarray(bf.geometry.quantum_metric(bands)[0])[..., 0]
+    omega = np.asarray(bf.geometry.berry_curvature(bands)[0])[..., 0]
+    np.testing.assert_allclose(tensor, metric - 0.5j * omega, atol=1e-14)  # the same sums, up to rounding
+
+
+def test_moment_of_two_bands_is_half_the_gap_times_the_upper_curvature(model):
+    bands = bf.bands(model, K0)
+    gap = float(bands.energies[0, 1] - bands.energies[0, 0])
+    omega = float(bf.geometry.berry_curvature(bands)[0, 0, 1, 1])
+    moment = np.asarray(bf.geometry.orbital_moment(bands)[0, 0, 1])
+    np.testing.assert_allclose(moment, 0.5 * gap * omega, rtol=1e-12)  # two-band identity, rounding
+
+
+def test_moment_lowers_the_energy_by_m_dot_b():
+    """Landau levels of a massive Dirac electron of charge -e: lowest conduction level = D + omega_c/2 - m B + O(B^2)."""
+    v, mass, count = 1.3, 0.4, 60
+
+    def hamiltonian(k, v=v, mass=mass):
+        return v * (k[0] * SX + k[1] * SY) + mass * SZ
+
+    model = bf.ContinuumModel(hamiltonian, 2, cutoff=3.0)
+    moment = float(bf.geometry.orbital_moment(bf.bands(model, [0.0, 0.0]))[0, 0, 1, 1])
+    field = 1e-4
+    # kinetic momentum p + e A: [pi_x, pi_y] = -i e B, so pi_x - i pi_y = sqrt(2 e B) a lowers; one more state in the
+    # lower component than in the upper makes the truncated matrix exact for the lowest levels
+    lower = np.sqrt(2 * field) * np.diag(np.sqrt(np.arange(1, count)), 1)[: count - 1]
+    matrix = np.block([[mass * np.eye(count - 1), v * lower], [v * lower.T, -mass * np.eye(count)]])
+    levels = np.linalg.eigvalsh(matrix)
+    conduction = levels[levels > 0].min()
+    assert np.abs(levels + mass).min() < 1e-12  # the zero mode sits at -D; eigenvalues of a matrix of norm ~ 1
+    cyclotron = field * v**2 / mass
+    correction = conduction - mass - cyclotron / 2
+    assert correction == pytest.approx(-moment * field, rel=2e-3)  # next order is B v^2/(2 D^2) = 5e-4 relative
+
+
+def kubo_hall(points):
+    """sigma_xy of the lower band from the first-order change of its states under H' = +e E.r, charge -e (e = hbar = 1).
+
+    j_x = -<v_x>,  <v_x> = 2 Re sum_m V_x,nm <m|E_y r_y|n>/(E_n - E_m),  <m|r_y|n> = i<m|d_y n> = i V_y,mn/(E_n - E_m)
+    """
+    total = 0.0
+    for k in 2 * np.pi * np.stack(np.meshgrid(*2 * [np.arange(points) / points], indexing="ij"), -1).reshape(-1, 2):
+        energies, states = np.linalg.eigh(two_band(k))
+        vx, vy = (states.conj().T @ dh @ states for dh in gradient(k))
+        gap = energies[0] - energies[1]
+        total += -2 * (vx[0, 1] * 1j * vy[1, 0] / gap / gap).real
+    return total / points**2  # the area of the cell is 1
+
+
+def test_current_is_sigma_times_field_for_charge_minus_e(model):
+    sigma = bf.response.anomalous_hall(model, 0.0, 0.0, grid=48)
+    value = float(sigma.value.sel(a="x", b="y").item())
+    assert value == pytest.approx(kubo_hall(48), abs=1e-12)  # the same grid: rounding of a sum of order one
+
+
+def test_filled_chern_band_has_minus_chern_over_two_pi(model):
+    points = 24
+    grid = 2 * np.pi * np.arange(points) / points
+    chern = sum(plaquette_flux(np.array([x, y]), 2 * np.pi / points, 0) for x in grid for y in grid) / (2 * np.pi)
+    assert round(chern) == 1 and abs(chern - 1) < 1e-12  # an integer by construction, up to rounding
+    assert bf.geometry.chern_number(model, bands=0) == 1
+    sigma = bf.response.anomalous_hall(model, 0.0, 0.0)
+    # gap 0.8 at a cell of length 1: the default tolerance rtol = 1e-3 is met with a wide margin
+    assert float(sigma.value.sel(a="x", b="y").item()) == pytest.approx(-1 / (2 * np.pi), rel=1e-3)
+
+
+def test_hall_units_are_e2_over_h_and_siemens_per_cm():
+    hoppings = [(-1.0, 0, 1, (0, 0)), (-1.0, 1, 0, (1, 0)), (-1.0, 1, 0, (0, 1)), (0.15j, 0, 0, (1, 0))]
+    hoppings += [(0.15j, 1, 1, (1, -1)), (0.15j, 1, 1, (0, 1)), (-0.15j, 1, 1, (1, 0)), (-0.15j, 0, 0, (1, -1))]
+    hoppings += [(-0.15j, 0, 0, (0, 1))]
+    sites = np.array([[1 / 3, 1 / 3], [2 / 3, 2 / 3]])
+    plane = np.array([[1.0, 0.0], [0.5, 3**0.5 / 2]])
+    flat = bf.TightBinding(plane, sites, hoppings, units=bf.EV_ANGSTROM)
+    sigma = bf.response.anomalous_hall(flat, 0.0, 0.0, grid=48)
+    assert sigma.attrs["units"] == "e^2/h"
+    assert float(sigma.value.sel(a="x", b="y").item()) == pytest.approx(1.0, rel=1e-6)  # C = -1, gapped: exponential
+    spacing = 4.0
+    stacked = bf.TightBinding(
+        np.diag([1.0, 1.0, spacing]) @ np.pad(plane, (0, 1)) + np.diag([0, 0, spacing]),
+        np.pad(sites, ((0, 0), (0, 1))),
+        [(value, i, j, (*cell, 0)) for value, i, j, cell in hoppings],
+        units=bf.EV_ANGSTROM,
+    )
+    sigma = bf.response.anomalous_hall(stacked, 0.0, 0.0, grid=(48, 48, 1), throw=False)
+    assert sigma.attrs["units"] == "S/cm"
+    # one conductance quantum per layer: e^2/h / (4 angstrom), in S/cm
+    assert float(sigma.value.sel(a="x", b="y").item()) == pytest.approx(3.874045864932e-5 / 4e-8, rel=1e-6)
+
+
+def test_temperature_is_in_kelvin_for_ev_models_and_in_energy_for_natural_ones():
+    level = {"lattice": [[1.0]], "orbitals": [[0.0]], "hoppings": [(0.1, 0, 0, (0,))]}
+    kelvin = bf.response.electron_density(bf.TightBinding(**level, units=bf.EV_ANGSTROM), 0.0, 300.0, grid=4)
+    natural = bf.response.electron_density(bf.TightBinding(**level), 0.0, 0.05, grid=4)
+    assert float(kelvin.value.item()) == pytest.approx(1 / (np.exp(0.1 / (300 * 8.617333262e-5)) + 1), rel=1e-9)
+    assert float(natural.value.item()) == pytest.approx(1 / (np.exp(2.0) + 1), rel=1e-12)  # rounding
+
+
+def test_no_hidden_spin_factor(model):
+    level = {"lattice": [[1.0]], "orbitals": [[0.0]], "hoppings": [(-1.0, 0, 0, (0,))]}
+    single = bf.response.electron_density(bf.TightBinding(**level), 0.0, 0.0, grid=4)
+    double = bf.response.electron_density(bf.TightBinding(**level, spin_degeneracy=2), 0.0, 0.0, grid=4)
+    assert model.spin_degeneracy == 1
+    assert float(single.value.item()) == 1.0
+    assert float(double.value.item()) == 2.0
+
+
+def test_zeeman_energy_is_positive_for_spin_along_the_field(model):
+    with_field = model.with_zeeman([0.0, 0.0, 0.3], g=2.0)
+    difference = np.asarray(with_field.hamiltonian(K0) - model.hamiltonian(K0))
+    np.testing.assert_allclose(difference, 0.5 * 0.3 * SZ, atol=1e-15)  # mu_B = e hbar/2m = 1/2, charge -e; rounding
+
+
+def test_spin_operator_is_pauli_matrices(model):
+    up = bf.geometry.expectation(bf.bands(model, [0.0, 0.0]), "spin_z")
+    np.testing.assert_allclose(up[0], [-1.0, 1.0], atol=1e-14)  # H(0) = 0.8 sz; rounding
+
+
+def test_axial_vector_of_a_weyl_node_points_inward_for_positive_chirality():
+    node = bf.ContinuumModel(lambda k: k[0] * SX + k[1] * SY + k[2] * SZ, 3, cutoff=2.0)
+    k = np.array([0.3, -0.2, 0.5])
+    omega = bf.geometry.berry_curvature(bf.bands(node, k))
+    axial = np.asarray(bf.geometry.to_axial(omega)[0])[:, 1]
+    np.testing.assert_allclose(axial, -k / (2 * np.linalg.norm(k) ** 3), rtol=1e-12)  # closed form, rounding
+    np.testing.assert_allclose(axial, [omega[0, 1, 2, 1], omega[0, 2, 0, 1], omega[0, 0, 1, 1]], rtol=1e-14)
+
+
+def test_step_at_zero_temperature_counts_half_at_mu():
+    level = bf.TightBinding([[1.0]], [[0.0]], [(0.25, 0, 0, (0,))])
+    density = bf.response.electron_density(level, [0.25 - 1e-9, 0.25, 0.25 + 1e-9], 0.0, grid=4)
+    assert density.value.values[:, 0].tolist() == [0.0, 0.5, 1.0]
