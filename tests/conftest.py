@@ -23,7 +23,7 @@ os.environ.setdefault("BLOCHFLOW_TEST_DATA", str(ROOT.parent / "shared" / "data"
 import jaxtyping
 from hypothesis import HealthCheck, settings
 
-jaxtyping.install_import_hook("blochflow", "beartype.beartype")
+jaxtyping.install_import_hook("blochflow", "typecheck.check")
 
 # The first example of a test compiles for seconds, so that time limits of single examples say nothing.
 settings.register_profile("blochflow", deadline=None, suppress_health_check=[HealthCheck.too_slow])

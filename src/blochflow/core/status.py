@@ -18,6 +18,6 @@ class Status(StrEnum):
         "tolerance; use a finer `grid`, or leave `grid` out to refine automatically"
     )
     UNCERTAIN_MU = (
-        "not converged: the chemical potential at the given density is not known well enough; use a finer `grid`, raise "
-        "Tolerance(max_evaluations=...), or raise the temperature"
+        "not converged: the chemical potential at the given density is not known well enough; use a finer `grid`, "
+        "raise Tolerance(max_evaluations=...), or raise the temperature"
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from blochflow.core.backend import Array, jnp
+from blochflow.core.backend import jnp
 from blochflow.core.checks import fail
 from blochflow.core.errors import DegenerateBandsError
 from blochflow.geometry.bands import DEGENERACY_TOLERANCE, Bands

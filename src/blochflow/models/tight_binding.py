@@ -22,11 +22,12 @@ from blochflow.core.units import NATURAL, Units
 from blochflow.models.base import PAIRS, AbstractModel, BlochMatrices, as_parameter
 from blochflow.models.hoppings import Hoppings, hoppings_from_blocks
 from blochflow.models.operators import as_operators, orbital_phases
-from blochflow.zone.fourier import Cells, fourier_last, fourier_rows, fourier_scattered, to_box
+from blochflow.zone.fourier import fourier_last, fourier_rows, fourier_scattered, to_box
 
 # Below this many lattice vectors one phase matrix and one matrix product beat the factorised sum.
 FACTORISE_FROM = 48
-# Points whose matrices are made and used together: enough to hide the cost of a kernel launch, few enough for the cache.
+# Points whose matrices are made and used together: enough to hide the cost of a kernel launch, few enough for
+# the cache of one core.
 CHUNK_POINTS = 32
 
 

@@ -21,7 +21,7 @@ REMEDY = (
     "Write the function with jax.numpy only: `import jax.numpy as jnp`; jnp.sin instead of math.sin or numpy.sin, "
     "jnp.array([[...]]) or jnp.stack for matrices, jnp.where instead of `if` on k or on a parameter."
 )
-# Fixed probe wave vectors in units of a reciprocal vector (or of the cutoff): generic, so that no symmetry hides an error.
+# Probe wave vectors in units of a reciprocal vector (or of the cutoff): generic, so that no symmetry hides an error.
 PROBES = np.array([[0.1371, -0.2913, 0.4127], [0.4412, 0.0713, -0.1831], [-0.3307, 0.2211, 0.0519]])
 HERMITIAN_TOLERANCE = 1e-10  # relative to the largest element: rounding of a few hundred operations
 
@@ -39,7 +39,8 @@ def collect_parameters(function: Callable[..., Any], parameters: Mapping[str, An
     unknown = [name for name in given if name not in names and not accepts_any]
     if unknown:
         raise UserModelError(
-            f"`{function_name(function)}` has no argument {unknown[0]!r}; its parameters are {', '.join(names) or 'none'}."
+            f"`{function_name(function)}` has no argument {unknown[0]!r}; its parameters are "
+            f"{', '.join(names) or 'none'}."
         )
     defaults = {arg.name: arg.default for arg in arguments if arg.default is not arg.empty and arg.name in names}
     missing = [name for name in names if name not in given and name not in defaults]

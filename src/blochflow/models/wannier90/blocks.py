@@ -323,7 +323,7 @@ def _check_indices(table: TextTable, found: np.ndarray, fields: np.ndarray, num_
         return
     cell, at = np.unravel_index(int(np.argmax(wrong)), wrong.shape)
     i, j = found[cell, at]
-    if 1 <= min(i, j) and max(i, j) <= num_wann:
+    if min(i, j) >= 1 and max(i, j) <= num_wann:
         fix = f"restore the order of the orbital indices i, j in the {what}: a line is doubled, swapped or altered"
     else:
         fix = f"correct the orbital indices i, j in the {what}, or num_wann: an index lies outside 1 to num_wann"

@@ -31,15 +31,16 @@ def four_band_dirac(
     Source: Zhang et al., Nature Physics 5, 438 (2009), made isotropic; non-abelian curvature of Dirac bands: Chang
     and Niu, J. Phys. Condens. Matter 20, 193202 (2008).
 
-    Symmetries: T = i s_y K, P = tau_z, hence (P*T)^2 = -1 and doubly degenerate bands at every k; rotations of k and spin.
+    Symmetries: T = i s_y K, P = tau_z, hence (P*T)^2 = -1 and doubly degenerate bands at every k; rotations of k
+    and spin.
 
     Known answers (M = mass - quadratic k^2, eps = sqrt(velocity^2 k^2 + M^2); quadratic = 0 in the second and third)
     --------------------------------------------------------------------------------------------------------------
     - E = asymmetry k^2 -/+ eps, each twice.
     - The trace of the non-abelian curvature of a pair vanishes; the curvature itself does not: at k = 0 the component
       (a, b) has the eigenvalues +-velocity^2/(2 mass^2).
-    - Metric of the lower pair: sum_nm Re(A_nm,a A_mn,b) = velocity^2/(2 eps^2) (delta_ab - velocity^2 k_a k_b/eps^2), n in
-      the pair and m in the other.
+    - Metric of the lower pair: sum_nm Re(A_nm,a A_mn,b) = velocity^2/(2 eps^2) (delta_ab - velocity^2 k_a k_b/eps^2),
+      n in the pair and m in the other.
     - Strong topological insulator when mass and quadratic have the same sign.
 
     Parameters

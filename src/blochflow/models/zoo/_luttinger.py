@@ -28,24 +28,25 @@ def luttinger(
 ) -> ContinuumModel:
     """Luttinger model: heavy and light holes of a cubic semiconductor.
 
-        H(k) = -(1/mass) [ (gamma1 + 5 gamma2/2) k^2/2 - gamma2 sum_a k_a^2 J_a^2 - 2 gamma3 sum_(a<b) k_a k_b {J_a, J_b} ]
+        H(k) = -(1/mass) [ (gamma1 + 5 gamma2/2) k^2/2 - gamma2 sum_a k_a^2 J_a^2
+                           - 2 gamma3 sum_(a<b) k_a k_b {J_a, J_b} ]
 
     J are the spin-3/2 matrices (basis m = 3/2, 1/2, -1/2, -3/2), {A, B} = (AB + BA)/2; the sign is that of electron
-    energies, so the bands bend down from 0.  Source: Luttinger, PR 102, 1030 (1956), without a magnetic field; the default
-    parameters are those of GaAs: Vurgaftman, Meyer, Ram-Mohan, JAP 89, 5815 (2001), Table I.
+    energies, so the bands bend down from 0.  Source: Luttinger, PR 102, 1030 (1956), without a magnetic field; the
+    default parameters are those of GaAs: Vurgaftman, Meyer, Ram-Mohan, JAP 89, 5815 (2001), Table I.
 
     Symmetries: T = exp(-i pi J_y) K (T^2 = -1), P = 1, hence doubly degenerate bands; O_h, and all rotations of k and J
     when gamma2 = gamma3.
 
     Known answers
     -------------
-    - E = -(1/(2 mass)) [gamma1 k^2 +- 2 sqrt(gamma2^2 k^4 + 3 (gamma3^2 - gamma2^2)(kx^2 ky^2 + ky^2 kz^2 + kz^2 kx^2))],
-      each twice.
+    - E = -(1/(2 mass)) [gamma1 k^2 +- 2 sqrt(gamma2^2 k^4 + 3 (gamma3^2 - gamma2^2)(kx^2 ky^2 + ky^2 kz^2 +
+      kz^2 kx^2))], each twice.
     - Hole masses over ``mass``: along [100] 1/(gamma1 -+ 2 gamma2), along [111] 1/(gamma1 -+ 2 gamma3), heavy with the
       minus.  GaAs: 0.34965, 0.09009 and 0.89286, 0.07788.
-    - gamma2 = gamma3: the bands are eigenstates of the helicity k.J.  The component along k of the non-abelian curvature
-      of the heavy pair, and of the light pair, has the eigenvalues +-3/(2 k^2) (Murakami, Nagaosa, Zhang, Science 301,
-      1348 (2003)).
+    - gamma2 = gamma3: the bands are eigenstates of the helicity k.J.  The component along k of the non-abelian
+      curvature of the heavy pair, and of the light pair, has the eigenvalues +-3/(2 k^2) (Murakami, Nagaosa, Zhang,
+      Science 301, 1348 (2003)).
 
     Parameters
     ----------

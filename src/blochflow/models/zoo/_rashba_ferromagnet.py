@@ -30,7 +30,8 @@ def rashba_ferromagnet(
 
     Source: Nunner et al., PRB 76, 235312 (2007); spin-orbit torque: Manchon and Zhang, PRB 78, 212405 (2008).
 
-    Symmetries: rotations about z (k and spin together) when m is along z; T maps m to -m and is broken by exchange; no P.
+    Symmetries: rotations about z (k and spin together) when m is along z; T maps m to -m and is broken by exchange;
+    no P.
 
     Known answers (m along z, eps = sqrt(rashba^2 k^2 + exchange^2))
     ---------------------------------------------------------------

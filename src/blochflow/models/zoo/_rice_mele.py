@@ -29,8 +29,8 @@ def rice_mele(*, t_intra: Any = 1.4, t_inter: Any = 0.6, mass: Any = 0.5) -> Tig
     -------------
     - E = -/+ sqrt(mass^2 + t_intra^2 + t_inter^2 + 2 t_intra t_inter cos k); the gap is
       2 sqrt(mass^2 + (|t_intra| - |t_inter|)^2).
-    - Pump t_intra = 1 + 0.4 cos l, t_inter = 1 - 0.4 cos l, mass = 0.5 sin l, l from 0 to 2 pi: the lower band has Chern
-      number C(k, l) = -1 and moves each electron by +1 lattice constant per cycle.
+    - Pump t_intra = 1 + 0.4 cos l, t_inter = 1 - 0.4 cos l, mass = 0.5 sin l, l from 0 to 2 pi: the lower band has
+      Chern number C(k, l) = -1 and moves each electron by +1 lattice constant per cycle.
 
     Parameters
     ----------

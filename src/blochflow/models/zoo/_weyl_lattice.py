@@ -40,8 +40,8 @@ def weyl_lattice(
     so that the planes between the nodes and through the zone centre are Chern insulators; review: Armitage, Mele,
     Vishwanath, RMP 90, 015001 (2018).  Lattice constant 1.
 
-    Symmetries: P = sz and C4 about z when splitting = 0; no T.  Exactly one pair of nodes while 2 mass > t (1 - cos node),
-    mass, t > 0 and 0 < node < pi.
+    Symmetries: P = sz and C4 about z when splitting = 0; no T.  Exactly one pair of nodes while
+    2 mass > t (1 - cos node), mass, t > 0 and 0 < node < pi.
 
     Known answers
     -------------

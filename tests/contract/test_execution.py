@@ -1,0 +1,72 @@
+"""Batches keep their order, their errors and their memory bound."""
+
+import threading
+
+import pytest
+
+import blochflow as bf
+from blochflow.execution.threads import parse_bytes, run_batches
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [("4 GiB", 4 * 2**30), ("500MB", 500 * 10**6), (1024, 1024), ("1.5 kib", 1536)]
+)
+def test_sizes_are_read(text, size):
+    assert parse_bytes(text) == size
+
+
+@pytest.mark.parametrize("text", ["", "four GiB", "4 parsecs", "-1 GB", "0 B", 0, "nan GB"])
+def test_bad_sizes_name_the_argument(text):
+    with pytest.raises(ValueError, match="Argument `max_memory` must"):
+        bf.Execution(max_memory=text)
+
+
+@pytest.mark.parametrize("workers", [0, -1])
+def test_bad_workers_name_the_argument(workers):
+    with pytest.raises(ValueError, match="Argument `workers` must"):
+        bf.Execution(workers=workers)
+
+
+def test_memory_limits_the_number_of_threads_but_never_to_zero():
+    execution = bf.Execution(workers=8, max_memory="1 GiB")
+    assert execution.threads(2**28) == 4
+    assert execution.threads(2**40) == 1
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_results_come_in_order(workers):
+    execution = bf.Execution(workers=workers, progress=False)
+    assert run_batches(lambda x: x * x, iter(range(50)), 50, execution, batch_bytes=1, label="") == [
+        x * x for x in range(50)
+    ]
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_no_more_than_two_batches_per_worker_are_taken_ahead(workers):
+    taken, finished = [], []
+    lock = threading.Lock()
+
+    def batches():
+        for x in range(40):
+            with lock:
+                taken.append(x)
+                assert len(taken) - len(finished) <= 2 * workers + 1
+            yield x
+
+    def work(x):
+        with lock:
+            finished.append(x)
+        return x
+
+    run_batches(work, batches(), 40, bf.Execution(workers=workers, progress=False), batch_bytes=1, label="")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_an_error_in_a_batch_reaches_the_caller(workers):
+    def fail(x):
+        if x == 7:
+            raise ZeroDivisionError("batch 7")
+        return x
+
+    with pytest.raises(ZeroDivisionError, match="batch 7"):
+        run_batches(fail, iter(range(20)), 20, bf.Execution(workers=workers, progress=False), batch_bytes=1, label="")
