@@ -19,7 +19,7 @@ from blochflow.geometry.cumulative import cumulative_curvature
 from blochflow.models.base import PAIRS, AbstractModel, BlochMatrices
 from blochflow.response.average import average_over_zone
 from blochflow.response.catalog import ANOMALOUS_HALL
-from blochflow.response.equilibrium import precise_chemical_potential
+from blochflow.response.equilibrium import periodic_volume, precise_chemical_potential
 from blochflow.response.occupation import Occupation, active_gap, make_occupation
 from blochflow.response.result import finish
 from blochflow.response.states import as_states
@@ -110,7 +110,7 @@ def anomalous_hall(
         model, mu, temperature, density, lambda n, t: precise_chemical_potential(model, n, t, tolerance, **options)
     )
     scale, unit = ANOMALOUS_HALL.unit(model.units.name, model.dimension)
-    factor = -scale * model.spin_degeneracy / model.lattice.volume  # type: ignore[union-attr]
+    factor = -scale * model.spin_degeneracy / periodic_volume(model)
     # with a given density, mu is known to mu_error: evaluate at mu and at both ends
     around = [states.mu]
     if density is not None:
