@@ -1,8 +1,8 @@
 """Settings of every test run: threads, compilation cache, hypothesis profile, run-time type checks.
 
 The environment is set before anything imports JAX.  Most of a test's time is compilation by XLA, hence the persistent
-cache in `.cache/jax` and hypothesis without deadlines.  Every function of Blochflow is checked against its type
-annotations here (jaxtyping with beartype), and only here: users pay nothing.
+cache in `.cache/jax` and hypothesis without deadlines.  Kernels are checked against the shapes in their annotations
+here (jaxtyping with beartype), and only here: users pay nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,20 @@ os.environ.setdefault("BLOCHFLOW_TEST_DATA", str(ROOT.parent / "shared" / "data"
 import jaxtyping
 from hypothesis import HealthCheck, settings
 
-jaxtyping.install_import_hook("blochflow", "typecheck.check")
+# Modules of kernels, whose arrays carry shapes in their annotations.  Public boundaries are left out: they check their
+# arguments themselves, and tests hand them wrong types on purpose.
+KERNELS = (
+    "geometry.bands",
+    "geometry.cumulative",
+    "geometry.eigen",
+    "models.base",
+    "models.hoppings",
+    "response.occupation",
+    "zone.fourier",
+    "zone.grids",
+    "zone.integrate",
+)
+jaxtyping.install_import_hook([f"blochflow.{name}" for name in KERNELS], "typecheck.check")
 
 # The first example of a test compiles for seconds, so that time limits of single examples say nothing.
 settings.register_profile("blochflow", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -1,5 +1,6 @@
 """Band geometry at k: curvature, metric, moments, masses, topology.  All functions take `Bands` or a model."""
 
+from blochflow.geometry.band_structure import band_structure
 from blochflow.geometry.connection import berry_connection
 from blochflow.geometry.curvature import berry_curvature, non_abelian_curvature, to_axial
 from blochflow.geometry.expectation import expectation
@@ -15,6 +16,7 @@ from blochflow.geometry.spread import wannier_spread
 from blochflow.geometry.topology import chern_number, wilson_loop
 
 __all__ = [
+    "band_structure",
     "band_normalised_metric",
     "berry_connection",
     "berry_connection_polarizability",

@@ -13,6 +13,7 @@ from typing import Any
 
 import equinox as eqx
 import numpy as np
+from jaxtyping import Complex, Float
 
 from blochflow.core.backend import Array, jax, jnp
 from blochflow.core.checks import as_wavevectors
@@ -43,11 +44,11 @@ class Bands(eqx.Module):
     """
 
     model: AbstractModel
-    k: Array
-    energies: Array
-    states: Array
-    velocity: Array
-    basis_curvature: Array | None
+    k: Float[Array, "k a"]
+    energies: Float[Array, "k n"]
+    states: Complex[Array, "k n n"]
+    velocity: Complex[Array, "k a n n"]
+    basis_curvature: Complex[Array, "k a a n n"] | None
 
     @property
     def num_bands(self) -> int:

@@ -12,6 +12,7 @@ zero: for n, m at equal energy the two orders cancel.
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Float
 
 from blochflow.core.backend import Array, jax, jnp
 from blochflow.geometry.eigen import eigh
@@ -19,7 +20,7 @@ from blochflow.geometry.subspace import DEGENERACY_TOLERANCE
 from blochflow.models.base import PAIRS, BlochMatrices
 
 
-def cumulative_curvature(matrices: BlochMatrices) -> tuple[Array, Array]:
+def cumulative_curvature(matrices: BlochMatrices) -> tuple[Float[Array, "k n"], Float[Array, "k n p"]]:
     """Energies (k, n) and cumulative Berry curvature S (k, n, p) for the pairs p of ``PAIRS[d]``, Cartesian."""
     energies, states = eigh(matrices.hamiltonian)
     d = matrices.gradient.shape[1]

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 import equinox as eqx
 import numpy as np
+from jaxtyping import Complex, Float
 
 from blochflow.core.backend import Array, jax, jnp
 from blochflow.core.checks import as_real_array, as_wavevectors, fail, nearest
@@ -49,11 +50,11 @@ class BlochMatrices(eqx.Module):
         energies and gauge-invariant quantities are the same.
     """
 
-    hamiltonian: Array
-    gradient: Array
-    position: Array | None = None
-    position_curl: Array | None = None
-    frame: Array | None = None
+    hamiltonian: Complex[Array, "k n n"]
+    gradient: Complex[Array, "k a n n"]
+    position: Complex[Array, "k a n n"] | None = None
+    position_curl: Complex[Array, "k p n n"] | None = None
+    frame: Float[Array, "a a"] | None = None
 
 
 class AbstractModel(eqx.Module):

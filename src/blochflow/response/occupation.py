@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import equinox as eqx
 import numpy as np
+from jaxtyping import Float
 
 from blochflow.core.backend import Array, jax, jnp
 
@@ -21,11 +22,11 @@ class Occupation(eqx.Module):
         The first ``cold`` states have T = 0.
     """
 
-    mu: Array
-    kt: Array
+    mu: Float[Array, " states"]
+    kt: Float[Array, " states"]
     cold: int = eqx.field(static=True)
 
-    def filling(self, energies: Array) -> Array:
+    def filling(self, energies: Float[Array, "k n"]) -> Float[Array, "k states n"]:
         """f of every band: (k, n) -> (k, P, n)."""
         parts = []
         if self.cold:
@@ -35,7 +36,7 @@ class Occupation(eqx.Module):
             parts.append(jax.nn.sigmoid(x))
         return jnp.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]
 
-    def steps(self, energies: Array) -> Array:
+    def steps(self, energies: Float[Array, "k n"]) -> Float[Array, "k states n"]:
         """f_j - f_{j+1} >= 0 with f_N = 0: (k, n) -> (k, P, n), the weights of band-cumulative sums."""
         f = self.filling(energies)
         return f - jnp.concatenate([f[..., 1:], jnp.zeros_like(f[..., :1])], axis=-1)
@@ -48,7 +49,7 @@ def make_occupation(mu: np.ndarray, kt: np.ndarray) -> tuple[Occupation, np.ndar
     return occupation, np.argsort(order, kind="stable")
 
 
-def active_gap(energies: Array, weights: Array) -> Array:
+def active_gap(energies: Float[Array, "k n"], weights: Float[Array, "k states n"]) -> Float[Array, "k states"]:
     """Smallest E_{j+1} - E_j among bands with f_j - f_{j+1} above one half, (k, P); infinite where there is none."""
     if energies.shape[-1] == 1:
         return jnp.full(weights.shape[:2], jnp.inf)

@@ -1,0 +1,121 @@
+"""One measurement, in a process of its own: `python benchmarks/measure.py CASE` prints a JSON object.
+
+Times are medians of repeated runs in the warm process (after compilation, unless said otherwise).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+FE = Path(__file__).resolve().parents[1] / "examples" / "fe_bcc" / "Fe_tb.dat.xz"
+FERMI = 17.6376  # eV
+FE_GRID = 36
+EIGH_BATCH, EIGH_REPEATS = 2048, 9
+PLANE_GRID = 1024
+
+
+def timed(function: Callable[[], Any], repeats: int) -> tuple[float, list[float], Any]:
+    """Seconds of the first call, of each of ``repeats`` further calls, and the result."""
+    seconds, result = [], None
+    for _ in range(repeats + 1):
+        start = time.perf_counter()
+        result = function()
+        seconds.append(time.perf_counter() - start)
+    return seconds[0], seconds[1:], result
+
+
+def peak_memory() -> float:
+    """Largest resident size of this process so far, MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def read_iron() -> Any:
+    import blochflow as bf
+
+    return bf.read_wannier90(FE, wsvec=False)
+
+
+def iron_hall(workers: int) -> dict[str, Any]:
+    """Anomalous Hall conductivity of bcc iron, three components, one chemical potential, T = 0."""
+    import blochflow as bf
+
+    model, execution = read_iron(), bf.Execution(workers=workers, progress=False)
+    before = peak_memory()
+    first, rest, result = timed(
+        lambda: bf.response.anomalous_hall(model, FERMI, 0.0, grid=FE_GRID, throw=False, execution=execution), 3
+    )
+    return {
+        "seconds": statistics.median(rest),
+        "first_seconds": first,
+        "points": FE_GRID**3,
+        "value": float(result.value.sel(a="x", b="y").item()),
+        "memory_mib": peak_memory(),
+        "memory_before_mib": before,
+    }
+
+
+def iron_eigh() -> dict[str, Any]:
+    """Bare batched diagonalization of H(k) of the same model: energies and states, one thread."""
+    import numpy as np
+    from threadpoolctl import threadpool_limits
+
+    from blochflow.core.backend import jax, jnp
+
+    model = read_iron()
+    k = np.random.default_rng(0).random((EIGH_BATCH, 3)) @ np.asarray(model.lattice.reciprocal)
+    matrices = jnp.asarray(model.hamiltonian(k))
+    solve = jax.jit(lambda h: jax.lax.linalg.eigh(h, symmetrize_input=False))
+    with threadpool_limits(1, user_api="blas"):
+        _, rest, _ = timed(lambda: jax.block_until_ready(solve(matrices)), EIGH_REPEATS)
+    return {"seconds": statistics.median(rest), "points": EIGH_BATCH, "memory_mib": peak_memory()}
+
+
+def plane_hall(general: bool) -> dict[str, Any]:
+    """Anomalous Hall conductivity of the Haldane model, one worker: by hoppings, or as a function H(k)."""
+    import blochflow as bf
+    from blochflow.core.backend import jnp
+
+    model = bf.zoo.haldane()
+    if general:
+        reference = model
+
+        def hamiltonian(k: Any, mass: float = 0.2, t2: float = 0.15) -> Any:
+            a1, a2 = k[0], 0.5 * k[0] + 0.5 * 3**0.5 * k[1]
+            bond = jnp.exp(1j * (a1 + a2) / 3) * (1 + jnp.exp(-1j * a1) + jnp.exp(-1j * a2))
+            z = mass - 2 * t2 * (jnp.sin(a1 - a2) + jnp.sin(a2) - jnp.sin(a1))
+            return jnp.array([[-z, -bond], [-jnp.conj(bond), z]])
+
+        model = bf.LatticeModel(hamiltonian, reference.lattice, orbitals=[[1 / 3, 1 / 3], [2 / 3, 2 / 3]])
+    execution = bf.Execution(workers=1, progress=False)
+    _, rest, result = timed(
+        lambda: bf.response.anomalous_hall(model, -1.0, 0.0, grid=PLANE_GRID, throw=False, execution=execution), 3
+    )
+    value = float(result.value.sel(a="x", b="y").item())
+    return {"seconds": statistics.median(rest), "points": PLANE_GRID**2, "value": value, "memory_mib": peak_memory()}
+
+
+CASES: dict[str, Callable[[], dict[str, Any]]] = {
+    "iron_hall_1": lambda: iron_hall(1),
+    "iron_hall_2": lambda: iron_hall(2),
+    "iron_eigh": iron_eigh,
+    "plane_hall": lambda: plane_hall(general=False),
+    "plane_hall_function": lambda: plane_hall(general=True),
+}
+
+
+def main() -> None:
+    """Run one case and print its numbers."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("case", choices=sorted(CASES))
+    print(json.dumps(CASES[parser.parse_args().case]()))
+
+
+if __name__ == "__main__":
+    main()
