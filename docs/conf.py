@@ -39,21 +39,27 @@ EQUATION = re.compile(r"^ {4}\S")
 SECTIONS = {"Parameters", "Attributes", "Returns", "Raises", "Examples"}
 
 
-def equations_as_literals(_app: Any, _what: str, _name: str, _object: Any, _options: Any, lines: list[str]) -> None:
-    """Show the indented ASCII equations of docstrings as they are written, not as quoted prose."""
+def readable_as_plain_text(_app: Any, _what: str, _name: str, _object: Any, _options: Any, lines: list[str]) -> None:
+    """Docstrings are plain text: indented ASCII equations become literal blocks, and |x| is no substitution."""
     end = next((i for i, line in enumerate(lines) if line.strip() in SECTIONS), len(lines))
-    head: list[str] = []
-    inside = False
-    for line in lines[:end]:
-        if EQUATION.match(line) and not inside and (not head or not head[-1].strip()):
-            head += ["::", ""]
-            inside = True
-        elif line.strip() and not line.startswith("    "):
-            inside = False
-        head.append(line)
-    lines[:end] = head
+    result: list[str] = []
+    literal = False
+    for i, line in enumerate(lines):
+        if i < end and EQUATION.match(line) and not literal and (not result or not result[-1].strip()):
+            result += ["::", ""]
+            literal = True
+        elif line.strip() and (i >= end or not line.startswith("    ")):
+            literal = False
+        result.append(line if literal or line.lstrip().startswith((">>>", "...")) else escape_bars(line))
+    lines[:] = result
+
+
+def escape_bars(line: str) -> str:
+    """Escape vertical bars outside of ``literals``."""
+    parts = line.split("``")
+    return "``".join(part if i % 2 else part.replace("|", "\\|") for i, part in enumerate(parts))
 
 
 def setup(app: Any) -> None:
     """Register the docstring hook, before napoleon's."""
-    app.connect("autodoc-process-docstring", equations_as_literals, priority=100)
+    app.connect("autodoc-process-docstring", readable_as_plain_text, priority=100)

@@ -135,7 +135,7 @@ def test_continuum_model():
     expected = 0.1 * k[:, :1] + np.stack([-half, half], axis=1)
     assert np.abs(np.asarray(bf.bands(model, k).energies) - expected).max() < EXACT
     with pytest.raises(ValueError, match="Argument `model` must have a lattice"):
-        model.grid_chunks((jnp.zeros(2), jnp.zeros(2)), None)
+        model.grid_chunks((jnp.zeros(2), jnp.zeros(2)), None, 4)
 
 
 @pytest.mark.parametrize("with_positions", [False, True])
@@ -159,7 +159,7 @@ def test_factorised_grid_equals_scattered_k(with_positions):
 
     @eqx.filter_jit
     def on_grid(m, p):
-        chunks, matrices_of = m.grid_chunks(axes, p)
+        chunks, matrices_of = m.grid_chunks(axes, p, 8)
         rows = jax.lax.map(lambda chunk: covariant(matrices_of(chunk)), chunks)
         return tuple(x.reshape(-1, *x.shape[2:]) for x in rows)
 

@@ -5,6 +5,8 @@ The references below use NumPy only, on Hamiltonians typed from their formulas, 
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -56,7 +58,7 @@ def plaquette_flux(k, size, band):
     corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]) * size
     states = [eigenvectors(k + corner)[:, band] for corner in corners[:4]]
     states.append(states[0])
-    return -np.angle(np.prod([np.vdot(a, b) for a, b in zip(states, states[1:], strict=False)]))
+    return -np.angle(np.prod([np.vdot(a, b) for a, b in pairwise(states)]))
 
 
 def state_derivatives(k, band):
@@ -139,7 +141,7 @@ def test_moment_of_two_bands_is_half_the_gap_times_the_upper_curvature(model):
 
 
 def test_moment_lowers_the_energy_by_m_dot_b():
-    """Landau levels of a massive Dirac electron of charge -e: lowest conduction level = D + omega_c/2 - m B + O(B^2)."""
+    """Massive Dirac electron of charge -e: lowest conduction Landau level = D + omega_c/2 - m B + O(B^2)."""
     v, mass, count = 1.3, 0.4, 60
 
     def hamiltonian(k, v=v, mass=mass):

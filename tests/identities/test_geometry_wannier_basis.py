@@ -149,3 +149,12 @@ def test_chern_number_does_not_depend_on_the_basis():
     other = wannier_like(source, basis)
     for group in ([0], [0, 1]):
         assert geometry.chern_number(source.model(), bands=group) == geometry.chern_number(other, bands=group)
+
+
+def test_orbital_moment_of_wannier_input_says_that_it_is_approximate():
+    blocks = random_blocks(3, 3, 3)
+    positions = np.zeros((len(blocks.cells), 3, 3, 3), dtype=complex)
+    positions[len(blocks.cells) // 2] = np.stack([np.diag(x) for x in blocks.orbitals.T])
+    k = random_k(3, 3)
+    with pytest.warns(bf.ValidityWarning, match="tight-binding approximation"):
+        bf.geometry.orbital_moment(bf.bands(blocks.model(positions=positions), k))

@@ -11,6 +11,8 @@ PRL 52, 2111 (1984).
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from blochflow.core.backend import Array, jnp
@@ -133,7 +135,7 @@ def _non_abelian(energies: Array, velocity: Array, touching: Array, basis: Array
     return jnp.where(crossing.any(axis=(1, 2))[:, None, None, None, None], NOT_DEFINED, matrix)
 
 
-def to_axial(tensor: Array) -> Array:
+def to_axial(tensor: Any) -> Array:
     """Axial vector of an antisymmetric tensor in three dimensions: (yz, zx, xy) components.
 
         X_c = (1/2) eps_cab X_ab

@@ -10,10 +10,18 @@ Source: Chang and Niu, PRB 53, 7010 (1996); Xiao, Chang, Niu, RMP 82, 1959 (2010
 
 from __future__ import annotations
 
+import warnings
+
 from blochflow.core.backend import Array
+from blochflow.core.errors import ValidityWarning
 from blochflow.geometry.bands import Bands
 from blochflow.geometry.connection import antisymmetric, evaluate, pair_sum
 from blochflow.geometry.subspace import Subspace
+
+WANNIER_WARNING = (
+    "The orbital moment is the tight-binding approximation: circulation inside the Wannier functions, and bands outside "
+    "the Wannier space, are missing (a `_tb.dat` file does not hold them)."
+)
 
 
 def orbital_moment(bands: Bands, *, subspace: Subspace | None = None, degenerate: str = "raise") -> Array:
@@ -44,6 +52,11 @@ def orbital_moment(bands: Bands, *, subspace: Subspace | None = None, degenerate
     DegenerateBandsError
         A band touches another; names k, bands and gap.
 
+    Warns
+    -----
+    ValidityWarning
+        The model comes from Wannier functions, whose own circulation is missing here.
+
     Examples
     --------
     >>> import blochflow as bf
@@ -51,6 +64,8 @@ def orbital_moment(bands: Bands, *, subspace: Subspace | None = None, degenerate
     >>> bool(abs(m[0, 0, 1, 0] - m[0, 0, 1, 1]) < 1e-12)                      # equal for the bands of a two-band model
     True
     """
+    if bands.model.has_position_matrices:
+        warnings.warn(WANNIER_WARNING, ValidityWarning, stacklevel=2)
     return evaluate(_moment, bands, "orbital moment", subspace, degenerate)
 
 

@@ -94,16 +94,17 @@ class AbstractModel(eqx.Module):
         return None
 
     def grid_chunks(
-        self, axes: tuple[Array, ...], prepared: Array | None
+        self, axes: tuple[Array, ...], prepared: Array | None, points: int
     ) -> tuple[Any, Callable[[Any], BlochMatrices]]:
-        """The tensor product of reduced coordinates ``axes`` (last axis fastest) as chunks that fit the cache.
+        """The tensor product of reduced coordinates ``axes`` (last axis fastest) as chunks of at most ``points`` k.
 
         Returns
         -------
         chunks : pytree with a leading axis over chunks
         matrices_of : function of one chunk, giving its `BlochMatrices`
         """
-        return grid_points(self, axes)[None], self.matrices
+        k = grid_points(self, axes)
+        return k.reshape(-1, largest_divisor(k.shape[0], points), k.shape[1]), self.matrices
 
     def hamiltonian(self, k: Any) -> Array:
         """H(k) for k of shape (d,) or (K, d), Cartesian.
@@ -218,6 +219,11 @@ def grid_points(model: AbstractModel, axes: tuple[Array, ...]) -> Array:
         raise fail("model", "have a lattice", f"{model.name} is a continuum model")
     mesh = jnp.stack(jnp.meshgrid(*axes, indexing="ij"), axis=-1)
     return model.lattice.to_cartesian_k(mesh.reshape(-1, len(axes)))
+
+
+def largest_divisor(number: int, limit: int) -> int:
+    """Largest divisor of ``number`` that does not exceed ``limit`` (at least 1)."""
+    return max(size for size in range(1, number + 1) if number % size == 0 and size <= max(1, limit))
 
 
 def as_parameter(value: Any, name: str, like: Array | None = None) -> Array:

@@ -132,6 +132,10 @@ def _space(vectors: np.ndarray) -> tuple[str, np.ndarray, Points]:
     # rows of the conventional cell in the given orientation: a_conventional = P^T-inverse of the given rows
     conventional = np.linalg.inv(found.transformation_matrix).T @ vectors
     name, table = SPACE[found.international]
+    a, _, c = np.linalg.norm(conventional, axis=1)
+    if found.international == "I4/mmm" and c < a:
+        # Z is where the fourfold axis leaves the flat zone; the equivalent of (0, 0, 1) inside it is M
+        table = {**table, "M": (1, 0, 0), "Z": (0, 0, (1 + (c / a) ** 2) / 2)}
     return name, _along_axes(conventional, found.international), table
 
 

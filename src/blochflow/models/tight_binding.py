@@ -19,7 +19,7 @@ from blochflow.core.backend import Array, jax, jnp
 from blochflow.core.checks import as_real_array, fail
 from blochflow.core.lattice import Lattice
 from blochflow.core.units import NATURAL, Units
-from blochflow.models.base import PAIRS, AbstractModel, BlochMatrices, as_parameter
+from blochflow.models.base import PAIRS, AbstractModel, BlochMatrices, as_parameter, largest_divisor
 from blochflow.models.hoppings import Hoppings, hoppings_from_blocks
 from blochflow.models.operators import as_operators, orbital_phases
 from blochflow.zone.fourier import fourier_last, fourier_rows, fourier_scattered, to_box
@@ -208,13 +208,13 @@ class TightBinding(AbstractModel):
         return None if len(self._hoppings.cells) < FACTORISE_FROM else fourier_box(self)
 
     def grid_chunks(
-        self, axes: tuple[Array, ...], prepared: Array | None
+        self, axes: tuple[Array, ...], prepared: Array | None, points: int
     ) -> tuple[Any, Callable[[Any], BlochMatrices]]:
         """A block as rows along its last axis, by sum factorisation where it pays."""
         if prepared is None:
-            return super().grid_chunks(axes, prepared)
+            return super().grid_chunks(axes, prepared, points)
         rows = fourier_rows(prepared, axes[:-1])
-        size = rows_per_chunk(rows[0].shape[0], axes[-1].shape[0])
+        size = largest_divisor(rows[0].shape[0], min(points, CHUNK_POINTS) // axes[-1].shape[0])
         chunks = tuple(term.reshape(-1, size, *term.shape[1:]) for term in rows)
         return chunks, lambda chunk: row_matrices(self, chunk, axes[-1])
 
@@ -257,11 +257,6 @@ def fourier_box(model: TightBinding) -> Array:
         channels = jnp.concatenate([channels, reduced], axis=1)
     flat = channels.reshape(*channels.shape[:2], -1)
     return to_box(flat, model._hoppings.cells)
-
-
-def rows_per_chunk(rows: int, length: int) -> int:
-    """Largest divisor of the number of rows that keeps a chunk at about CHUNK_POINTS points."""
-    return max(size for size in range(1, rows + 1) if rows % size == 0 and (size == 1 or size * length <= CHUNK_POINTS))
 
 
 def row_matrices(model: TightBinding, rows: tuple[Array, ...], k_axis: Array) -> BlochMatrices:

@@ -21,6 +21,7 @@ from blochflow.zone.integrate import Integral, integrate_uniform
 from blochflow.zone.tolerance import Tolerance
 
 BATCH_BYTES = 96 * 2**20
+CHUNK_BYTES = 32 * 2**20
 LARGEST_BATCH = 8192
 
 
@@ -31,6 +32,7 @@ class ZoneAverage(eqx.Module):
     integrand: Callable[..., tuple[Array, Array]]
     prepared: Any
     execution: Execution = eqx.field(static=True)
+    chunk: int = eqx.field(static=True)
     batch_bytes: int = eqx.field(static=True)
     gaps: list[np.ndarray] = eqx.field(static=True)
 
@@ -42,7 +44,8 @@ class ZoneAverage(eqx.Module):
     def one(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
         """Weighted sums of the integrand and of its absolute value over one batch."""
         axes = tuple(jnp.asarray(x) for x in block.axes)
-        value, absolute, gap = batch_sums(self.model, self.prepared, self.integrand, axes, jnp.asarray(block.weights))
+        weights = jnp.asarray(block.weights)
+        value, absolute, gap = batch_sums(self.model, self.prepared, self.integrand, axes, weights, self.chunk)
         result = np.asarray(value), np.asarray(absolute)
         if not np.isfinite(result[1]).all():
             self.locate_non_finite(axes)
@@ -60,10 +63,15 @@ class ZoneAverage(eqx.Module):
 
 @eqx.filter_jit
 def batch_sums(
-    model: AbstractModel, prepared: Any, integrand: Callable[..., Any], axes: tuple[Array, ...], weights: Array
+    model: AbstractModel,
+    prepared: Any,
+    integrand: Callable[..., Any],
+    axes: tuple[Array, ...],
+    weights: Array,
+    points: int,
 ) -> tuple[Array, Array, Array]:
-    """Sums over a batch: values (P, C), absolute values (P, C), and the smallest gap (P,)."""
-    chunks, matrices_of = model.grid_chunks(axes, prepared)
+    """Sums over a batch, in chunks of ``points`` k: values (P, C), absolute values (P, C), smallest gap (P,)."""
+    chunks, matrices_of = model.grid_chunks(axes, prepared, points)
 
     def one(chunk: tuple[Any, Array]) -> tuple[Array, Array, Array]:
         values, gap = integrand(matrices_of(chunk[0]))
@@ -97,8 +105,8 @@ def average_over_zone(
     automatic start.  ``factor`` converts the average to the units of ``tolerance.atol``.
     """
     nested, levels = plan_grid(model, grid, shift)
-    target, batch_bytes = batch_size(model, states)
-    average = ZoneAverage(model, integrand, _prepare(model), execution, batch_bytes, [])
+    target, chunk, batch_bytes = batch_size(model, states)
+    average = ZoneAverage(model, integrand, _prepare(model), execution, chunk, batch_bytes, [])
     integral = integrate_uniform(average.run, nested, tolerance, levels=levels, target=target, factor=factor)
     return integral, np.min(average.gaps, axis=0)
 
@@ -117,10 +125,14 @@ def plan_grid(model: AbstractModel, grid: Any, shift: float) -> tuple[NestedGrid
     return NestedGrid(points, float(shift)), 1
 
 
-def batch_size(model: AbstractModel, states: int) -> tuple[int, int]:
-    """k points per batch, and its memory: matrices, their rotations, and weights of every state."""
+def batch_size(model: AbstractModel, states: int) -> tuple[int, int, int]:
+    """k points per batch, k points whose states are weighed together, and the memory of a batch.
+
+    The first holds matrices and their rotations, the second occupations of every band for every state.
+    """
     n, d = model.num_bands, model.dimension
     matrices = 1 + d + (d + len(PAIRS[d]) if model.has_position_matrices else 0)
-    per_k = 4 * 16 * n * n * matrices + 4 * 8 * states * (n + 3)
+    per_k, per_state = 4 * 16 * n * n * matrices, 4 * 8 * states * (n + 3)
     target = int(np.clip(BATCH_BYTES // per_k, 16, LARGEST_BATCH))
-    return target, target * per_k
+    chunk = int(np.clip(CHUNK_BYTES // per_state, 16, target))
+    return target, chunk, target * per_k + chunk * per_state

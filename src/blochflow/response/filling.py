@@ -23,9 +23,9 @@ from blochflow.zone.tolerance import Tolerance
 
 
 @eqx.filter_jit
-def batch_energies(model: AbstractModel, prepared: Any, axes: tuple[Array, ...]) -> Array:
+def batch_energies(model: AbstractModel, prepared: Any, axes: tuple[Array, ...], points: int) -> Array:
     """Energies of a batch, (k, n)."""
-    chunks, matrices_of = model.grid_chunks(axes, prepared)
+    chunks, matrices_of = model.grid_chunks(axes, prepared, points)
     energies = jax.lax.map(lambda chunk: eigh(matrices_of(chunk).hamiltonian)[0], chunks)
     return energies.reshape(-1, model.num_bands)
 
@@ -41,12 +41,12 @@ def solve_filling(
 ) -> Integral:
     """mu for every (filling, kt), flattened with kt fastest, as an `Integral` with one component."""
     nested, levels = plan_grid(model, grid, shift)
-    target, batch_bytes = batch_size(model, 1)
+    target, chunk, batch_bytes = batch_size(model, 1)
     prepared = _prepare(model)
 
     def energies_of(block: Block) -> np.ndarray:
         axes = tuple(jnp.asarray(x) for x in block.axes)
-        energies = np.asarray(batch_energies(model, prepared, axes))
+        energies = np.asarray(batch_energies(model, prepared, axes, chunk))
         check_finite(energies, np.asarray(grid_points(model, axes)), "The Hamiltonian")
         return energies[block.weights > 0]
 

@@ -30,6 +30,7 @@ def read_wannier90(
     wsvec: bool | str | os.PathLike[str] = "auto",
     periodic: Sequence[bool] = (True, True, True),
     operators: Mapping[str, Any] | None = None,
+    spin_degeneracy: int = 1,
     strict: bool = False,
 ) -> TightBinding:
     """Read a tight-binding model from the files of a Wannier90 run.
@@ -57,13 +58,15 @@ def read_wannier90(
         Named Hermitian matrices in the basis of Wannier functions, (N, N) or (c, N, N).  ``{"spin": "interleaved"}``
         stands for Pauli matrices in the order up, down, up, down (Wannier90 >= 2), ``{"spin": "blocks"}`` for all up,
         then all down.
+    spin_degeneracy : int
+        2 when every Wannier function stands for both spins (a calculation without spin); 1 for spinors.
     strict : bool
         Turn warnings about oddities into errors.
 
     Returns
     -------
     TightBinding
-        In eV and angstrom, with ``spin_degeneracy`` 1; position matrices Hermitian, A(R) <- [A(R) + A(-R)^+]/2.
+        In eV and angstrom; position matrices Hermitian, A(R) <- [A(R) + A(-R)^+]/2.
 
     Raises
     ------
@@ -104,7 +107,7 @@ def read_wannier90(
         positions=data.positions,
         operators=matrices,
         units=EV_ANGSTROM,
-        spin_degeneracy=1,
+        spin_degeneracy=spin_degeneracy,
         name=data.name,
         notes=(*data.notes, *notes),
     )

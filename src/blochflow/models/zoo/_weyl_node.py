@@ -17,7 +17,7 @@ def hamiltonian(k: Array, chirality: Array, velocity: Array, tilt: Array) -> Arr
 
 
 def weyl_node(
-    *, chirality: int = 1, velocity: Any = 1.0, tilt: Any = (0.0, 0.0, 0.0), cutoff: float = 4.0
+    *, chirality: Any = 1, velocity: Any = 1.0, tilt: Any = (0.0, 0.0, 0.0), cutoff: float = 4.0
 ) -> ContinuumModel:
     """A single Weyl node: a monopole of Berry curvature.
 

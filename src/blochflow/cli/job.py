@@ -1,0 +1,212 @@
+"""A job file, read and checked whole before anything is computed; every error names file, line and key."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from blochflow.cli.overrides import apply_overrides
+from blochflow.cli.quantities import all_quantities, arguments_of
+from blochflow.cli.schema import ExecutionTable, ModelTable, ToleranceTable, task_table
+from blochflow.cli.toml_lines import key_in_line, key_lines, line_of
+from blochflow.core.checks import nearest
+from blochflow.core.errors import JobError
+
+TABLES = ("model", "task", "execution")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
+
+
+@dataclass(frozen=True)
+class Task:
+    """One quantity to compute: its name in the job, and the arguments of its function."""
+
+    quantity: str
+    name: str
+    arguments: dict[str, Any]
+    tolerance: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class Job:
+    """A checked job."""
+
+    path: Path
+    model: ModelTable
+    tasks: tuple[Task, ...]
+    execution: dict[str, Any]
+    source: _Source
+
+    def error(self, message: str, key: str) -> JobError:
+        """A `JobError` at one of its keys, for what only shows when the model is loaded."""
+        return self.source.error(message, key)
+
+
+@dataclass(frozen=True)
+class _Source:
+    """Text of a job and what the command line changed in it, to locate errors."""
+
+    path: str
+    lines: dict[str, int]
+    overridden: dict[str, str] = field(default_factory=dict)
+
+    def error(self, message: str, key: str, hint: str | None = None) -> JobError:
+        for changed, text in self.overridden.items():
+            if key == changed or key.startswith(f"{changed}."):
+                return JobError(message, path=f"--set {text}", key=key, nearest=hint)
+        return JobError(message, path=self.path, line=line_of(self.lines, key), key=key, nearest=hint)
+
+
+def read_job(path: Any, overrides: Sequence[str] = ()) -> Job:
+    """Read a TOML job, apply ``key=value`` overrides, check everything.
+
+    Raises
+    ------
+    JobError
+        With the file, the line, the key and the nearest valid name.
+    """
+    file = Path(path)
+    text = _read_text(file)
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as exc:
+        raise _syntax_error(exc, text, str(file)) from exc
+    source = _Source(str(file), key_lines(text), apply_overrides(data, overrides))
+    return check_job(data, source, file)
+
+
+def check_job(data: Mapping[str, Any], source: _Source, file: Path) -> Job:
+    """Check the tables of a job."""
+    for key in data:
+        if key not in TABLES:
+            raise source.error("unknown table; a job has [model], [[task]] and [execution].", key, nearest(key, TABLES))
+    for key in ("model", "task"):
+        if key not in data:
+            wanted = "[model]" if key == "model" else "at least one [[task]]"
+            raise JobError(f"{wanted} is missing.", path=source.path, line=1, key=key)
+    model = _validate(ModelTable, data["model"], "model", source)
+    tasks = data["task"]
+    if not isinstance(tasks, list) or not tasks or not all(isinstance(task, dict) for task in tasks):
+        raise source.error("tasks are written as tables under [[task]], with two brackets.", "task")
+    checked = tuple(_task(task, f"task[{i}]", source) for i, task in enumerate(tasks))
+    seen: dict[str, int] = {}
+    for index, task in enumerate(checked):
+        if task.name.lower() in seen:
+            key = f"task[{index}].name" if "name" in tasks[index] else f"task[{index}].quantity"
+            first = f"task[{seen[task.name.lower()]}]"
+            raise source.error(f"{task.name!r} is also the name of {first}; give each task its own `name`.", key)
+        seen[task.name.lower()] = index
+    execution = _validate(ExecutionTable, data.get("execution", {}), "execution", source)
+    return Job(file, model, checked, execution.model_dump(), source)
+
+
+def _task(table: dict[str, Any], key: str, source: _Source) -> Task:
+    known = all_quantities()
+    quantity = table.get("quantity")
+    if quantity is None:
+        near = nearest("quantity", table)
+        at = f"{key}.{near}" if near else key
+        raise source.error(f"`quantity` is missing; it is one of {', '.join(known)}.", at, "quantity" if near else None)
+    if quantity not in known:
+        hint = nearest(quantity, known) if isinstance(quantity, str) else None
+        raise source.error(
+            f"{quantity!r} is not a quantity; there are {', '.join(known)}.", f"{key}.quantity", hint
+        )
+    values = _validate(task_table(quantity), table, key, source)
+    given = {name: getattr(values, name) for name in type(values).model_fields}
+    name = given.pop("name") or quantity
+    del given["quantity"]
+    if not NAME.fullmatch(name):
+        raise source.error(f"{name!r} cannot name a file; use letters, digits, `_`, `-`, `.`.", f"{key}.name")
+    if "mu" in arguments_of(quantity) and (given.get("mu") is None) == (given.get("density") is None):
+        both = given.get("mu") is not None
+        wanted = "`mu` or `density`" if "density" in given else "`mu`"
+        message = "`mu` and `density` exclude each other; give one." if both else f"{wanted} is missing."
+        raise source.error(message, f"{key}.density" if both else f"{key}.mu")
+    tolerance: ToleranceTable | None = given.pop("tolerance", None)
+    arguments = {option: value for option, value in given.items() if value is not None}
+    return Task(quantity, name, arguments, None if tolerance is None else tolerance.model_dump())
+
+
+def _validate(table: type[BaseModel], data: Any, key: str, source: _Source) -> Any:
+    """Check one table; the first complaint becomes a `JobError`."""
+    if not isinstance(data, dict):
+        raise source.error(f"expected a table [{key}], but it is {data!r}.", key)
+    try:
+        return table.model_validate(data)
+    except ValidationError as exc:
+        complaints = exc.errors(include_url=False, include_context=True)
+    # unknown keys first: a misspelt key also makes its correct name missing
+    complaints.sort(key=lambda c: c["type"] != "extra_forbidden")
+    complaint = complaints[0]
+    # pydantic appends names of union members to the place; only what the user wrote is of use
+    parts = [str(part) for part in complaint["loc"] if not isinstance(part, int)]
+    inner = _written(parts, data)
+    place = ".".join([key, *inner])
+    if complaint["type"] == "extra_forbidden":
+        owner = _table_at(table, inner[:-1])
+        hint = nearest(inner[-1], owner)
+        raise source.error(f"unknown key; known here are {', '.join(owner)}.", place, hint)
+    if complaint["type"] == "missing":
+        raise source.error(f"`{parts[-1]}` is missing.", f"{key}.{parts[-1]}")
+    raise source.error(_message(complaint), place)
+
+
+def _written(parts: list[str], data: Any) -> list[str]:
+    """The leading part of a place that exists in the data."""
+    result = []
+    for part in parts:
+        if not isinstance(data, dict) or part not in data:
+            break
+        result.append(part)
+        data = data[part]
+    return result
+
+
+def _table_at(table: type[BaseModel], parts: Sequence[str]) -> list[str]:
+    """Keys of the table at a place."""
+    for part in parts:
+        table = table.model_fields[part].annotation  # type: ignore[assignment]
+    return list(table.model_fields)
+
+
+def _message(complaint: Any) -> str:
+    """One sentence: what was expected and what is there."""
+    context = complaint.get("ctx", {})
+    if complaint["type"] == "value_error":
+        return str(context["error"])
+    text = str(complaint["msg"])
+    text = text.removeprefix("Input should be ").removeprefix("a valid ")
+    return f"expected {text}, but it is {complaint['input']!r}."
+
+
+def _read_text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise JobError("there is no such file.", path=str(file), key=None) from None
+    except IsADirectoryError:
+        raise JobError("this is a folder; give a .toml file.", path=str(file), key=None) from None
+    except UnicodeDecodeError as exc:
+        with file.open("rb") as stream:
+            line = stream.read()[: exc.start].count(b"\n") + 1
+        raise JobError("this is not UTF-8 text.", path=str(file), line=line) from None
+    except OSError as exc:
+        raise JobError(f"cannot be read ({exc.strerror}).", path=str(file)) from None
+
+
+def _syntax_error(exc: Exception, text: str, path: str) -> JobError:
+    """A TOML syntax error, with the line and the key that stands there."""
+    found = re.search(r"\(at line (\d+), column (\d+)\)", str(exc))
+    line = int(found.group(1)) if found else max(1, len(text.splitlines()))
+    what = re.sub(r"\s*\(at .*\)$", "", str(exc)).strip()
+    hint = ""
+    written = text.splitlines()[line - 1].strip() if line <= len(text.splitlines()) else ""
+    if re.fullmatch(r"[\w.-]+\s*=\s*[^\"'\[{\s].*", written) and "Invalid value" in what or ":" in written:
+        hint = " Text and ranges need quotes."
+    return JobError(f"not valid TOML: {what}.{hint}", path=path, line=line, key=key_in_line(text, line))

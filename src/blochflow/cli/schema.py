@@ -1,0 +1,107 @@
+"""What a job file may hold: pydantic models of its tables, one per quantity for tasks.
+
+Everything is refused unless it is known to mean something; the keys of a task are those of its quantity.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_validator
+
+from blochflow.cli.quantities import all_quantities, arguments_of
+from blochflow.cli.values import KINDS, AnyOption, Text, parse_number
+from blochflow.execution.threads import parse_bytes
+
+STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+SOURCES = ("wannier90", "zoo", "python")
+
+
+def _parse_parameter(value: Any) -> Any:
+    """A number, or nested arrays of numbers."""
+    if isinstance(value, list):
+        return [_parse_parameter(x) for x in value]
+    return parse_number(value)
+
+
+def _parse_operator(value: Any) -> Any:
+    """A name, or a matrix given by rows."""
+    if isinstance(value, str) and value:
+        return value
+    if isinstance(value, list) and value:
+        return _parse_parameter(value)
+    raise ValueError(f"expected the name of an operator or a matrix, but it is {value!r}.")
+
+
+def _parse_memory(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise ValueError(f'expected a size such as "4 GiB", but it is {value!r}.')
+    try:
+        parse_bytes(value)
+    except ValueError:
+        raise ValueError(f'expected a size such as "4 GiB" or "500 MB", but it is {value!r}.') from None
+    return value
+
+
+class ToleranceTable(BaseModel):
+    """``tolerance = { rtol = 1e-3, atol = 0.0, max_evaluations = 1000000 }``."""
+
+    model_config = STRICT
+    rtol: float = Field(default=1e-3, ge=0)
+    atol: float | None = Field(default=None, ge=0)
+    max_evaluations: int | None = Field(default=None, ge=1)
+
+
+class ExecutionTable(BaseModel):
+    """``[execution]``."""
+
+    model_config = STRICT
+    workers: int | None = Field(default=None, ge=1)
+    max_memory: Annotated[Any, BeforeValidator(_parse_memory)] = "4 GiB"
+    progress: bool = True
+
+
+class ModelTable(BaseModel):
+    """``[model]``: one source and its options."""
+
+    model_config = STRICT
+    wannier90: Text = None
+    zoo: Text = None
+    python: Text = None
+    parameters: dict[str, Annotated[Any, BeforeValidator(_parse_parameter)]] = Field(default_factory=dict)
+    operators: dict[str, Annotated[Any, BeforeValidator(_parse_operator)]] = Field(default_factory=dict)
+    wsvec: bool | str | None = None
+    periodic: Annotated[list[bool], Field(min_length=3, max_length=3)] | None = None
+    spin_degeneracy: Literal[1, 2] | None = None
+
+    @model_validator(mode="after")
+    def one_source(self) -> ModelTable:
+        """Exactly one of the sources, and only its options."""
+        given = [name for name in SOURCES if getattr(self, name) is not None]
+        if len(given) != 1:
+            found = "it has " + (" and ".join(given) if given else "none")
+            raise ValueError(f"expected exactly one of wannier90, zoo and python, but {found}.")
+        if given != ["wannier90"]:
+            for option in ("wsvec", "periodic"):
+                if getattr(self, option) is not None:
+                    raise ValueError(f"`{option}` belongs to wannier90 models, but this one is from {given[0]}.")
+        elif self.parameters:
+            raise ValueError("`parameters` belong to zoo and python models; Wannier90 models have none.")
+        return self
+
+
+def task_table(quantity: str) -> type[BaseModel]:
+    """The table of a task of this quantity: required arguments, options, and which exclude each other."""
+    fields: dict[str, Any] = {"quantity": (Text, ...), "name": (Text, None)}
+    required = arguments_of(quantity)
+    options = all_quantities()[quantity].options
+    for name in required:
+        # mu may be replaced by a density where the quantity allows it; that is checked afterwards
+        replaceable = name == "mu" and "density" in options
+        fields[name] = (KINDS.get(name, AnyOption), None if replaceable else ...)
+    for name in options:
+        if name not in required:
+            fields[name] = (KINDS.get(name, AnyOption), None)
+    if quantity != "bands":
+        fields["tolerance"] = (ToleranceTable, Field(default_factory=ToleranceTable))
+    return create_model(f"{quantity} task", __config__=STRICT, **fields)

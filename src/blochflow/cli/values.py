@@ -1,0 +1,166 @@
+"""Kinds of values in a job, as pydantic types: each refuses what it cannot mean and says what it expects.
+
+Scans: a number, an array, ``"a:b:n"`` (n numbers from a to b, both included) or ``"a:b:n log"`` (equal ratios).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator
+
+LARGEST_SCAN = 1_000_000
+RANGE_HELP = '"a:b:n" with a != b and n >= 2 for n numbers from a to b, or "a:b:n log"'
+
+
+def parse_scan(value: Any) -> list[float]:
+    """A number, an array of numbers or a range as a list of floats.
+
+    Raises
+    ------
+    ValueError
+        Anything else; the text completes the sentence "`key`: ...".
+
+    Examples
+    --------
+    >>> from blochflow.cli.values import parse_scan
+    >>> parse_scan("0:1:5"), parse_scan("1:100:3 log"), parse_scan(2)
+    ([0.0, 0.25, 0.5, 0.75, 1.0], [1.0, 10.0, 100.0], [2.0])
+    """
+    if isinstance(value, str):
+        return _parse_range(value)
+    if isinstance(value, list):
+        if not value:
+            raise ValueError("expected at least one number, but the array is empty.")
+        return [_number(x) for x in value]
+    return [_number(value)]
+
+
+def parse_positive_scan(value: Any) -> list[float]:
+    """A scan of numbers above 0."""
+    numbers = parse_scan(value)
+    if min(numbers) <= 0:
+        raise ValueError(f"expected numbers above 0, but it holds {min(numbers):g}.")
+    return numbers
+
+
+def parse_temperature(value: Any) -> list[float]:
+    """A scan of numbers that are not negative."""
+    numbers = parse_scan(value)
+    if min(numbers) < 0:
+        raise ValueError(f"expected temperatures of at least 0, but it holds {min(numbers):g}.")
+    return numbers
+
+
+def parse_grid(value: Any) -> int | list[int]:
+    """Points per axis: one integer, or one per axis."""
+    entries = value if isinstance(value, list) else [value]
+    if not 1 <= len(entries) <= 3 or any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in entries):
+        raise ValueError(f"expected a positive integer or one per axis, but it is {value!r}.")
+    return value  # type: ignore[no-any-return]
+
+
+def parse_number(value: Any) -> float:
+    """One finite number."""
+    return _number(value)
+
+
+def parse_text(value: Any) -> str:
+    """Text that is not empty."""
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"expected text in quotes, but it is {value!r}.")
+    return value
+
+
+def parse_points(value: Any) -> int:
+    """A number of k points along a path."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 2:
+        raise ValueError(f"expected an integer of at least 2, but it is {value!r}.")
+    return value
+
+
+def parse_path(value: Any) -> Any:
+    """ "G-X|M-G", or an array of labels, "|" and [label, [coordinates]]."""
+    if isinstance(value, str):
+        legs = [leg.split("-") for leg in value.split("|")]
+        if any(len(leg) < 2 or not all(label.strip() for label in leg) for leg in legs):
+            raise ValueError(f'expected labels joined by "-", e.g. "G-X|M-G", but it is {value!r}.')
+        return value
+    if not isinstance(value, list) or len(value) < 2:
+        raise ValueError(f'expected labels such as "G-X-M" or an array of at least two points, but it is {value!r}.')
+    return [_path_point(point) for point in value]
+
+
+def parse_any(value: Any) -> Any:
+    """An option this program version knows by name only: text stays text unless it is a range, numbers become scans."""
+    if isinstance(value, str):
+        return _parse_range(value) if re.fullmatch(r"[-+.0-9eE]+:.*", value) else value
+    if isinstance(value, bool | dict):
+        return value
+    if isinstance(value, list) and all(isinstance(x, str) for x in value):
+        return value
+    return parse_scan(value) if isinstance(value, list) else _number(value)
+
+
+Scan = Annotated[Any, BeforeValidator(parse_scan)]
+PositiveScan = Annotated[Any, BeforeValidator(parse_positive_scan)]
+Temperature = Annotated[Any, BeforeValidator(parse_temperature)]
+Grid = Annotated[Any, BeforeValidator(parse_grid)]
+Number = Annotated[Any, BeforeValidator(parse_number)]
+Text = Annotated[Any, BeforeValidator(parse_text)]
+Points = Annotated[Any, BeforeValidator(parse_points)]
+Path = Annotated[Any, BeforeValidator(parse_path)]
+AnyOption = Annotated[Any, BeforeValidator(parse_any)]
+
+KINDS: dict[str, Any] = {
+    "mu": Scan,
+    "density": PositiveScan,
+    "temperature": Temperature,
+    "grid": Grid,
+    "shift": Number,
+    "path": Path,
+    "points": Points,
+    "color": Text,
+    "reference": Text,
+}
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        hint = f" Ranges are written {RANGE_HELP}." if isinstance(value, str) else ""
+        raise ValueError(f"expected a number, but it is {value!r}.{hint}")
+    if not math.isfinite(value):
+        raise ValueError(f"expected a finite number, but it is {value!r}.")
+    return float(value)
+
+
+def _parse_range(text: str) -> list[float]:
+    words = text.split()
+    parts = words[0].split(":") if words else []
+    if len(parts) != 3 or len(words) > 2:
+        raise ValueError(f"expected a number, an array, or {RANGE_HELP}, but it is {text!r}.")
+    if len(words) == 2 and words[1] != "log":
+        raise ValueError(f'only "log" may follow a range, but it is {words[1]!r}.')
+    try:
+        start, stop = float(parts[0]), float(parts[1])
+        count = int(parts[2])
+    except ValueError:
+        raise ValueError(f"expected {RANGE_HELP}, but it is {text!r}.") from None
+    if not (math.isfinite(start) and math.isfinite(stop)) or start == stop or not 2 <= count <= LARGEST_SCAN:
+        raise ValueError(f"expected {RANGE_HELP}, but it is {text!r}.")
+    steps = [i / (count - 1) for i in range(count)]
+    if len(words) == 1:
+        return [start + (stop - start) * x for x in steps[:-1]] + [stop]
+    if start <= 0 or stop <= 0:
+        raise ValueError(f"a logarithmic range needs numbers above 0, but it is {text!r}.")
+    return [start * (stop / start) ** x for x in steps[:-1]] + [stop]
+
+
+def _path_point(point: Any) -> Any:
+    if isinstance(point, str) and point.strip():
+        return point
+    if isinstance(point, list) and len(point) == 2 and isinstance(point[0], str) and isinstance(point[1], list):
+        return point[0], tuple(_number(x) for x in point[1])
+    raise ValueError(f'expected labels or [label, [coordinates]] such as ["H", [0.5, 0.5, 0.5]], but found {point!r}.')
