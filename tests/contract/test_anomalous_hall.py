@@ -173,6 +173,17 @@ def test_wrong_arguments_are_named_before_anything_is_computed(model, arguments,
         bf.response.anomalous_hall(model, call.pop("mu"), call.pop("temperature"), **call)
 
 
+@pytest.mark.parametrize("quantity", ["anomalous_hall", "electron_density", "chemical_potential"])
+def test_wrong_objects_are_named(model, quantity):
+    function = getattr(bf.response, quantity)
+    with pytest.raises(ValueError, match="Argument `model` must be a model"):
+        function("Fe_tb.dat", 1.0, 0.0)
+    with pytest.raises(ValueError, match=r"Argument `tolerance` must be a bf.Tolerance"):
+        function(model, 1.0, 0.0, tolerance=1e-3)
+    with pytest.raises(ValueError, match=r"Argument `execution` must be a bf.Execution"):
+        function(model, 1.0, 0.0, execution=2)
+
+
 def test_models_without_a_hall_effect_are_refused():
     with pytest.raises(ValueError, match="two or three dimensions"):
         bf.response.anomalous_hall(bf.zoo.ssh(), 0.0, 0.0)

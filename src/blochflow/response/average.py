@@ -111,6 +111,18 @@ def average_over_zone(
     return integral, np.min(average.gaps, axis=0)
 
 
+def as_call(model: Any, tolerance: Any, execution: Any) -> tuple[Tolerance, Execution]:
+    """Check the arguments every response shares; None stands for the defaults."""
+    if not isinstance(model, AbstractModel):
+        must = "be a model (bf.TightBinding, bf.LatticeModel, bf.read_wannier90(...), bf.zoo...)"
+        raise fail("model", must, f"is a {type(model).__name__}")
+    if tolerance is not None and not isinstance(tolerance, Tolerance):
+        raise fail("tolerance", "be a bf.Tolerance, e.g. bf.Tolerance(rtol=1e-3)", f"is {tolerance!r}")
+    if execution is not None and not isinstance(execution, Execution):
+        raise fail("execution", "be a bf.Execution, e.g. bf.Execution(workers=2)", f"is {execution!r}")
+    return tolerance or Tolerance(), execution or Execution()
+
+
 def plan_grid(model: AbstractModel, grid: Any, shift: float) -> tuple[NestedGrid, int | None]:
     """Base grid and number of levels (None: as many as the tolerance needs)."""
     if model.lattice is None:

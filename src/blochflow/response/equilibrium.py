@@ -15,7 +15,7 @@ from blochflow.core.checks import as_real_array, fail
 from blochflow.execution.threads import Execution
 from blochflow.geometry.eigen import eigh
 from blochflow.models.base import AbstractModel, BlochMatrices
-from blochflow.response.average import average_over_zone
+from blochflow.response.average import as_call, average_over_zone
 from blochflow.response.catalog import CHEMICAL_POTENTIAL, ELECTRON_DENSITY
 from blochflow.response.filling import solve_filling
 from blochflow.response.occupation import Occupation, active_gap, make_occupation
@@ -80,7 +80,7 @@ def electron_density(
     >>> round(float(n.value.item()), 6)      # half filling
     0.5
     """
-    tolerance, execution = tolerance or Tolerance(), execution or Execution()
+    tolerance, execution = as_call(model, tolerance, execution)
     states = as_states(model, mu, temperature)
     scale, unit = ELECTRON_DENSITY.unit(model.units.name, model.dimension)
     occupation, restore = make_occupation(states.mu, states.kt)
@@ -156,7 +156,7 @@ def chemical_potential(
     >>> abs(float(mu.value.item())) < 1e-6
     True
     """
-    tolerance, execution = tolerance or Tolerance(), execution or Execution()
+    tolerance, execution = as_call(model, tolerance, execution)
     values = np.atleast_1d(as_real_array(density, "density", positive=True))
     t = np.atleast_1d(as_real_array(temperature, "temperature", positive=False))
     full = model.spin_degeneracy * model.num_bands / periodic_volume(model)

@@ -17,7 +17,7 @@ from blochflow.core.checks import fail
 from blochflow.execution.threads import Execution
 from blochflow.geometry.cumulative import cumulative_curvature
 from blochflow.models.base import PAIRS, AbstractModel, BlochMatrices
-from blochflow.response.average import average_over_zone
+from blochflow.response.average import as_call, average_over_zone
 from blochflow.response.catalog import ANOMALOUS_HALL
 from blochflow.response.equilibrium import periodic_volume, precise_chemical_potential
 from blochflow.response.occupation import Occupation, active_gap, make_occupation
@@ -102,9 +102,9 @@ def anomalous_hall(
     >>> round(float(sigma.value.sel(a="x", b="y").item()) * 6.283185307, 6)   # -C in e^2/h
     1.0
     """
+    tolerance, execution = as_call(model, tolerance, execution)
     if model.dimension < 2:
         raise fail("model", "have two or three dimensions for a Hall response", f"{model.name} has one")
-    tolerance, execution = tolerance or Tolerance(), execution or Execution()
     options = {"grid": grid, "shift": shift, "execution": execution}
     states = as_states(
         model, mu, temperature, density, lambda n, t: precise_chemical_potential(model, n, t, tolerance, **options)

@@ -1,0 +1,190 @@
+"""All benchmarks in one go: `make bench` runs this and writes benchmarks/RESULTS.md.
+
+Every number comes from a process of its own.  Programs by others are installed into benchmarks/.peers and run there,
+never imported; one that cannot be had is skipped, and the report says why.
+"""
+
+from __future__ import annotations
+
+import json
+import lzma
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+PEERS = HERE / ".peers"
+RESULTS = HERE / "RESULTS.md"
+FE = HERE.parent / "examples" / "fe_bcc" / "Fe_tb.dat.xz"
+GRID, FERMI = 36, 17.6376
+STARTS = 5
+TIMEOUT = 1200  # seconds for one measurement; more means that something is wrong
+
+Row = dict[str, Any]
+
+
+def measure(case: str) -> Row:
+    """Run one case of measure.py."""
+    print(f"measuring {case} ...", flush=True)
+    done = subprocess.run(
+        [sys.executable, HERE / "measure.py", case], capture_output=True, text=True, check=True, timeout=TIMEOUT
+    )
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def start_seconds(command: list[str]) -> float:
+    """Median wall time of a short program."""
+    seconds = []
+    for _ in range(STARTS):
+        start = time.perf_counter()
+        subprocess.run(command, stdout=subprocess.DEVNULL, check=True, timeout=TIMEOUT)
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds)
+
+
+def starts() -> dict[str, float]:
+    """Seconds to start Python, to import Blochflow, to show the help of the command line."""
+    print("measuring start-up ...", flush=True)
+    found = {
+        "python -c pass": start_seconds([sys.executable, "-c", "pass"]),
+        'python -c "import blochflow"': start_seconds([sys.executable, "-c", "import blochflow"]),
+    }
+    program = Path(sys.executable).with_name("blochflow")
+    if program.exists():
+        found["blochflow --help"] = start_seconds([str(program), "--help"])
+    return found
+
+
+def install_wannierberri() -> str | None:
+    """Create the second environment; the reason why it cannot be had, or None."""
+    python = PEERS / "bin" / "python"
+    try:
+        if not python.exists():
+            subprocess.run([sys.executable, "-m", "venv", PEERS], check=True, timeout=TIMEOUT)
+        command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "wannierberri", "numba"]
+        subprocess.run(command, check=True, capture_output=True, text=True, timeout=TIMEOUT)
+    except (subprocess.SubprocessError, OSError) as error:
+        return f"could not be installed ({type(error).__name__})"
+    return None
+
+
+def wannierberri() -> Row | str:
+    """WannierBerri on the same grid, or the reason why not."""
+    print("measuring WannierBerri ...", flush=True)
+    reason = install_wannierberri()
+    if reason is not None:
+        return reason
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "Fe_tb.dat"
+        with lzma.open(FE) as packed, path.open("wb") as plain:
+            shutil.copyfileobj(packed, plain)
+        command = [PEERS / "bin" / "python", HERE / "wannierberri_iron.py", path, str(GRID), str(FERMI)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=TIMEOUT)
+    if done.returncode != 0:
+        return f"failed: {done.stderr.strip().splitlines()[-1] if done.stderr.strip() else 'no message'}"
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def postw90() -> str:
+    """Why postw90.x is not measured."""
+    if shutil.which("postw90.x") is None:
+        return "not on PATH"
+    return "reads the checkpoint file (.chk) of the ab-initio run, which is not part of the example"
+
+
+def per_k(row: Row) -> float:
+    """Microseconds per k point."""
+    return 1e6 * float(row["seconds"]) / int(row["points"])
+
+
+def iron_table() -> list[str]:
+    """bcc iron: time per k point in units of a bare diagonalization, and memory."""
+    bare, one = measure("iron_eigh"), measure("iron_hall_1")
+    rows: list[tuple[str, Row | str]] = [
+        ("bare `eigh`, 18 x 18 complex, one thread", bare),
+        ("Blochflow, 1 worker", one),
+        ("Blochflow, 2 workers", measure("iron_hall_2")),
+        ("WannierBerri, serial", wannierberri()),
+        ("postw90.x", postw90()),
+    ]
+    head = [
+        "| program | time per k / bare `eigh` | us per k | peak memory, MiB | sigma_xy, S/cm |",
+        "|---|---|---|---|---|",
+    ]
+    return [
+        *head,
+        *(iron_row(name, row, bare) for name, row in rows),
+        "",
+        f"The first call takes {one['first_seconds'] - one['seconds']:.1f} s more, for compilation.",
+        f"Before the integral Blochflow's process, with JAX and the model, holds {one['memory_before_mib']:.0f} MiB.",
+    ]
+
+
+def iron_row(name: str, row: Row | str, bare: Row) -> str:
+    """One line of the table of iron."""
+    if isinstance(row, str):
+        return f"| {name} | skipped: {row} | | | |"
+    label = f"{name} {row['version']}" if "version" in row else name
+    value = f"{row['value']:.6f}" if "value" in row else ""
+    return f"| {label} | {per_k(row) / per_k(bare):.2f} | {per_k(row):.0f} | {row['memory_mib']:.0f} | {value} |"
+
+
+def plane_table() -> list[str]:
+    """Two bands: k points per second and core."""
+    hoppings, function = measure("plane_hall"), measure("plane_hall_function")
+    lines = ["| model | k points per second and core | us per k |", "|---|---|---|"]
+    for name, row in (("Haldane model, hoppings", hoppings), ("the same as a function H(k)", function)):
+        lines.append(f"| {name} | {row['points'] / row['seconds']:.3g} | {per_k(row):.2f} |")
+    return lines
+
+
+def start_table() -> list[str]:
+    """Start-up times."""
+    lines = ["| command | seconds |", "|---|---|"]
+    return lines + [f"| `{name}` | {seconds:.2f} |" for name, seconds in starts().items()]
+
+
+def main() -> None:
+    """Measure everything and write the report."""
+    os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
+    load = os.getloadavg()[0]
+    versions = ", ".join(f"{name} {version(name)}" for name in ("blochflow", "jax", "numpy", "scipy"))
+    report = [
+        "# Benchmarks",
+        "",
+        "Written by `make bench`.  Ratios travel between machines, absolute times do not.  Each number is a median",
+        "in a process of its own, after compilation.",
+        "",
+        f"Python {platform.python_version()}, {versions}; {platform.system()} {platform.machine()}, "
+        f"{os.cpu_count()} cores; load average before the start {load:.1f}.",
+        "",
+        f"## bcc iron, {GRID} x {GRID} x {GRID} points",
+        "",
+        "Anomalous Hall conductivity (three components, one chemical potential, T = 0) of `examples/fe_bcc`: 18 bands,",
+        "597 lattice vectors, with position matrices.",
+        "",
+        *iron_table(),
+        "",
+        "## Two bands, 1024 x 1024 points, one worker",
+        "",
+        *plane_table(),
+        "",
+        "## Start-up",
+        "",
+        *start_table(),
+        "",
+    ]
+    RESULTS.write_text("\n".join(report), encoding="utf-8")
+    print(f"wrote {RESULTS}")
+
+
+if __name__ == "__main__":
+    main()
