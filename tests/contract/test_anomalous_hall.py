@@ -205,7 +205,7 @@ def test_a_singular_hamiltonian_names_its_k():
 
 def test_chemical_potential_in_a_gap_is_its_middle():
     model = bf.zoo.haldane()
-    energies = np.asarray(bf.bands(model, np.asarray(model.lattice.to_cartesian_k(np.random.rand(2000, 2)))).energies)
+    energies = np.asarray(bf.bands(model, np.asarray(model.lattice.to_cartesian_k(np.random.default_rng(0).random((2000, 2))))).energies)
     density = 1.0 / model.lattice.volume
     result = bf.response.chemical_potential(model, density, 0.0)
     assert energies[:, 0].max() < result.value.item() < energies[:, 1].min()
@@ -217,3 +217,15 @@ def test_active_gap_is_reported():
     # Haldane with phase pi/2: the smallest gap is at K or K', 2 |mass -/+ 3 sqrt3 t2|; the grid holds both
     expected = 2 * abs(0.2 - 3 * np.sqrt(3) * 0.15)
     assert result.attrs["validity_smallest_gap"] == pytest.approx(expected, rel=1e-9)
+
+
+def test_single_precision_is_noticed():
+    import jax
+
+    model = bf.zoo.square()
+    jax.config.update("jax_enable_x64", False)
+    try:
+        with pytest.raises(bf.BlochflowError, match="single precision"):
+            bf.response.electron_density(model, 0.1, 0.1, grid=4, throw=False)
+    finally:
+        jax.config.update("jax_enable_x64", True)

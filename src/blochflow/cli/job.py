@@ -181,7 +181,8 @@ def _message(complaint: Any) -> str:
     if complaint["type"] == "value_error":
         return str(context["error"])
     text = str(complaint["msg"])
-    text = text.removeprefix("Input should be ").removeprefix("a valid ")
+    text = text.removeprefix("Input should be ").replace("a valid integer", "an integer").replace("a valid ", "a ")
+    text = f"a number {text}" if text.startswith(("greater", "less")) else text
     return f"expected {text}, but it is {complaint['input']!r}."
 
 

@@ -33,6 +33,12 @@ def _parse_operator(value: Any) -> Any:
     raise ValueError(f"expected the name of an operator or a matrix, but it is {value!r}.")
 
 
+def _parse_wsvec(value: Any) -> Any:
+    if isinstance(value, bool) or (isinstance(value, str) and value):
+        return value
+    raise ValueError(f'expected "auto", true, false or the name of a file, but it is {value!r}.')
+
+
 def _parse_memory(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise ValueError(f'expected a size such as "4 GiB", but it is {value!r}.')
@@ -70,7 +76,7 @@ class ModelTable(BaseModel):
     python: Text = None
     parameters: dict[str, Annotated[Any, BeforeValidator(_parse_parameter)]] = Field(default_factory=dict)
     operators: dict[str, Annotated[Any, BeforeValidator(_parse_operator)]] = Field(default_factory=dict)
-    wsvec: bool | str | None = None
+    wsvec: Annotated[Any, BeforeValidator(_parse_wsvec)] = None
     periodic: Annotated[list[bool], Field(min_length=3, max_length=3)] | None = None
     spin_degeneracy: Literal[1, 2] | None = None
 

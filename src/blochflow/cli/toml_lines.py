@@ -35,7 +35,8 @@ def key_lines(text: str) -> dict[str, int]:
             if header:
                 table = _join(header.group(2))
                 if header.group(1) == "[[":
-                    table, counts[table] = f"{table}[{counts[table]}]", counts[table] + 1
+                    counts[table] += 1
+                    table = f"{table}[{counts[table] - 1}]"
                 lines.setdefault(table, number)
                 continue
             if assignment:

@@ -19,8 +19,8 @@ from blochflow.geometry.connection import antisymmetric, evaluate, pair_sum
 from blochflow.geometry.subspace import Subspace
 
 WANNIER_WARNING = (
-    "The orbital moment is the tight-binding approximation: circulation inside the Wannier functions, and bands outside "
-    "the Wannier space, are missing (a `_tb.dat` file does not hold them)."
+    "The orbital moment is the tight-binding approximation: circulation inside the Wannier functions, and bands "
+    "outside the Wannier space, are missing (a `_tb.dat` file does not hold them)."
 )
 
 

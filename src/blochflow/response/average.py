@@ -14,6 +14,7 @@ import numpy as np
 
 from blochflow.core.backend import Array, jax, jnp
 from blochflow.core.checks import fail
+from blochflow.core.errors import BlochflowError
 from blochflow.execution.threads import Execution, run_batches
 from blochflow.models.base import PAIRS, AbstractModel, check_finite, grid_points
 from blochflow.zone.grids import Block, NestedGrid, automatic_base, requested_grid
@@ -47,6 +48,11 @@ class ZoneAverage(eqx.Module):
         weights = jnp.asarray(block.weights)
         value, absolute, gap = batch_sums(self.model, self.prepared, self.integrand, axes, weights, self.chunk)
         result = np.asarray(value), np.asarray(absolute)
+        if result[0].dtype != np.float64:
+            raise BlochflowError(
+                "JAX computed in single precision: jax_enable_x64 was switched off after blochflow was imported, or a "
+                "thread overrides it. Remove that setting."
+            )
         if not np.isfinite(result[1]).all():
             self.locate_non_finite(axes)
         self.gaps.append(np.asarray(gap))

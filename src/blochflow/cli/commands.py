@@ -1,0 +1,185 @@
+"""What the commands do: `run`, `check`, `init`, `info`, `plot`, `export`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from blochflow import __version__
+from blochflow.cli import report
+from blochflow.cli.explanations import unknown
+from blochflow.cli.guard import DONE, NOT_CONVERGED, say
+from blochflow.cli.job import Job, Task, read_job
+from blochflow.cli.load_model import check_operators, load_model
+from blochflow.cli.quantities import all_quantities
+from blochflow.cli.runner import Finished, is_converged, output_files, peak_memory, run_task
+from blochflow.core.checks import fail
+
+if TYPE_CHECKING:
+    from blochflow.models.base import AbstractModel
+
+
+def run_job(path: Path, out: Path | None, settings: Sequence[str], dry_run: bool) -> int:
+    """Check, load, compute, write, report."""
+    started = time.perf_counter()
+    job, model = _prepare(path, settings)
+    files = output_files(job, out)
+    _banner(job, model)
+    for task, file in zip(job.tasks, files, strict=True):
+        replaces = " (replaces the existing file)" if file.exists() else ""
+        typer.echo(f"{task.name}: {_settings(task)} -> {file}{replaces}")
+    if dry_run:
+        typer.echo("Dry run: the job is valid; nothing was computed.")
+        return DONE
+    finished = []
+    for task, file in zip(job.tasks, files, strict=True):
+        finished.append(run_task(job, task, model, file))
+        _report_task(finished[-1])
+    typer.echo(f"Done in {report.duration(time.perf_counter() - started)}, peak memory {report.memory(peak_memory())}.")
+    typer.echo(f"Plot with:  blochflow plot {files[0]} -o {files[0].with_suffix('.png')}")
+    return DONE if all(is_converged(done.result) for done in finished) else NOT_CONVERGED
+
+
+def check_job(path: Path, settings: Sequence[str]) -> int:
+    """Validate, load the model, and predict the cost of each task."""
+    from blochflow.cli.cost import predict
+
+    job, model = _prepare(path, settings)
+    _banner(job, model)
+    from rich.table import Table
+
+    table = Table("task", "quantity", "k points", "time", "memory in flight", title="Predicted cost", title_justify="left")
+    for task in job.tasks:
+        cost = predict(job, task, model)
+        table.add_row(task.name, task.quantity, cost.points, cost.time, cost.memory)
+    report.console().print(table)
+    typer.echo("The job is valid.")
+    return DONE
+
+
+def write_starter(quantity: str, out: Path | None) -> int:
+    """Print or write a starter job; an existing file is never replaced."""
+    from blochflow.cli.templates import starter_job
+
+    if quantity not in all_quantities():
+        return unknown("quantity", quantity, list(all_quantities()))
+    text = starter_job(quantity)
+    if out is None:
+        typer.echo(text, nl=False)
+        return DONE
+    if out.exists():
+        raise fail("out", "be a new file", f"{str(out)!r} exists")
+    from blochflow.core.files import write_text
+
+    write_text(out, text)
+    typer.echo(f"Wrote {out}. Check it with:  blochflow check {out}")
+    return DONE
+
+
+def show_result(file: Path) -> int:
+    """Print a result."""
+    from blochflow.core.files import open as open_result
+
+    result = open_result(file)
+    console = report.console()
+    console.print(report.result_table(result))
+    if not is_converged(result):
+        console.print(f"NOT CONVERGED: {report.describe_shortfall(result)}", style="bold red", markup=False)
+    console.print(report.attribute_table(result))
+    return DONE
+
+
+def plot_result(
+    file: Path, out: Path, *, convergence: bool, mu: float | None, reference: Path | None, units: str | None
+) -> int:
+    """Draw a result into a picture."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    from blochflow import plot
+    from blochflow.core.convert import to_units
+    from blochflow.core.files import open as open_result
+    from blochflow.core.files import replacing
+
+    formats = plt.figure(0).canvas.get_supported_filetypes()
+    plt.close(0)
+    if out.suffix.lstrip(".").lower() not in formats:
+        raise fail("out", f"end in one of {', '.join('.' + f for f in formats)}", f"is {str(out)!r}")
+    result = open_result(file)
+    if units is not None:
+        result = to_units(result, units)
+    if convergence:
+        figure, _ = plot.convergence(result)
+    elif result.attrs["quantity"] == "bands":
+        figure, _ = plot.bands(result, mu=mu, reference=reference)
+    else:
+        for option, value in (("mu", mu), ("reference", reference)):
+            if value is not None:
+                raise fail(option, "be given for band structures only", f"{file} holds {result.attrs['quantity']}")
+        figure, _ = plot.auto(result)
+    with replacing(out) as aside:
+        figure.savefig(aside, format=out.suffix.lstrip(".").lower(), dpi=200, bbox_inches="tight")
+    plt.close(figure)
+    typer.echo(f"Wrote {out}.")
+    return DONE
+
+
+def export_result(file: Path, out: Path, *, grid: int, mu: float, color: str | None) -> int:
+    """Write a table, or bands on a grid for Fermi-surface viewers."""
+    from blochflow.core.files import open as open_result
+    from blochflow.response.export import export
+
+    if file.suffix == ".toml":
+        _, model = _prepare(file, [])
+        export(model, out, grid=grid, mu=mu, color=color)
+    else:
+        export(open_result(file), out)
+    typer.echo(f"Wrote {out}.")
+    return DONE
+
+
+def _prepare(path: Path, settings: Sequence[str]) -> tuple[Job, AbstractModel]:
+    """Everything that can be wrong is found here."""
+    job = read_job(path, settings)
+    model = load_model(job)
+    check_operators(job, model)
+    return job, model
+
+
+def _banner(job: Job, model: AbstractModel) -> None:
+    workers = job.execution["workers"] or "all cores"
+    typer.echo(f"Blochflow {__version__}  {job.path}")
+    typer.echo(f"model: {model.name}, {model.num_bands} bands, {model.dimension}D, units {model.units!r}")
+    for note in model.notes:
+        typer.echo(f"  note: {note}")
+    typer.echo(f"threads: {workers}, max_memory: {job.execution['max_memory']}")
+
+
+def _settings(task: Task) -> str:
+    """Arguments of a task in one line."""
+
+    def short(value: Any) -> str:
+        if isinstance(value, list) and len(value) > 4:
+            return f"{value[0]:g} ... {value[-1]:g} ({len(value)})" if isinstance(value[0], float) else str(value)
+        return ", ".join(f"{x:g}" for x in value) if isinstance(value, list) and value and isinstance(value[0], float) else str(value)
+
+    parts = [task.quantity, *(f"{key} = {short(value)}" for key, value in task.arguments.items())]
+    if task.tolerance is not None:
+        parts.append(f"rtol = {task.tolerance['rtol']:g}")
+    return ", ".join(parts)
+
+
+def _report_task(done: Finished) -> None:
+    typer.echo()
+    report.console().print(report.result_table(done.result))
+    grid = done.result.attrs.get("grid")
+    at = f" on {' x '.join(map(str, grid))}" if grid is not None else ""
+    typer.echo(f"{done.result.attrs['evaluations']} k points{at}, {report.duration(done.seconds)}; wrote {done.file}")
+    if not is_converged(done.result):
+        say(f"NOT CONVERGED: {done.task.name}: {report.describe_shortfall(done.result)}")

@@ -1,0 +1,97 @@
+"""Predicted cost of a task: k points, time and memory, from timing its coarsest grid after compilation.
+
+    time = (k points) * (time per k of the second, compiled run)
+
+A fixed grid has a known number of k points; automatic refinement lies between the second grid and the largest one
+that `max_evaluations` allows.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from blochflow.cli.report import duration, memory
+from blochflow.cli.runner import compute
+from blochflow.core.errors import BlochflowWarning
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from blochflow.cli.job import Job, Task
+    from blochflow.models.base import AbstractModel
+
+TRIAL_POINTS = 64  # of a path
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Texts for the table of `blochflow check`."""
+
+    points: str
+    time: str
+    memory: str
+
+
+def predict(job: Job, task: Task, model: AbstractModel) -> Cost:
+    """Time the task twice on few k points; the second time nothing is compiled."""
+    from blochflow.execution.threads import Execution
+    from blochflow.response.average import batch_size
+
+    trial = _trial(task)
+    seconds, evaluations = 0.0, 1
+    for _ in range(2):
+        started = time.perf_counter()
+        result = _quietly(job, trial, model)
+        seconds, evaluations = time.perf_counter() - started, int(result.attrs["evaluations"])
+    per_point = seconds / evaluations
+    low, high = _range(task, model)
+    if task.tolerance is None:
+        size, threads = model.num_bands**2 * 16 * (4 + 2 * model.dimension) * low, 1
+    else:
+        states = int(np.prod([np.size(task.arguments.get(name, 1)) for name in ("mu", "density", "temperature")]))
+        _, size = batch_size(model, states)
+        threads = Execution(**job.execution).threads(size)
+    points = f"{low:,}" if low == high else f"{low:,} to {high:,} (refined until converged)"
+    spent = duration(low * per_point)
+    return Cost(points, spent if low == high else f"{spent} to {duration(high * per_point)}", memory(size * threads))
+
+
+def _trial(task: Task) -> Task:
+    """The same task on as few k points as it can use."""
+    arguments = dict(task.arguments)
+    if task.tolerance is None:
+        arguments["points"] = min(arguments.get("points", 200), max(TRIAL_POINTS, 4 * len(str(arguments["path"]))))
+        return dataclasses.replace(task, arguments=arguments)
+    arguments.pop("grid", None)
+    return dataclasses.replace(task, arguments=arguments, tolerance={**task.tolerance, "max_evaluations": 1})
+
+
+def _range(task: Task, model: AbstractModel) -> tuple[int, int]:
+    """Fewest and most k points."""
+    from blochflow.response.average import plan_grid
+    from blochflow.zone.tolerance import Tolerance
+
+    if task.tolerance is None:
+        points = int(task.arguments.get("points", 200))
+        return points, points
+    nested, levels = plan_grid(model, task.arguments.get("grid"), task.arguments.get("shift", 0.0))
+    if levels is not None:
+        return nested.count(levels - 1), nested.count(levels - 1)
+    limit, level = Tolerance(**task.tolerance).evaluations(model.dimension), 0
+    while nested.count(level + 1) <= limit:
+        level += 1
+    return nested.count(min(level, 1)), nested.count(level)
+
+
+def _quietly(job: Job, task: Task, model: AbstractModel) -> xr.Dataset:
+    """Compute without warnings, which belong to the real run."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", BlochflowWarning)
+        return compute(job, task, model)

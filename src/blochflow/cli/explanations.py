@@ -1,0 +1,97 @@
+"""`explain`, `cite` and `models`: static texts; the first two need no JAX."""
+
+from __future__ import annotations
+
+import os
+import textwrap
+
+import typer
+
+from blochflow import __version__
+from blochflow.cli.guard import BAD_INPUT, DONE, say
+from blochflow.cli.quantities import all_quantities, describe_arguments
+from blochflow.core.checks import nearest
+from blochflow.core.literature import bibtex, short_citation
+from blochflow.core.quantity import Quantity
+
+WIDTH = 100
+OWN_ENTRY = f"""\
+@software{{Blochflow,
+  author  = {{{{Blochflow developers}}}},
+  title   = {{Blochflow: semiclassical theory of Bloch electrons}},
+  version = {{{__version__}}}
+}}"""
+
+
+def explain_quantity(name: str | None) -> int:
+    """Print what a quantity is; without a name, the list of all."""
+    known = all_quantities()
+    if name is None:
+        for quantity in known.values():
+            typer.echo(f"{quantity.name:<22} {quantity.title}")
+        return DONE
+    if name not in known:
+        return unknown("quantity", name, list(known))
+    typer.echo(describe(known[name]))
+    return DONE
+
+
+def describe(quantity: Quantity) -> str:
+    """The text of `blochflow explain`."""
+    units = [f"{d}D {system}: {label}" for (system, d), (_, label) in sorted(quantity.units.items())]
+    parts = [quantity.title, "", f"    {quantity.equation}", ""]
+    parts += [*textwrap.wrap(quantity.explanation, WIDTH), ""]
+    for label, text in (
+        ("Conventions", quantity.conventions),
+        ("Valid for", quantity.valid_for),
+        ("Not included", quantity.not_included),
+        ("Units", "; ".join(units)),
+    ):
+        parts += textwrap.wrap(f"{label + ':':<14}{text}", WIDTH, subsequent_indent=" " * 14)
+    parts += ["", "Keys of a task:"]
+    for option, text in describe_arguments(quantity.name).items():
+        parts += textwrap.wrap(f"  {option:<12}{text}", WIDTH, subsequent_indent=" " * 14)
+    parts += ["", "References:"]
+    parts += [f"  {short_citation(key)}  [{key}]" for key in quantity.references]
+    return "\n".join(parts)
+
+
+def cite_file(file: str) -> int:
+    """Print BibTeX for the references of a result file, or of a quantity."""
+    known = all_quantities()
+    if file in known and not os.path.exists(file):
+        keys = known[file].references
+    elif not os.path.exists(file) and not file.endswith(".nc"):
+        return unknown("quantity or file", file, list(known))
+    else:
+        from blochflow.core.files import open as open_result
+
+        keys = tuple(str(open_result(file).attrs.get("reference", "")).split())
+    typer.echo(bibtex(keys))
+    typer.echo()
+    typer.echo(OWN_ENTRY)
+    return DONE
+
+
+def show_models(name: str | None) -> int:
+    """List the zoo, or print the documentation of one model."""
+    import inspect
+
+    from blochflow.models import zoo
+
+    if name is None:
+        for model in zoo.names():
+            typer.echo(f"{model:<20} {zoo.summary(model)}")
+        return DONE
+    if name not in zoo.names():
+        return unknown("model", name, list(zoo.names()))
+    typer.echo(f"bf.zoo.{name}{inspect.signature(getattr(zoo, name))}\n".replace(": 'Any'", "").replace(": Any", ""))
+    typer.echo(inspect.getdoc(getattr(zoo, name)))
+    return DONE
+
+
+def unknown(what: str, name: str, known: list[str]) -> int:
+    """Say that a name is not known, and which are."""
+    hint = nearest(name, known)
+    say(f"Error: {name!r} is not a {what}." + (f" Did you mean `{hint}`?" if hint else f" Known: {', '.join(known)}."))
+    return BAD_INPUT

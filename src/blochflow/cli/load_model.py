@@ -1,0 +1,189 @@
+"""From the [model] table of a job to a model; paths are relative to the job file."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import inspect
+import sys
+import traceback
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from blochflow.core.checks import nearest
+from blochflow.core.errors import BlochflowError, FileFormatError, UserModelError
+
+if TYPE_CHECKING:
+    from blochflow.cli.job import Job
+    from blochflow.models.base import AbstractModel
+
+
+def load_model(job: Job) -> AbstractModel:
+    """Build the model of a job.
+
+    Raises
+    ------
+    JobError
+        Unknown model or parameter, with the line in the job.
+    FileFormatError, UserModelError
+        A file or the user's function is at fault.
+    """
+    table = job.model
+    if table.wannier90 is not None:
+        model = _from_wannier90(job)
+    elif table.zoo is not None:
+        model = _from_zoo(job)
+    else:
+        model = _from_python(job)
+    if table.operators and table.wannier90 is None:
+        try:
+            model = model.with_operators(**table.operators)
+        except ValueError as exc:
+            raise job.error(str(exc), "model.operators") from exc
+    if table.spin_degeneracy is not None:
+        model = _with_spin_degeneracy(model, table.spin_degeneracy)
+    return model
+
+
+def check_operators(job: Job, model: AbstractModel) -> None:
+    """Operators and paths that tasks name must exist in this model; found out before anything is computed."""
+    from blochflow.models.k_points import k_path
+
+    for index, task in enumerate(job.tasks):
+        color = task.arguments.get("color")
+        try:
+            if color is not None and not color.startswith("curvature"):
+                model.operator(color)
+        except ValueError as exc:
+            raise job.error(str(exc), f"task[{index}].color") from exc
+        if task.quantity == "bands":
+            try:
+                k_path(model, task.arguments["path"], task.arguments.get("points", 200))
+            except ValueError as exc:
+                key = "points" if "`points`" in str(exc) and "points" in task.arguments else "path"
+                raise job.error(str(exc), f"task[{index}].{key}") from exc
+        reference = task.arguments.get("reference")
+        if reference is not None and not (job.path.parent / reference).is_file():
+            raise job.error(f"there is no file {reference!r} beside the job.", f"task[{index}].reference")
+
+
+def _from_wannier90(job: Job) -> AbstractModel:
+    from blochflow.models.wannier90 import read_wannier90
+
+    table = job.model
+    options: dict[str, Any] = {}
+    if table.wsvec is not None:
+        is_file = isinstance(table.wsvec, str) and table.wsvec != "auto"
+        options["wsvec"] = job.path.parent / table.wsvec if is_file else table.wsvec
+    if table.periodic is not None:
+        options["periodic"] = tuple(table.periodic)
+    if table.operators:
+        options["operators"] = table.operators
+    try:
+        return read_wannier90(job.path.parent / table.wannier90, **options)
+    except FileFormatError as exc:
+        if exc.line is None and exc.found == "no such file":
+            raise job.error(f"there is no file {table.wannier90!r} in {job.path.parent.resolve()}.", "model.wannier90") from exc
+        raise
+    except ValueError as exc:
+        named = next((key for key in ("operators", "periodic", "wsvec") if f"`{key}" in str(exc)), "wannier90")
+        raise job.error(str(exc), f"model.{named}") from exc
+
+
+def _from_zoo(job: Job) -> AbstractModel:
+    from blochflow.models import zoo
+
+    name = job.model.zoo
+    if name not in zoo.names():
+        message = f"{name!r} is not a model of the zoo; `blochflow models` lists them."
+        raise job.source.error(message, "model.zoo", nearest(name, zoo.names()))
+    return _call(job, getattr(zoo, name), f"zoo model {name!r}")
+
+
+def _from_python(job: Job) -> AbstractModel:
+    """``file.py:function``: import the file, call the function, check what comes back."""
+    from blochflow.models.base import AbstractModel
+
+    text = job.model.python
+    file_name, colon, function_name = text.rpartition(":")
+    if not colon or not file_name or not function_name.isidentifier():
+        raise job.error(f'write "file.py:function", but it is {text!r}.', "model.python")
+    path = job.path.parent / file_name
+    if not path.is_file():
+        raise job.error(f"there is no file {file_name!r} in {job.path.parent.resolve()}.", "model.python")
+    module = _import_file(path)
+    function = getattr(module, function_name, None)
+    if not callable(function):
+        known = [n for n, v in vars(module).items() if callable(v) and getattr(v, "__module__", "") == module.__name__]
+        message = f"{file_name} has no function {function_name!r}; it has {', '.join(known) or 'none'}."
+        raise job.source.error(message, "model.python", nearest(function_name, known))
+    model = _call(job, function, f"{file_name}:{function_name}")
+    if not isinstance(model, AbstractModel):
+        raise UserModelError(
+            f"{file_name}:{function_name} must return a model (bf.TightBinding, bf.LatticeModel, ...), but returned "
+            f"{type(model).__name__}."
+        )
+    return model
+
+
+def _call(job: Job, function: Callable[..., Any], what: str) -> Any:
+    """Call a function with the parameters of the job; misspelt parameters name the nearest."""
+    parameters = job.model.parameters
+    signature = inspect.signature(function).parameters.values()
+    names = [p.name for p in signature if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]
+    if not any(p.kind is p.VAR_KEYWORD for p in signature):
+        for name in parameters:
+            if name not in names:
+                message = f"{what} has no such parameter; it has {', '.join(names) or 'none'}."
+                raise job.source.error(message, f"model.parameters.{name}", nearest(name, names))
+    missing = [p.name for p in signature if p.default is p.empty and p.name in names and p.name not in parameters]
+    if missing:
+        raise job.error(f"{what} needs a value for {', '.join(missing)}.", "model.parameters")
+    try:
+        return function(**parameters)
+    except BlochflowError:
+        raise
+    except ValueError as exc:
+        if str(exc).startswith("Argument `"):
+            raise job.error(str(exc), "model.parameters") from exc
+        raise _user_error(what, exc) from exc
+    except Exception as exc:
+        raise _user_error(what, exc) from exc
+
+
+def _user_error(what: str, exc: BaseException) -> UserModelError:
+    """Name the line of the user's file at which it failed."""
+    frames = [f for f in traceback.extract_tb(exc.__traceback__) if "blochflow" not in Path(f.filename).parts]
+    place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno}: {frames[-1].line})" if frames else ""
+    return UserModelError(f"{what} failed: {type(exc).__name__}: {exc}{place}")
+
+
+def _import_file(path: Path) -> Any:
+    """Import a file under a name of its own, with its folder on the search path while it loads."""
+    name = f"blochflow_user_{uuid.uuid4().hex}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise UserModelError(f"{path} cannot be imported; its name must end in .py.")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    sys.path.insert(0, str(path.parent.resolve()))
+    try:
+        spec.loader.exec_module(module)
+    except SyntaxError as exc:
+        raise UserModelError(f"{path}:{exc.lineno}: {exc.msg}: {(exc.text or '').strip()}") from exc
+    except Exception as exc:
+        raise _user_error(str(path), exc) from exc
+    finally:
+        sys.path.remove(str(path.parent.resolve()))
+    return module
+
+
+def _with_spin_degeneracy(model: AbstractModel, value: int) -> AbstractModel:
+    """A copy with another (static) spin degeneracy."""
+    copy: AbstractModel = object.__new__(type(model))
+    for field in dataclasses.fields(model):  # type: ignore[arg-type]
+        object.__setattr__(copy, field.name, getattr(model, field.name))
+    object.__setattr__(copy, "spin_degeneracy", value)
+    return copy

@@ -1,0 +1,155 @@
+"""What the user reads: tables of results with errors, banners, warnings and errors."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from rich.console import Console
+    from rich.table import Table
+
+SHOWN_ROWS = 12
+SHOWN_COLUMNS = 6
+PATIENCE = ("ms", 1e-3), ("s", 1.0), ("min", 60.0), ("h", 3600.0), ("days", 86400.0)
+
+
+def console(stderr: bool = False) -> Console:
+    """A console that does not break lines when the output is not a terminal."""
+    from rich.console import Console
+
+    made = Console(stderr=stderr, highlight=False)
+    return made if made.is_terminal else Console(stderr=stderr, highlight=False, width=140)
+
+
+def with_error(value: float, error: float) -> str:
+    """ "584.1 +- 8.2": two digits of the error, the value to the same place."""
+    if value == 0 and error == 0:
+        return "0"
+    if not math.isfinite(error) or error == 0 or not math.isfinite(value):
+        return f"{value:.8g} +- {error:.2g}" if not math.isfinite(error) else f"{value:.10g}"
+    exponent = math.floor(math.log10(error))
+    decimals = 1 - exponent
+    largest = max(abs(value), error)
+    if largest >= 1e6 or largest < 1e-3:
+        power = math.floor(math.log10(largest))
+        digits = max(0, min(15, decimals + power))
+        return f"({value / 10**power:.{digits}f} +- {error / 10**power:.{digits}f})e{power:+03d}"
+    return f"{value:.{max(0, min(15, decimals))}f} +- {error:.{max(0, min(15, decimals))}f}"
+
+
+def duration(seconds: float) -> str:
+    """1.2 s, 3.4 min, ..."""
+    name, size = max((p for p in PATIENCE if seconds >= p[1]), key=lambda p: p[1], default=PATIENCE[0])
+    return f"{seconds / size:.3g} {name}"
+
+
+def memory(size: float) -> str:
+    """2.5 GiB, ..."""
+    for name, power in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if size >= power:
+            return f"{size / power:.3g} {name}"
+    return f"{size:.0f} B"
+
+
+def result_table(result: xr.Dataset) -> Table:
+    """Value +- error of every state (evenly chosen where there are many) and independent component."""
+    from rich.table import Table
+
+    if "value" not in result:
+        return _bands_table(result)
+    unit = result.attrs.get("units", "")
+    table = Table(title=f"{result.attrs.get('title', '')}  [{unit}]".replace("[", "\\["), title_justify="left")
+    value, error = result["value"], result["error"]
+    tensor = [d for d in value.dims if d in ("a", "b", "c")]
+    states = [d for d in value.dims if d not in tensor]
+    components = _components(value.transpose(*states, *tensor).values, len(states))
+    labels = [[str(x) for x in result[d].values] for d in tensor]
+    for d in states:
+        table.add_column(f"{d} {_bracket(result[d].attrs.get('units'))}".strip(), justify="right")
+    for component in components:
+        table.add_column("".join(labels[i][c] for i, c in enumerate(component)) or str(value.name), justify="right")
+    table.add_column("converged")
+    shape = tuple(value.sizes[d] for d in states)
+    rows = list(np.ndindex(*shape))
+    chosen = _spread(len(rows))
+    values = value.transpose(*states, *tensor).values
+    errors = error.transpose(*states, *tensor).values
+    converged = result["converged"].transpose(*states).values
+    for number in chosen:
+        row = rows[number]
+        cells = [f"{float(result[d].values[i]):.8g}" for d, i in zip(states, row, strict=True)]
+        cells += [with_error(float(values[row + c]), float(errors[row + c])) for c in components]
+        table.add_row(*cells, "yes" if converged[row] else "[bold red]NO[/]")
+    if len(chosen) < len(rows):
+        table.caption = f"{len(chosen)} of {len(rows)} states shown; the file holds all"
+    return table
+
+
+def describe_shortfall(result: xr.Dataset) -> str:
+    """By how much a result misses its tolerance."""
+    missing = ~result["converged"].values
+    error = np.abs(result["error"].values).reshape(*missing.shape, -1).max(axis=-1)
+    size = np.abs(result["value"].values).reshape(*missing.shape, -1).max(axis=-1)
+    unit = result.attrs.get("units", "")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        relative = np.where(missing, error / size, -np.inf)
+    worst = np.unravel_index(int(np.nanargmax(np.where(np.isnan(relative), np.inf, relative))), missing.shape)
+    text = f"{int(missing.sum())} of {missing.size} states are not converged; worst: error {error[worst]:.3g} {unit}"
+    if np.isfinite(relative[worst]):
+        text += f", {relative[worst]:.2g} of the value, asked for rtol = {float(result.attrs.get('rtol', np.nan)):g}"
+    return f"{text}. {result.attrs.get('status_message', '')}"
+
+
+def attribute_table(result: xr.Dataset) -> Table:
+    """The attributes of a result."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(show_header=False, box=None)
+    for name, value in result.attrs.items():
+        text = np.array2string(value, precision=8, threshold=8) if isinstance(value, np.ndarray) else str(value)
+        if text:
+            table.add_row(str(name), escape(text))
+    return table
+
+
+def _bands_table(result: xr.Dataset) -> Table:
+    from rich.table import Table
+
+    unit = _bracket(result.attrs.get("units"))
+    table = Table(title=str(result.attrs.get("title", "")), title_justify="left")
+    for name in ("band", f"lowest {unit}", f"highest {unit}"):
+        table.add_column(name, justify="right")
+    energy = result["energy"]
+    for n in _spread(energy.sizes["band"]):
+        band = energy.isel(band=n).values
+        table.add_row(str(n), f"{band.min():.6f}", f"{band.max():.6f}")
+    return table
+
+
+def _components(values: np.ndarray, leading: int) -> list[tuple[int, ...]]:
+    """Independent components: not all zero, each antisymmetric or symmetric pair once."""
+    shape = values.shape[leading:]
+    kept: list[tuple[int, ...]] = []
+    for component in np.ndindex(*shape):
+        entry = values[(..., *component)]
+        if not np.any(entry):
+            continue
+        partner = component[::-1]
+        seen = len(shape) == 2 and partner in kept
+        if seen and np.allclose(np.abs(entry), np.abs(values[(..., *partner)]), rtol=1e-12, atol=0):
+            continue
+        kept.append(component)
+    return (kept or [(0,) * len(shape)])[:SHOWN_COLUMNS]
+
+
+def _spread(count: int) -> list[int]:
+    return sorted({round(i) for i in np.linspace(0, count - 1, min(count, SHOWN_ROWS))})
+
+
+def _bracket(unit: Any) -> str:
+    return f"\\[{unit}]" if unit else ""

@@ -1,0 +1,55 @@
+"""Starter jobs for `blochflow init`: complete, commented, and valid as they stand."""
+
+from __future__ import annotations
+
+from blochflow.cli.quantities import all_quantities, arguments_of, describe_arguments
+
+HEAD = """\
+# {title}.  Run with:  blochflow run job.toml -o {name}.nc
+# Check first with:    blochflow check job.toml
+
+[model]
+zoo = "haldane"                    # or wannier90 = "seed_tb.dat", or python = "file.py:function" (returns a model)
+parameters = {{ mass = 0.1 }}        # blochflow models haldane
+
+[[task]]
+quantity = "{name}"
+name = "{name}"
+"""
+TAIL = """
+[execution]
+# workers = 2                      # threads; default: all cores
+# max_memory = "4 GiB"
+progress = true
+"""
+EXAMPLES = {
+    "mu": '"-1.0:1.0:5"',
+    "temperature": "[0.05, 0.1]",
+    "density": "[0.5, 1.0]",
+    "path": '"G-K-M-K\'-G"',
+    "points": "200",
+    "color": '"sublattice"',
+    "grid": "96",
+    "shift": "0.0",
+    "reference": '"seed_band.dat"',
+    "tolerance": "{ rtol = 1e-3 }",
+}
+SHOWN = ("mu", "temperature", "path", "points", "color", "tolerance")
+
+
+def starter_job(quantity: str) -> str:
+    """The text of a job for one quantity.
+
+    Examples
+    --------
+    >>> from blochflow.cli.templates import starter_job
+    >>> "quantity = \\"bands\\"" in starter_job("bands")
+    True
+    """
+    described = all_quantities()[quantity]
+    lines = [HEAD.format(title=described.title, name=quantity).rstrip("\n")]
+    for name, text in describe_arguments(quantity).items():
+        active = name in SHOWN or name in arguments_of(quantity)
+        assignment = f"{name} = {EXAMPLES.get(name, '...')}"
+        lines.append(f"{assignment if active else '# ' + assignment:<34} # {text}")
+    return "\n".join(lines) + "\n" + TAIL
