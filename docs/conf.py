@@ -22,6 +22,7 @@ nb_execution_mode = "force"
 nb_execution_timeout = 300
 nb_execution_raise_on_error = True
 nb_merge_streams = True
+nb_render_markdown_format = "gfm"  # tables in outputs
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"

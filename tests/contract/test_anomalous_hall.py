@@ -205,7 +205,8 @@ def test_a_singular_hamiltonian_names_its_k():
 
 def test_chemical_potential_in_a_gap_is_its_middle():
     model = bf.zoo.haldane()
-    energies = np.asarray(bf.bands(model, np.asarray(model.lattice.to_cartesian_k(np.random.default_rng(0).random((2000, 2))))).energies)
+    k = np.asarray(model.lattice.to_cartesian_k(np.random.default_rng(0).random((2000, 2))))
+    energies = np.asarray(bf.bands(model, k).energies)
     density = 1.0 / model.lattice.volume
     result = bf.response.chemical_potential(model, density, 0.0)
     assert energies[:, 0].max() < result.value.item() < energies[:, 1].min()

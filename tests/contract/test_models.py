@@ -1,4 +1,4 @@
-"""Model constructors: shapes, immutability, parameters, derivatives, agreement of the kinds of model, every error path."""
+"""Model constructors: shapes, immutability, parameters, derivatives, agreement of kinds of model, every error path."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 import blochflow as bf
 from blochflow.core.backend import jax, jnp
 from blochflow.geometry.bands import basis_curvature, covariant_gradient
+from blochflow.models.base import map_chunks
 from blochflow.models.operators import orbital_phases
 from blochflow.zone.fourier import Cells
 
@@ -135,7 +136,7 @@ def test_continuum_model():
     expected = 0.1 * k[:, :1] + np.stack([-half, half], axis=1)
     assert np.abs(np.asarray(bf.bands(model, k).energies) - expected).max() < EXACT
     with pytest.raises(ValueError, match="Argument `model` must have a lattice"):
-        model.grid_chunks((jnp.zeros(2), jnp.zeros(2)), None, 4)
+        model.grid_planes((jnp.zeros(2), jnp.zeros(2)), None, 4)
 
 
 @pytest.mark.parametrize("with_positions", [False, True])
@@ -159,9 +160,8 @@ def test_factorised_grid_equals_scattered_k(with_positions):
 
     @eqx.filter_jit
     def on_grid(m, p):
-        chunks, matrices_of = m.grid_chunks(axes, p, 8)
-        rows = jax.lax.map(lambda chunk: covariant(matrices_of(chunk)), chunks)
-        return tuple(x.reshape(-1, *x.shape[2:]) for x in rows)
+        rows = map_chunks(m, axes, p, 8, lambda matrices, _: covariant(matrices))
+        return tuple(x.reshape(-1, *x.shape[3:]) for x in rows)
 
     k = model.lattice.to_cartesian_k(np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3))
     scattered = eqx.filter_jit(lambda m, q: covariant(m.matrices(q)))(model, k)

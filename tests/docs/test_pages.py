@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from pages import ROOT, commands, execute
 
+import blochflow as bf
+
 TUTORIALS = sorted((ROOT / "docs" / "tutorials").glob("*.md"))
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").glob("*/README.md")])
 # Commands of the README that need no input file and finish within seconds.
@@ -74,3 +76,13 @@ def test_every_reference_of_the_catalog_is_in_the_literature():
     text = (ROOT / "src" / "blochflow" / "core" / "literature.bib").read_text(encoding="utf-8")
     keys = set(re.findall(r"^@\w+\{(\w+),", text, re.MULTILINE))
     assert {key for quantity in QUANTITIES.values() for key in quantity.references} <= keys
+
+
+def test_api_page_lists_every_public_name():
+    page = (ROOT / "docs" / "api.md").read_text(encoding="utf-8")
+    errors = {name for name, module in bf._NAMES.items() if module == "core.errors"}  # listed as a whole module
+    public = {f"blochflow.{name}" for name in bf._NAMES if name not in errors}
+    public |= {f"blochflow.geometry.{name}" for name in bf.geometry.__all__}
+    public |= {f"blochflow.response.{name}" for name in bf.response.__all__}
+    listed = set(re.findall(r"blochflow\.[\w.]+", page))
+    assert public <= listed, sorted(public - listed)

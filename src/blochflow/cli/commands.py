@@ -52,7 +52,9 @@ def check_job(path: Path, settings: Sequence[str]) -> int:
     _banner(job, model)
     from rich.table import Table
 
-    table = Table("task", "quantity", "k points", "time", "memory in flight", title="Predicted cost", title_justify="left")
+    table = Table(
+        "task", "quantity", "k points", "time", "memory in flight", title="Predicted cost", title_justify="left"
+    )
     for task in job.tasks:
         cost = predict(job, task, model)
         table.add_row(task.name, task.quantity, cost.points, cost.time, cost.memory)
@@ -97,9 +99,9 @@ def plot_result(
     file: Path, out: Path, *, convergence: bool, mu: float | None, reference: Path | None, units: str | None
 ) -> int:
     """Draw a result into a picture."""
-    import matplotlib
+    import matplotlib as mpl
 
-    matplotlib.use("Agg")
+    mpl.use("Agg")
     import matplotlib.pyplot as plt
 
     from blochflow import plot
@@ -167,7 +169,11 @@ def _settings(task: Task) -> str:
     def short(value: Any) -> str:
         if isinstance(value, list) and len(value) > 4:
             return f"{value[0]:g} ... {value[-1]:g} ({len(value)})" if isinstance(value[0], float) else str(value)
-        return ", ".join(f"{x:g}" for x in value) if isinstance(value, list) and value and isinstance(value[0], float) else str(value)
+        return (
+            ", ".join(f"{x:g}" for x in value)
+            if isinstance(value, list) and value and isinstance(value[0], float)
+            else str(value)
+        )
 
     parts = [task.quantity, *(f"{key} = {short(value)}" for key, value in task.arguments.items())]
     if task.tolerance is not None:

@@ -54,7 +54,7 @@ def predict(job: Job, task: Task, model: AbstractModel) -> Cost:
         size, threads = model.num_bands**2 * 16 * (4 + 2 * model.dimension) * low, 1
     else:
         states = int(np.prod([np.size(task.arguments.get(name, 1)) for name in ("mu", "density", "temperature")]))
-        _, size = batch_size(model, states)
+        size = batch_size(model, states)[-1]
         threads = Execution(**job.execution).threads(size)
     points = f"{low:,}" if low == high else f"{low:,} to {high:,} (refined until converged)"
     spent = duration(low * per_point)

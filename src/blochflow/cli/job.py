@@ -112,11 +112,9 @@ def _task(table: dict[str, Any], key: str, source: _Source) -> Task:
         near = nearest("quantity", table)
         at = f"{key}.{near}" if near else key
         raise source.error(f"`quantity` is missing; it is one of {', '.join(known)}.", at, "quantity" if near else None)
-    if quantity not in known:
+    if not isinstance(quantity, str) or quantity not in known:
         hint = nearest(quantity, known) if isinstance(quantity, str) else None
-        raise source.error(
-            f"{quantity!r} is not a quantity; there are {', '.join(known)}.", f"{key}.quantity", hint
-        )
+        raise source.error(f"{quantity!r} is not a quantity; there are {', '.join(known)}.", f"{key}.quantity", hint)
     values = _validate(task_table(quantity), table, key, source)
     given = {name: getattr(values, name) for name in type(values).model_fields}
     name = given.pop("name") or quantity
@@ -208,6 +206,7 @@ def _syntax_error(exc: Exception, text: str, path: str) -> JobError:
     what = re.sub(r"\s*\(at .*\)$", "", str(exc)).strip()
     hint = ""
     written = text.splitlines()[line - 1].strip() if line <= len(text.splitlines()) else ""
-    if re.fullmatch(r"[\w.-]+\s*=\s*[^\"'\[{\s].*", written) and "Invalid value" in what or ":" in written:
+    unquoted = re.fullmatch(r"[\w.-]+\s*=\s*[^\"'\[{\s#].*", written) is not None
+    if unquoted and ("Invalid value" in what or ":" in written):
         hint = " Text and ranges need quotes."
     return JobError(f"not valid TOML: {what}.{hint}", path=path, line=line, key=key_in_line(text, line))

@@ -42,19 +42,22 @@ def load_model(job: Job) -> AbstractModel:
             model = model.with_operators(**table.operators)
         except ValueError as exc:
             raise job.error(str(exc), "model.operators") from exc
-    if table.spin_degeneracy is not None:
+    if table.spin_degeneracy is not None and table.wannier90 is None:
         model = _with_spin_degeneracy(model, table.spin_degeneracy)
     return model
 
 
 def check_operators(job: Job, model: AbstractModel) -> None:
     """Operators and paths that tasks name must exist in this model; found out before anything is computed."""
+    from blochflow.geometry.band_structure import CURVATURE, curvature_axes
     from blochflow.models.k_points import k_path
 
     for index, task in enumerate(job.tasks):
         color = task.arguments.get("color")
         try:
-            if color is not None and not color.startswith("curvature"):
+            if color is not None and color.startswith(CURVATURE):
+                curvature_axes(color, model.dimension)
+            elif color is not None:
                 model.operator(color)
         except ValueError as exc:
             raise job.error(str(exc), f"task[{index}].color") from exc
@@ -81,11 +84,15 @@ def _from_wannier90(job: Job) -> AbstractModel:
         options["periodic"] = tuple(table.periodic)
     if table.operators:
         options["operators"] = table.operators
+    if table.spin_degeneracy is not None:
+        options["spin_degeneracy"] = table.spin_degeneracy
     try:
         return read_wannier90(job.path.parent / table.wannier90, **options)
     except FileFormatError as exc:
         if exc.line is None and exc.found == "no such file":
-            raise job.error(f"there is no file {table.wannier90!r} in {job.path.parent.resolve()}.", "model.wannier90") from exc
+            raise job.error(
+                f"there is no file {table.wannier90!r} in {job.path.parent.resolve()}.", "model.wannier90"
+            ) from exc
         raise
     except ValueError as exc:
         named = next((key for key in ("operators", "periodic", "wsvec") if f"`{key}" in str(exc)), "wannier90")

@@ -48,12 +48,13 @@ def parse_value(text: str) -> Any:
     >>> parse_value("0.5"), parse_value("[0, 300]"), parse_value("17:18:11")
     (0.5, [0, 300], '17:18:11')
     """
-    if "\n" not in text:
-        try:
-            return tomllib.loads(f"value = {text}")["value"]
-        except tomllib.TOMLDecodeError:
-            return text
-    return text
+    try:
+        value = tomllib.loads(f"value = {text}") if "\n" not in text else {}
+    except tomllib.TOMLDecodeError:
+        return text
+    # TOML reads the range 17:18:11 as a time of day
+    understood = list(value) == ["value"] and isinstance(value["value"], str | bool | int | float | list | dict)
+    return value["value"] if understood else text
 
 
 def _locate(data: dict[str, Any], key: str, setting: str) -> tuple[dict[str, Any], list[str]]:

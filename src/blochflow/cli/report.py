@@ -38,7 +38,9 @@ def with_error(value: float, error: float) -> str:
         power = math.floor(math.log10(largest))
         digits = max(0, min(15, decimals + power))
         return f"({value / 10**power:.{digits}f} +- {error / 10**power:.{digits}f})e{power:+03d}"
-    return f"{value:.{max(0, min(15, decimals))}f} +- {error:.{max(0, min(15, decimals))}f}"
+    if decimals > 6:
+        return f"{value:.{min(12, decimals)}f} +- {error:.1e}"
+    return f"{value:.{max(0, decimals)}f} +- {error:.{max(0, decimals)}f}"
 
 
 def duration(seconds: float) -> str:

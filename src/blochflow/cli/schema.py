@@ -5,7 +5,7 @@ Everything is refused unless it is known to mean something; the keys of a task a
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_validator
 
@@ -37,6 +37,13 @@ def _parse_wsvec(value: Any) -> Any:
     if isinstance(value, bool) or (isinstance(value, str) and value):
         return value
     raise ValueError(f'expected "auto", true, false or the name of a file, but it is {value!r}.')
+
+
+def _parse_spin_degeneracy(value: Any) -> Any:
+    # True == 1, so that a Literal type would take it
+    if isinstance(value, bool) or not isinstance(value, int) or value not in (1, 2):
+        raise ValueError(f"expected 1 or 2, but it is {value!r}.")
+    return value
 
 
 def _parse_memory(value: Any) -> Any:
@@ -78,7 +85,7 @@ class ModelTable(BaseModel):
     operators: dict[str, Annotated[Any, BeforeValidator(_parse_operator)]] = Field(default_factory=dict)
     wsvec: Annotated[Any, BeforeValidator(_parse_wsvec)] = None
     periodic: Annotated[list[bool], Field(min_length=3, max_length=3)] | None = None
-    spin_degeneracy: Literal[1, 2] | None = None
+    spin_degeneracy: Annotated[Any, BeforeValidator(_parse_spin_degeneracy)] = None
 
     @model_validator(mode="after")
     def one_source(self) -> ModelTable:

@@ -51,8 +51,11 @@ def key_lines(text: str) -> dict[str, int]:
 def line_of(lines: dict[str, int], key: str) -> int | None:
     """Line of a key, or of the innermost table around it that has one."""
     while key:
-        if key in lines:
-            return lines[key]
+        if key in lines or f"{key}[0]" in lines:
+            return lines.get(key) or lines[f"{key}[0]"]
+        opened = [line for name, line in lines.items() if name.startswith(f"{key}.")]
+        if opened:
+            return min(opened)
         key = key.rpartition(".")[0] if "." in key else ""
     return None
 

@@ -5,6 +5,7 @@ Scans: a number, an array, ``"a:b:n"`` (n numbers from a to b, both included) or
 
 from __future__ import annotations
 
+import datetime as dt
 import math
 import re
 from typing import Annotated, Any
@@ -129,7 +130,7 @@ KINDS: dict[str, Any] = {
 
 def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        hint = f" Ranges are written {RANGE_HELP}." if isinstance(value, str) else ""
+        hint = f" Ranges are written {RANGE_HELP}." if isinstance(value, str | dt.time) else ""
         raise ValueError(f"expected a number, but it is {value!r}.{hint}")
     if not math.isfinite(value):
         raise ValueError(f"expected a finite number, but it is {value!r}.")

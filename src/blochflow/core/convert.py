@@ -58,10 +58,13 @@ SYMBOLS: dict[str, tuple[float, Exponents]] = {
     "mu_B": (ELEMENTARY_CHARGE * HBAR / (2 * ELECTRON_MASS), (0, 2, 0, 1, 0)),
 }
 OWN = {"E": "energy", "a": "length"}
+# fmt: off
 COHERENT = (
-    "1 S S/m S/m^2 S*m J m m^2 1/m 1/m^2 1/m^3 1/J 1/(J*m) 1/(J*m^2) 1/(J*m^3) K T s A A/m A/K A/(K*m) W/K W/(K*m) "
-    "V/K V/m V C J*s A*m^2 A/V A/V^2 A*m/V^2 C/m C/m^2 kg"
-).split()
+    "1", "S", "S/m", "S/m^2", "S*m", "J", "m", "m^2", "1/m", "1/m^2", "1/m^3", "1/J", "1/(J*m)", "1/(J*m^2)",
+    "1/(J*m^3)", "K", "T", "s", "A", "A/m", "A/K", "A/(K*m)", "W/K", "W/(K*m)", "V/K", "V/m", "V", "C", "J*s",
+    "A*m^2", "A/V", "A/V^2", "A*m/V^2", "C/m", "C/m^2", "kg",
+)
+# fmt: on
 
 
 def to_si(result: xr.Dataset) -> xr.Dataset:
@@ -182,7 +185,8 @@ def _product(text: str, label: str, argument: str) -> tuple[float, Exponents]:
                 "units=bf.EV_ANGSTROM to get absolute units",
             )
         if name not in SYMBOLS:
-            hint = nearest(name, SYMBOLS)
+            same_letters = [symbol for symbol in SYMBOLS if symbol.lower() == name.lower()]
+            hint = same_letters[0] if same_letters else nearest(name, SYMBOLS)
             suffix = f" (did you mean {hint!r}?)" if hint else f"; known are {', '.join(SYMBOLS)}"
             raise fail(argument, "hold known unit symbols", f"{name!r} in {label!r} is not one{suffix}")
         factor *= SYMBOLS[name][0] ** power

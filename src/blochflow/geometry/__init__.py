@@ -16,8 +16,8 @@ from blochflow.geometry.spread import wannier_spread
 from blochflow.geometry.topology import chern_number, wilson_loop
 
 __all__ = [
-    "band_structure",
     "band_normalised_metric",
+    "band_structure",
     "berry_connection",
     "berry_connection_polarizability",
     "berry_curvature",

@@ -20,6 +20,7 @@ from blochflow.core.errors import FileFormatError
 from blochflow.geometry.bands import Bands, bands
 from blochflow.geometry.curvature import berry_curvature
 from blochflow.geometry.expectation import expectation
+from blochflow.geometry.subspace import Subspace
 from blochflow.models.base import AbstractModel
 from blochflow.models.catalog import BANDS
 from blochflow.models.k_points import KPath, k_path
@@ -105,8 +106,10 @@ def band_structure(
     return xr.Dataset(variables, coords=coords, attrs=attrs)
 
 
-def state_weights(solved: Bands, color: str) -> tuple[np.ndarray, str]:
+def state_weights(solved: Bands, color: str, subspace: Subspace | None = None) -> tuple[np.ndarray, str]:
     """Weight of each state (k, n) and its unit: a curvature component or an expectation value; NaN if degenerate.
+
+    With ``subspace`` the trace over this group, (k,).
 
     Raises
     ------
@@ -114,11 +117,11 @@ def state_weights(solved: Bands, color: str) -> tuple[np.ndarray, str]:
         Unknown operator, an operator with components, or curvature in one dimension.
     """
     if color == CURVATURE or color.startswith(CURVATURE + "_"):
-        a, b = _curvature_axes(color, solved.dimension)
-        omega = berry_curvature(solved, degenerate="nan")
+        a, b = curvature_axes(color, solved.dimension)
+        omega = berry_curvature(solved, subspace=subspace, degenerate="nan")
         return np.asarray(omega[:, a, b]), f"{solved.model.units.length}^2"
-    values = np.asarray(expectation(solved, color, degenerate="nan"))
-    if values.ndim != 2:
+    values = np.asarray(expectation(solved, color, subspace=subspace, degenerate="nan"))
+    if values.ndim != (2 if subspace is None else 1):
         raise fail("color", "name one component", f"{color!r} has several; use {color}_x, {color}_y or {color}_z")
     return values, "1"
 
@@ -170,8 +173,14 @@ def _along(model: AbstractModel, k: np.ndarray, color: str | None) -> tuple[np.n
     return np.concatenate(energies), np.concatenate(weights) if weights else None, unit
 
 
-def _curvature_axes(color: str, dimension: int) -> tuple[int, int]:
-    """Axes (a, b) of "curvature" or "curvature_ab"."""
+def curvature_axes(color: str, dimension: int) -> tuple[int, int]:
+    """Axes (a, b) of "curvature" or "curvature_ab".
+
+    Raises
+    ------
+    ValueError
+        One dimension, or axes that the model does not have.
+    """
     if dimension < 2:
         raise fail("color", "name an operator in one dimension", f"is {color!r}; curvature needs two dimensions")
     axes = color.removeprefix(CURVATURE).lstrip("_") or "xy"

@@ -57,6 +57,9 @@ class BlochMatrices(eqx.Module):
     frame: Float[Array, "a a"] | None = None
 
 
+ChunksOfPlane = Callable[[Any], tuple[Any, Callable[[Any], BlochMatrices]]]
+
+
 class AbstractModel(eqx.Module):
     """Interface of all models; see `TightBinding`, `LatticeModel`, `ContinuumModel`."""
 
@@ -90,21 +93,22 @@ class AbstractModel(eqx.Module):
         """Second derivatives d_a d_b H, shape (K, a, b, n, n)."""
 
     def prepare_grid(self) -> Array | None:
-        """What `grid_chunks` needs and does not depend on k, computed once per integral."""
+        """What `grid_planes` needs and does not depend on k, computed once per integral."""
         return None
 
-    def grid_chunks(
-        self, axes: tuple[Array, ...], prepared: Array | None, points: int
-    ) -> tuple[Any, Callable[[Any], BlochMatrices]]:
-        """The tensor product of reduced coordinates ``axes`` (last axis fastest) as chunks of at most ``points`` k.
+    def grid_planes(self, axes: tuple[Array, ...], prepared: Array | None, points: int) -> tuple[Any, ChunksOfPlane]:
+        """The tensor product of reduced coordinates ``axes`` (last axis fastest), in planes of chunks of k points.
+
+        Two levels keep intermediate sums of a plane, and the matrices of a chunk, in the cache.
 
         Returns
         -------
-        chunks : pytree with a leading axis over chunks
-        matrices_of : function of one chunk, giving its `BlochMatrices`
+        planes : pytree with a leading axis over planes
+        chunks_of : function of one plane, giving a pytree with a leading axis over chunks of at most ``points`` k, and
+            the function that turns a chunk into its `BlochMatrices`
         """
         k = grid_points(self, axes)
-        return k.reshape(-1, largest_divisor(k.shape[0], points), k.shape[1]), self.matrices
+        return k.reshape(1, -1, largest_divisor(k.shape[0], points), k.shape[1]), lambda plane: (plane, self.matrices)
 
     def hamiltonian(self, k: Any) -> Array:
         """H(k) for k of shape (d,) or (K, d), Cartesian.
@@ -219,6 +223,30 @@ def grid_points(model: AbstractModel, axes: tuple[Array, ...]) -> Array:
         raise fail("model", "have a lattice", f"{model.name} is a continuum model")
     mesh = jnp.stack(jnp.meshgrid(*axes, indexing="ij"), axis=-1)
     return model.lattice.to_cartesian_k(mesh.reshape(-1, len(axes)))
+
+
+def map_chunks(
+    model: AbstractModel,
+    axes: tuple[Array, ...],
+    prepared: Array | None,
+    points: int,
+    function: Callable[[BlochMatrices, Any], Any],
+    extra: Any = None,
+) -> Any:
+    """function(matrices, extra) on every chunk of a block; results are stacked along two axes, planes and chunks.
+
+    ``extra`` is a pytree of arrays with a leading axis over the points of the block, cut like them.
+    """
+    planes, chunks_of = model.grid_planes(axes, prepared, points)
+
+    def on_plane(item: tuple[Any, Any]) -> Any:
+        chunks, matrices_of = chunks_of(item[0])
+        count = jax.tree.leaves(chunks)[0].shape[0]
+        cut = jax.tree.map(lambda x: x.reshape(count, -1, *x.shape[1:]), item[1])
+        return jax.lax.map(lambda x: function(matrices_of(x[0]), x[1]), (chunks, cut))
+
+    count = jax.tree.leaves(planes)[0].shape[0]
+    return jax.lax.map(on_plane, (planes, jax.tree.map(lambda x: x.reshape(count, -1, *x.shape[1:]), extra)))
 
 
 def largest_divisor(number: int, limit: int) -> int:

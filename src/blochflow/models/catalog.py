@@ -21,8 +21,8 @@ BANDS = Quantity(
         "reference": "file of reference bands in two columns (distance, energy), drawn into plots",
     },
     explanation=(
-        "Energies along straight lines in the Brillouin zone, by diagonalization at every wave vector. With `color` each "
-        "state also carries an expectation value or a component of its Berry curvature. Reference bands (for example "
+        "Energies along straight lines in the Brillouin zone, by diagonalization at every wave vector. With `color` "
+        "every state also carries an expectation value or a component of its Berry curvature. Reference bands (such as "
         "Wannier90's `_band.dat` or postw90's `-bands.dat`) are stored with the result and overlaid in plots."
     ),
 )

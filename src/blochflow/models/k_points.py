@@ -1,10 +1,11 @@
 """Wave vectors to evaluate a model at: paths between points of high symmetry, and uniform grids.
 
-    k = sum_i k_frac_i b_i;      grid: k_frac_i = (m_i + shift) / n_i,  m_i = 0 .. n_i - 1
+k = sum_i k_frac_i b_i;      grid: k_frac_i = (m_i + shift) / n_i,  m_i = 0 .. n_i - 1
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -182,9 +183,7 @@ def _corner(lattice: Lattice, item: Any) -> tuple[str, np.ndarray]:
 
 def _sample(legs: list[Leg], points: int) -> KPath:
     """Distribute the points over the segments in proportion to their lengths."""
-    lengths = [
-        np.array([np.linalg.norm(b[1] - a[1]) for a, b in zip(leg[:-1], leg[1:], strict=True)]) for leg in legs
-    ]
+    lengths = [np.array([np.linalg.norm(b[1] - a[1]) for a, b in itertools.pairwise(leg)]) for leg in legs]
     steps = iter(_shares(np.concatenate(lengths), points - len(legs)))
     k: list[np.ndarray] = []
     distance: list[np.ndarray] = []

@@ -19,10 +19,10 @@ from blochflow.core.backend import Array, jax, jnp
 from blochflow.core.checks import as_real_array, fail
 from blochflow.core.lattice import Lattice
 from blochflow.core.units import NATURAL, Units
-from blochflow.models.base import PAIRS, AbstractModel, BlochMatrices, as_parameter, largest_divisor
+from blochflow.models.base import PAIRS, AbstractModel, BlochMatrices, ChunksOfPlane, as_parameter, largest_divisor
 from blochflow.models.hoppings import Hoppings, hoppings_from_blocks
 from blochflow.models.operators import as_operators, orbital_phases
-from blochflow.zone.fourier import fourier_last, fourier_rows, fourier_scattered, to_box
+from blochflow.zone.fourier import fourier_last, fourier_leading, fourier_scattered, to_box
 
 # Below this many lattice vectors one phase matrix and one matrix product beat the factorised sum.
 FACTORISE_FROM = 48
@@ -207,16 +207,20 @@ class TightBinding(AbstractModel):
         """The hoppings scattered into a dense box of R, made once per integral."""
         return None if len(self._hoppings.cells) < FACTORISE_FROM else fourier_box(self)
 
-    def grid_chunks(
-        self, axes: tuple[Array, ...], prepared: Array | None, points: int
-    ) -> tuple[Any, Callable[[Any], BlochMatrices]]:
-        """A block as rows along its last axis, by sum factorisation where it pays."""
+    def grid_planes(self, axes: tuple[Array, ...], prepared: Array | None, points: int) -> tuple[Any, ChunksOfPlane]:
+        """A block as planes across its first axis (in 3D) and rows along its last, by sum factorisation."""
         if prepared is None:
-            return super().grid_chunks(axes, prepared, points)
-        rows = fourier_rows(prepared, axes[:-1])
-        size = largest_divisor(rows[0].shape[0], min(points, CHUNK_POINTS) // axes[-1].shape[0])
-        chunks = tuple(term.reshape(-1, size, *term.shape[1:]) for term in rows)
-        return chunks, lambda chunk: row_matrices(self, chunk, axes[-1])
+            return super().grid_planes(axes, prepared, points)
+        first = len(axes) - 2 if len(axes) > 2 else 0
+        planes = fourier_leading((prepared[None],), axes[:first])
+
+        def chunks_of(plane: tuple[Array, ...]) -> tuple[Any, Callable[[Any], BlochMatrices]]:
+            rows = fourier_leading(tuple(term[None] for term in plane), axes[first:-1])
+            size = largest_divisor(rows[0].shape[0], min(points, CHUNK_POINTS) // axes[-1].shape[0])
+            chunks = tuple(term.reshape(-1, size, *term.shape[1:]) for term in rows)
+            return chunks, lambda chunk: row_matrices(self, chunk, axes[-1])
+
+        return planes, chunks_of
 
     def hessian(self, k: Array) -> Array:
         """Second derivatives d_a d_b H for a batch k (K, d): (K, a, b, n, n)."""

@@ -12,16 +12,16 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 
-from blochflow.core.backend import Array, jax, jnp
+from blochflow.core.backend import Array, jnp
 from blochflow.core.checks import fail
 from blochflow.core.errors import BlochflowError
 from blochflow.execution.threads import Execution, run_batches
-from blochflow.models.base import PAIRS, AbstractModel, check_finite, grid_points
+from blochflow.models.base import PAIRS, AbstractModel, BlochMatrices, check_finite, grid_points, map_chunks
 from blochflow.zone.grids import Block, NestedGrid, automatic_base, requested_grid
 from blochflow.zone.integrate import Integral, integrate_uniform
 from blochflow.zone.tolerance import Tolerance
 
-BATCH_BYTES = 96 * 2**20
+BATCH_BYTES = 200 * 2**20
 CHUNK_BYTES = 32 * 2**20
 LARGEST_BATCH = 8192
 
@@ -77,16 +77,14 @@ def batch_sums(
     points: int,
 ) -> tuple[Array, Array, Array]:
     """Sums over a batch, in chunks of ``points`` k: values (P, C), absolute values (P, C), smallest gap (P,)."""
-    chunks, matrices_of = model.grid_chunks(axes, prepared, points)
 
-    def one(chunk: tuple[Any, Array]) -> tuple[Array, Array, Array]:
-        values, gap = integrand(matrices_of(chunk[0]))
-        weighted = chunk[1][:, None, None] * values
+    def one(matrices: BlochMatrices, weight: Array) -> tuple[Array, Array, Array]:
+        values, gap = integrand(matrices)
+        weighted = weight[:, None, None] * values
         return weighted.sum(axis=0), jnp.abs(weighted).sum(axis=0), gap.min(axis=0)
 
-    count = jax.tree.leaves(chunks)[0].shape[0]
-    value, absolute, gap = jax.lax.map(one, (chunks, weights.reshape(count, -1)))
-    return value.sum(axis=0), absolute.sum(axis=0), gap.min(axis=0)
+    value, absolute, gap = map_chunks(model, axes, prepared, points, one, weights)
+    return value.sum(axis=(0, 1)), absolute.sum(axis=(0, 1)), gap.min(axis=(0, 1))
 
 
 @eqx.filter_jit

@@ -10,12 +10,12 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 
-from blochflow.core.backend import Array, jax, jnp
+from blochflow.core.backend import Array, jnp
 from blochflow.core.errors import ConvergenceError
 from blochflow.core.status import Status
 from blochflow.execution.threads import Execution, run_batches
 from blochflow.geometry.eigen import eigh
-from blochflow.models.base import AbstractModel, check_finite, grid_points
+from blochflow.models.base import AbstractModel, check_finite, grid_points, map_chunks
 from blochflow.response.average import _prepare, batch_size, plan_grid
 from blochflow.zone.grids import Block
 from blochflow.zone.integrate import Integral, successive_error
@@ -25,8 +25,7 @@ from blochflow.zone.tolerance import Tolerance
 @eqx.filter_jit
 def batch_energies(model: AbstractModel, prepared: Any, axes: tuple[Array, ...], points: int) -> Array:
     """Energies of a batch, (k, n)."""
-    chunks, matrices_of = model.grid_chunks(axes, prepared, points)
-    energies = jax.lax.map(lambda chunk: eigh(matrices_of(chunk).hamiltonian)[0], chunks)
+    energies = map_chunks(model, axes, prepared, points, lambda matrices, _: eigh(matrices.hamiltonian)[0])
     return energies.reshape(-1, model.num_bands)
 
 

@@ -88,22 +88,22 @@ def _contract(phase: Array, terms: Array) -> Array:
     return product.reshape(rows * (phase.shape[0] // 2), 2 * rest[0], *rest[1:])
 
 
-def fourier_rows(box: Array, axes: tuple[Array, ...]) -> tuple[Array, ...]:
-    """Sum over all axes of R but the last, for every point of the leading axes of a tensor-product block.
+def fourier_leading(terms: tuple[Array, ...], axes: tuple[Array, ...]) -> tuple[Array, ...]:
+    """Sum over the next axes of R, for every point of ``axes``.
 
     Parameters
     ----------
-    box : (2 n1, n2, .., nd, C, X) array
-        Coefficients on a centred box (`to_box`).
-    axes : d - 1 arrays (m_a,)
-        Reduced coordinates of the leading axes.
+    terms : (rows, 2 n1, n2, .., C, X) real arrays
+        The plain sum so far (at first the box of `to_box` with a leading axis of length 1), and the sums with i R_a
+        for each axis a that is already summed.
+    axes : (m_a,) arrays
+        Reduced coordinates of the axes to sum now.
 
     Returns
     -------
-    d arrays (m_1 .. m_{d-1}, 2 nd, C, X), real: the plain sum, and the sums with i R_a for each leading axis a.
+    (rows m_1 .. , 2 n, .., C, X) real arrays: the plain sum, and those with i R_a, one more for each axis summed.
     """
-    plain = box[None]
-    slopes: list[Array] = []
+    plain, *slopes = terms
     for k_axis in axes:
         phase, slope_phase = real_phases(k_axis, plain.shape[1] // 2)
         slopes = [_contract(phase, term) for term in slopes] + [_contract(slope_phase, plain)]
@@ -113,7 +113,7 @@ def fourier_rows(box: Array, axes: tuple[Array, ...]) -> tuple[Array, ...]:
 
 
 def fourier_last(rows: tuple[Array, ...], k_axis: Array, *, vector: bool) -> tuple[Array, Array]:
-    """Sum over the last axis of R for some rows of `fourier_rows`: H, and the derivatives geometry needs.
+    """Sum over the last axis of R for some rows of `fourier_leading`: H, and the derivatives geometry needs.
 
     Derivatives are d/d(2 pi k_frac).  Channel 0 of the coefficients is H, channels 1..d (with ``vector``) are A.
 

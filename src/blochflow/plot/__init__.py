@@ -1,0 +1,36 @@
+"""Plots of results and of models: every function returns (figure, axes) and changes no global setting.
+
+Matplotlib is imported by the first plot.  Results may be given as Datasets or as the names of their files.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from blochflow.plot.band_plot import bands as bands
+    from blochflow.plot.response_plot import auto as auto
+    from blochflow.plot.response_plot import convergence as convergence
+    from blochflow.plot.response_plot import response as response
+    from blochflow.plot.zone_map import curvature_map as curvature_map
+    from blochflow.plot.zone_map import spin_texture as spin_texture
+
+_NAMES = {
+    "auto": "response_plot",
+    "bands": "band_plot",
+    "convergence": "response_plot",
+    "curvature_map": "zone_map",
+    "response": "response_plot",
+    "spin_texture": "zone_map",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _NAMES:
+        return getattr(importlib.import_module(f"blochflow.plot.{_NAMES[name]}"), name)
+    raise AttributeError(f"module 'blochflow.plot' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(_NAMES)
