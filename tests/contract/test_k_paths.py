@@ -171,7 +171,7 @@ def test_band_structure_carries_its_weights() -> None:
     np.testing.assert_array_equal(result["energy"].values, bands.energies)
     np.testing.assert_array_equal(result["color"].values, bf.geometry.berry_curvature(bands)[:, 0, 1])
     assert result["color"].attrs["units"] == "a^2"
-    touching = bf.geometry.band_structure(bf.zoo.graphene(), "G-K-M", points=15, color="sublattice")
+    touching = bf.geometry.band_structure(bf.zoo.graphene(mass=0.0), "G-K-M", points=15, color="sublattice")
     at_k = int(np.argmin(np.abs(np.diff(touching["energy"].values, axis=1))))
     assert np.isnan(touching["color"].values[at_k]).all()
     assert np.isfinite(np.delete(touching["color"].values, at_k, axis=0)).all()
@@ -211,7 +211,9 @@ def test_bands_of_iron_on_the_path_of_postw90() -> None:
     distance, energy = read_reference_bands(folder / "ref_kpath" / "Fe-bands.dat")
     model = bf.read_wannier90(folder / "Fe_tb.dat")
     corners = [("G", (0.0, 0.0, 0.0)), ("H", (0.5, -0.5, -0.5)), ("P", (0.75, 0.25, -0.25))]
-    result = bf.geometry.band_structure(model, corners, points=distance.shape[1], reference=folder / "ref_kpath" / "Fe-bands.dat")
+    result = bf.geometry.band_structure(
+        model, corners, points=distance.shape[1], reference=folder / "ref_kpath" / "Fe-bands.dat"
+    )
     # the file has eight digits; postw90 rounds the number of points per segment, hence its own distances
     assert abs(result["distance"].values[-1] - distance[0, -1]) < 1e-4
     np.testing.assert_array_equal(result["reference_energy"].values, energy)

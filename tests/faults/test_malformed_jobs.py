@@ -282,9 +282,7 @@ def same_kinds(a: Any, b: Any) -> bool:
         ("K'-G", "K'-X", 10, "task[0].path", None, "hexagonal"),
     ],
 )
-def test_messages(
-    tmp_path: Path, old: str, new: str, line: int, key: str, nearest: str | None, words: str
-) -> None:
+def test_messages(tmp_path: Path, old: str, new: str, line: int, key: str, nearest: str | None, words: str) -> None:
     path = tmp_path / "job.toml"
     path.write_text(JOB.replace(old, new, 1))
     with pytest.raises(JobError) as caught:

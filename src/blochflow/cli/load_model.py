@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from blochflow.core.checks import nearest
-from blochflow.core.errors import BlochflowError, FileFormatError, UserModelError
+from blochflow.core.errors import BlochflowError, UserModelError
 
 if TYPE_CHECKING:
     from blochflow.cli.job import Job
@@ -86,14 +86,10 @@ def _from_wannier90(job: Job) -> AbstractModel:
         options["operators"] = table.operators
     if table.spin_degeneracy is not None:
         options["spin_degeneracy"] = table.spin_degeneracy
+    if not (job.path.parent / table.wannier90).is_file():
+        raise job.error(f"there is no file {table.wannier90!r} in {job.path.parent.resolve()}.", "model.wannier90")
     try:
         return read_wannier90(job.path.parent / table.wannier90, **options)
-    except FileFormatError as exc:
-        if exc.line is None and exc.found == "no such file":
-            raise job.error(
-                f"there is no file {table.wannier90!r} in {job.path.parent.resolve()}.", "model.wannier90"
-            ) from exc
-        raise
     except ValueError as exc:
         named = next((key for key in ("operators", "periodic", "wsvec") if f"`{key}" in str(exc)), "wannier90")
         raise job.error(str(exc), f"model.{named}") from exc

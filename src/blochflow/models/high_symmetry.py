@@ -95,7 +95,9 @@ def high_symmetry_points(lattice: Lattice) -> tuple[str, Points]:
     points: Points = {"G": (0.0,) * dimension}
     for label, coordinates in table.items():
         reduced = np.asarray(coordinates) @ reciprocal @ vectors.T
-        points[label] = tuple(float(x) for x in np.round(reduced, 12) + 0.0)
+        # thirds, quarters and eighths to the last bit, so that bands which touch there do so in floating point
+        simple = np.round(24 * reduced) / 24 + 0.0
+        points[label] = tuple(float(x) for x in np.where(np.abs(simple - reduced) < 1e-9, simple, reduced))
     return name, points
 
 
