@@ -167,12 +167,13 @@ def _settings(task: Task) -> str:
     """Arguments of a task in one line."""
 
     def short(value: Any) -> str:
-        if isinstance(value, list) and len(value) > 4:
-            return f"{value[0]:g} ... {value[-1]:g} ({len(value)})" if isinstance(value[0], float) else str(value)
+        if not isinstance(value, list):
+            return str(value)
+        if not isinstance(value[0], float):
+            # corners of a path; their coordinates are in the job
+            return "-".join(str(x[0]) if isinstance(x, tuple) else str(x) for x in value)
         return (
-            ", ".join(f"{x:g}" for x in value)
-            if isinstance(value, list) and value and isinstance(value[0], float)
-            else str(value)
+            ", ".join(f"{x:g}" for x in value) if len(value) <= 4 else f"{value[0]:g} ... {value[-1]:g} ({len(value)})"
         )
 
     parts = [task.quantity, *(f"{key} = {short(value)}" for key, value in task.arguments.items())]

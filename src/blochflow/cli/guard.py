@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
@@ -33,6 +34,10 @@ def guarded(command: C) -> C:
                 raise
             except KeyboardInterrupt:
                 say("Interrupted. Results of finished tasks are on disk; the task that was running left no file.")
+                raise typer.Exit(INTERRUPTED) from None
+            except BrokenPipeError:
+                # the reader of our output (`| head`) is gone: nobody to tell, and nothing more to flush
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 raise typer.Exit(INTERRUPTED) from None
             except Exception as exc:
                 raise typer.Exit(report_exception(exc)) from None

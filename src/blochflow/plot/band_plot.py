@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PLAIN = "0.55"
-# Share of the largest curvature below which the color scale is linear; hot spots would leave the rest white.
-LINEAR_SHARE = 1e-3
+# The color scale of curvature is linear up to its median, within these shares of the largest value, and logarithmic
+# beyond: hot spots would leave the rest white.
+LINEAR_SHARE = (1e-4, 1e-1)
 
 
 def bands(
@@ -104,7 +105,7 @@ def _draw_reference(axes: Axes, dataset: xr.Dataset, reference: Any) -> None:
         distance, energy = dataset["reference_distance"].values, dataset["reference_energy"].values
     else:
         return
-    lines = axes.plot(distance.T, energy.T, color="black", linestyle="none", marker=".", markersize=2.5)
+    lines = axes.plot(distance.T, energy.T, color="black", linestyle="none", marker=".", markersize=1.5)
     lines[0].set_label("reference")
     axes.legend(loc="upper right", fontsize="small")
 
@@ -117,5 +118,6 @@ def symmetric_norm(values: np.ndarray, *, logarithmic: bool) -> Normalize:
     largest = float(np.abs(finite).max()) if finite.size else 0.0
     largest = largest or 1.0
     if logarithmic:
-        return SymLogNorm(LINEAR_SHARE * largest, vmin=-largest, vmax=largest)
+        share = float(np.median(np.abs(finite))) / largest if finite.size else 1.0
+        return SymLogNorm(float(np.clip(share, *LINEAR_SHARE)) * largest, vmin=-largest, vmax=largest)
     return Normalize(-largest, largest)
