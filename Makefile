@@ -45,7 +45,7 @@ demo: $(VENV)/.installed
 	if [ $$code -eq 1 ]; then echo "Exit code 1: the conductivity is NOT converged on this grid, as the result says."; \
 	elif [ $$code -ne 0 ]; then exit $$code; fi
 	$(BIN)/blochflow plot examples/fe_bcc/out/ahc.nc -o examples/fe_bcc/out/ahc.png
-	$(BIN)/blochflow plot examples/fe_bcc/out/bands.nc --mu 17.6376 -o examples/fe_bcc/out/bands.png
+	$(BIN)/blochflow plot examples/fe_bcc/out/bands.nc --mu 17.6376 --energy-range 8 24 -o examples/fe_bcc/out/bands.png
 
 test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n $(JOBS) -m "not slow and not gpu"

@@ -171,3 +171,12 @@ def test_wrong_arguments(sigma: xr.Dataset) -> None:
         with pytest.raises(ValueError, match="Argument") as caught:
             call()
         assert words in str(caught.value)
+
+
+def test_energy_range_of_band_plots():
+    result = bf.geometry.band_structure(bf.zoo.haldane(), "G-K-M-G", points=20)
+    _, axes = bf.plot.bands(result, energy_range=(-1.0, 2.0))
+    assert axes.get_ylim() == (-1.0, 2.0)
+    for wrong in ((2.0, -1.0), (1.0, 1.0), (1.0, 2.0, 3.0)):
+        with pytest.raises(ValueError, match="Argument `energy_range` must be two energies"):
+            bf.plot.bands(result, energy_range=wrong)

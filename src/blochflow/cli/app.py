@@ -105,13 +105,17 @@ def plot(
     out: Annotated[Path, typer.Option("-o", "--out", help="Picture: .png, .pdf, .svg.", show_default=False)],
     convergence: Annotated[bool, typer.Option("--convergence", help="Value against number of k points.")] = False,
     mu: Annotated[float | None, typer.Option("--mu", help="Band plots: a line at this energy.")] = None,
+    energy_range: Annotated[
+        tuple[float, float] | None, typer.Option("--energy-range", help="Band plots: lowest and highest energy.")
+    ] = None,
     reference: Annotated[Path | None, typer.Option("--reference", help="Band plots: reference bands.")] = None,
     units: Annotated[str | None, typer.Option("--units", help='Unit of the result, e.g. "S/m".')] = None,
 ) -> None:
     """Draw a result."""
     from blochflow.cli.commands import plot_result
 
-    raise typer.Exit(plot_result(file, out, convergence=convergence, mu=mu, reference=reference, units=units))
+    for_bands = {"mu": mu, "energy_range": energy_range, "reference": reference}
+    raise typer.Exit(plot_result(file, out, for_bands, convergence=convergence, units=units))
 
 
 @app.command()

@@ -95,10 +95,8 @@ def show_result(file: Path) -> int:
     return DONE
 
 
-def plot_result(
-    file: Path, out: Path, *, convergence: bool, mu: float | None, reference: Path | None, units: str | None
-) -> int:
-    """Draw a result into a picture."""
+def plot_result(file: Path, out: Path, for_bands: dict[str, Any], *, convergence: bool, units: str | None) -> int:
+    """Draw a result into a picture; ``for_bands`` are the options of band structures, None where not given."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -119,9 +117,9 @@ def plot_result(
     if convergence:
         figure, _ = plot.convergence(result)
     elif result.attrs["quantity"] == "bands":
-        figure, _ = plot.bands(result, mu=mu, reference=reference)
+        figure, _ = plot.bands(result, **for_bands)
     else:
-        for option, value in (("mu", mu), ("reference", reference)):
+        for option, value in for_bands.items():
             if value is not None:
                 raise fail(option, "be given for band structures only", f"{file} holds {result.attrs['quantity']}")
         figure, _ = plot.auto(result)

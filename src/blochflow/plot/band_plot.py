@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from blochflow.core.checks import as_real_array, fail
 from blochflow.geometry.band_structure import CURVATURE, read_reference_bands
 from blochflow.plot.figure import as_result, axes_for, corner_label, require, with_unit
 
@@ -22,7 +23,12 @@ LINEAR_SHARE = (1e-4, 1e-1)
 
 
 def bands(
-    result: Any, *, mu: float | None = None, reference: Any = None, axes: Axes | None = None
+    result: Any,
+    *,
+    mu: float | None = None,
+    energy_range: tuple[float, float] | None = None,
+    reference: Any = None,
+    axes: Axes | None = None,
 ) -> tuple[Figure, Axes]:
     """Draw a band structure.
 
@@ -33,6 +39,8 @@ def bands(
         defined (touching bands) are grey.
     mu : float, optional
         Draw a line at this energy.
+    energy_range : (float, float), optional
+        Lowest and highest energy shown.
     reference : file, optional
         Reference bands in two columns, instead of those stored with the result.
     axes : Axes, optional
@@ -45,7 +53,7 @@ def bands(
     Raises
     ------
     ValueError
-        The result is not a band structure.
+        The result is not a band structure, or the energy range is empty.
     FileFormatError
         A file is absent or damaged.
 
@@ -62,6 +70,11 @@ def bands(
     _draw_reference(axes, dataset, reference)
     if mu is not None:
         axes.axhline(mu, color="black", linewidth=0.8, linestyle=":")
+    if energy_range is not None:
+        low, high = as_real_array(energy_range, "energy_range") if len(energy_range) == 2 else (1.0, 0.0)
+        if not low < high:
+            raise fail("energy_range", "be two energies, the lower one first", f"is {energy_range!r}")
+        axes.set_ylim(low, high)
     positions = np.atleast_1d(dataset.attrs["label_positions"])
     axes.set_xticks(positions, [corner_label(label) for label in str(dataset.attrs["labels"]).split()])
     for position in positions:
