@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 import blochflow as bf
-from blochflow.core.backend import jnp
+from blochflow.core.backend import jax, jnp
 
 TRACES = {"count": 0}
 
 
 def counted_qwz(k, mass=-1.2, tilt=0.3):
-    TRACES["count"] += 1
+    TRACES["count"] += isinstance(k, jax.core.Tracer)
     x, y = k
     z = mass + jnp.cos(x) + jnp.cos(y)
     shift = tilt * (2 - jnp.cos(x) - jnp.cos(y))
@@ -221,8 +221,6 @@ def test_active_gap_is_reported():
 
 
 def test_single_precision_is_noticed():
-    import jax
-
     model = bf.zoo.square()
     jax.config.update("jax_enable_x64", False)
     try:
@@ -230,3 +228,57 @@ def test_single_precision_is_noticed():
             bf.response.electron_density(model, 0.1, 0.1, grid=4, throw=False)
     finally:
         jax.config.update("jax_enable_x64", True)
+
+
+def insulator(k, gap=4.0):
+    """Asymmetric chain: a wide band below, a narrow one above."""
+    c = jnp.cos(k[0])
+    return jnp.array([[c, 0.0], [0.0, gap + 0.3 * c]])
+
+
+@pytest.mark.parametrize("temperature", [0.5, 0.1, 0.05, 0.02, 0.008])
+def test_chemical_potential_of_an_insulator_balances_electrons_and_holes(temperature):
+    model = bf.LatticeModel(insulator, [[1.0]])
+    result = bf.response.chemical_potential(model, 1.0, temperature, grid=4096, throw=False)
+    # n_e = n_h in logarithms, on a grid of its own; for k_B T << gap both are Boltzmann tails
+    k = 2 * np.pi * (np.arange(100_000) + 0.5) / 100_000
+    low, high = np.cos(k), 4.0 + 0.3 * np.cos(k)
+    if temperature < 0.3:
+        electrons = np.log(np.mean(np.exp(-(high - high.min()) / temperature))) - high.min() / temperature
+        holes = np.log(np.mean(np.exp((low - low.max()) / temperature))) + low.max() / temperature
+        # log n_e + mu/T = log n_h - mu/T
+        exact = 0.5 * temperature * (holes - electrons)
+        # Boltzmann tails neglect exp(-gap/2kT) relative: 4e-6 at T = .1
+        assert result.value.item() == pytest.approx(exact, abs=2e-6)
+    n = bf.response.electron_density(model, result.value.item(), temperature, grid=4096)
+    assert n.value.item() == pytest.approx(1.0, abs=1e-12)
+
+
+def test_forbidden_quantity_converges_at_given_density():
+    model = bf.zoo.graphene(mass=0.3)
+    result = bf.response.anomalous_hall(model, None, 0.1, density=1.2 / model.lattice.volume)
+    assert bool(result.converged.all())
+    assert float(abs(result.value).max()) < 1e-12
+
+
+@pytest.mark.parametrize("length", [1e-10, 1.0, 1e10])
+def test_unit_of_length_does_not_matter(length):
+    single = bf.zoo.haldane()
+    cells, blocks = single.cells, single.blocks
+    lattice, orbitals = length * np.asarray(single.lattice.vectors), length * np.asarray(single.orbitals)
+    model = bf.TightBinding.from_blocks(lattice, orbitals, cells, blocks)
+    sigma = bf.response.anomalous_hall(model, 0.0, 0.0, grid=24).value.values[0, 0, 0, 1]
+    assert sigma * 2 * np.pi == pytest.approx(1.0, abs=1e-6)  # 24 points per axis; see the table of references
+
+
+def test_evaluations_are_bounded():
+    model = bf.zoo.haldane()
+    with pytest.raises(ValueError, match=r"Argument `max_evaluations` must allow the 576 k points"):
+        bf.response.anomalous_hall(model, 0.0, 0.0, tolerance=bf.Tolerance(max_evaluations=5))
+    with pytest.raises(ValueError, match="Argument `shift` must"):
+        bf.response.anomalous_hall(model, 0.0, 0.0, shift=None)
+
+
+def test_both_tolerances_are_recorded(model):
+    result = bf.response.anomalous_hall(model, 0.0, 0.1, grid=8, tolerance=bf.Tolerance(rtol=0, atol=1e-3), throw=False)
+    assert (result.attrs["rtol"], result.attrs["atol"]) == (0.0, 1e-3)

@@ -70,3 +70,14 @@ def test_an_error_in_a_batch_reaches_the_caller(workers):
 
     with pytest.raises(ZeroDivisionError, match="batch 7"):
         run_batches(fail, iter(range(20)), 20, bf.Execution(workers=workers, progress=False), batch_bytes=1, label="")
+
+
+def test_workers_count_where_the_system_knows_no_affinity(monkeypatch):
+    monkeypatch.delattr("os.sched_getaffinity", raising=False)
+    assert bf.Execution(workers=1).threads(1) == 1
+    assert bf.Execution(workers=3).threads(1) == 3
+
+
+def test_infinite_memory_is_refused():
+    with pytest.raises(ValueError, match="Argument `max_memory` must"):
+        bf.Execution(max_memory="inf GiB")

@@ -218,7 +218,7 @@ def test_a_scan_over_a_parameter_traces_once():
 
     def hoppings(t, gap):
         nonlocal count
-        count += 1
+        count += isinstance(t, jax.core.Tracer)
         return [(gap, 0, 0, (0, 0)), (-gap, 1, 1, (0, 0)), (t, 0, 1, (0, 0)), (t, 0, 1, (1, 0)), (t, 0, 1, (0, 1))]
 
     model = bf.TightBinding(SKEW[2], SITES[:, :2], hoppings, parameters={"t": 1.0, "gap": 0.2})

@@ -158,6 +158,11 @@ def test_writer_refuses_other_formats(tmp_path: Path, name: str) -> None:
         write_wannier90(random_model(1, False), tmp_path / name)
 
 
+def test_writer_names_a_folder_that_does_not_exist(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="Argument `path` must lie in an existing folder.*nowhere"):
+        write_wannier90(random_model(1, False), tmp_path / "nowhere" / "X_tb.dat")
+
+
 def test_writer_warns_of_other_units_and_refuses_other_models(tmp_path: Path) -> None:
     chain = TightBinding([[1.0]], [[0.0]], [(-1.0, 0, 0, (1,))], units=NATURAL)
     with pytest.warns(FileWarning, match="NATURAL"):

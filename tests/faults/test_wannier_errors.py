@@ -14,7 +14,8 @@ from blochflow.models.wannier90.data import load_wannier90
 from blochflow.models.wannier90.slab import as_periodic, drop_directions
 
 sys.path.insert(0, str(Path(__file__).parent))
-from wannier_runs import make_run
+from wannier_mutations import farther_images
+from wannier_runs import _wsvec, make_run, wigner_seitz
 
 NAMES = {"tb": "X_tb.dat", "hr": "X_hr.dat", "wsvec": "X_wsvec.dat", "win": "X.win", "centres": "X_centres.xyz"}
 
@@ -140,22 +141,81 @@ def test_files_of_two_runs(tmp_path: Path, run: dict[str, bytes]) -> None:
         assert error.path.endswith(NAMES[kind]) and "same run" in error.fix
 
 
-def test_images_of_other_centres(tmp_path: Path) -> None:
-    # One list and its mirror image get one more T, three cells away: well formed, but no nearest image.
-    run = make_run(np.random.default_rng(7), (2, (2, 2, 2)))
-    save(tmp_path, {"tb": run["tb"], "wsvec": run["wsvec"]})
-    sound = load_wannier90(tmp_path / "X_tb.dat", strict=True)
-    rows = run["wsvec"].decode().split("\n")
+def with_more_images(raw: bytes, shift: int) -> bytes:
+    """The lists of (R = 0, 1, 2) and (R = 0, 2, 1) with one more T."""
+    rows = raw.decode().split("\n")
     at = next(n for n, row in enumerate(rows) if row.split() == ["0", "0", "0", "1", "2"])
     mirror = next(n for n, row in enumerate(rows) if row.split() == ["0", "0", "0", "2", "1"])
     for line, sign in sorted(((at, 1), (mirror, -1)), reverse=True):
         rows[line + 1] = str(int(rows[line + 1]) + 1)
-        rows.insert(line + 2, f"    0    {6 * sign}    0")
-    save(tmp_path, {"wsvec": "\n".join(rows).encode()})
-    with pytest.warns(FileWarning, match="Wannier centres"):
-        data = load_wannier90(tmp_path / "X_tb.dat")
-    assert len(data.cells) > len(sound.cells)
+        rows.insert(line + 2, f"    0    {shift * sign}    0")
+    return "\n".join(rows).encode()
+
+
+def test_images_that_are_nearest_for_no_centres(tmp_path: Path) -> None:
+    run = make_run(np.random.default_rng(7), (2, (2, 2, 2)))
+    save(tmp_path, {"tb": run["tb"], "wsvec": with_more_images(run["wsvec"], 6)})
+    assert "not the nearest images" in refused(tmp_path).fix
+    for seed in range(4):
+        moved = farther_images(run["wsvec"], np.random.default_rng(seed))
+        save(tmp_path, {"wsvec": moved})
+        assert refused(tmp_path).path.endswith("X_wsvec.dat") or "degeneracies" in refused(tmp_path).fix
+
+
+def test_image_of_a_function_to_itself(tmp_path: Path, run: dict[str, bytes]) -> None:
+    at = line_of(run["wsvec"], "0 0 0 1 1")
+    lines = run["wsvec"].decode().split("\n")
+    lines[at : at + 2] = ["    3", "    0    0    0", "    3    0    0", "   -3    0    0"]
+    save(tmp_path, {**run, "wsvec": "\n".join(lines).encode()})
+    assert "nearest image of a Wannier function to itself" in refused(tmp_path).fix
+
+
+def test_images_of_other_centres(tmp_path: Path) -> None:
+    # Lists made for centres that lie elsewhere are well formed, but do not fit those of the matrices.
+    run = make_run(np.random.default_rng(7), (2, (2, 2, 2)))
+    lattice = np.array([row.split() for row in run["tb"].decode().split("\n")[1:4]], dtype=float)
+    cells = wigner_seitz(lattice, (2, 2, 2))[0]
+    centres = np.array([[0.0, 0.0, 0.0], 0.9 * lattice[0] - 0.6 * lattice[1]])
+    save(tmp_path, {"tb": run["tb"], "wsvec": _wsvec(lattice, (2, 2, 2), centres, cells).encode()})
+    with pytest.warns(FileWarning, match="do not fit the Wannier centres"):
+        load_wannier90(tmp_path / "X_tb.dat")
     assert "_wsvec.dat" in refused(tmp_path, strict=True).fix
+
+
+def test_equally_near_image_left_out(tmp_path: Path, run: dict[str, bytes]) -> None:
+    lines = run["wsvec"].decode().split("\n")
+    heads = [n for n, row in enumerate(lines) if len(row.split()) == 5 and row.split()[3:] == ["1", "1"]]
+    doubled = {tuple(lines[n].split()[:3]): n for n in heads if lines[n + 1].split() == ["2"]}
+    cell, first = next(iter(doubled.items()))
+    second = doubled[tuple(str(-int(x)) for x in cell)]
+    kept = [int(x) for x in lines[first + 2].split()]
+    opposite = [n for n in (second + 2, second + 3) if [-int(x) for x in lines[n].split()] != kept]
+    for line in sorted((first + 3, opposite[0]), reverse=True):
+        del lines[line]
+    for start in (first, second - (second > first)):
+        lines[start + 1] = "    1"
+    save(tmp_path, {"tb": run["tb"], "wsvec": "\n".join(lines).encode()})
+    with pytest.warns(FileWarning, match="lacks an equally near image"):
+        load_wannier90(tmp_path / "X_tb.dat")
+    assert "equally near" in refused(tmp_path, strict=True).fix
+
+
+def test_degeneracies_against_images(tmp_path: Path) -> None:
+    # Without a .win: all degeneracies 1 count 15 points or so, but the images are those of 2 x 2 x 2.
+    run = make_run(np.random.default_rng(7), (2, (2, 2, 2)))
+    rows = run["tb"].decode().split("\n")
+    for line in range(6, 6 + -(-int(rows[5]) // 15)):
+        rows[line] = "    1" * len(rows[line].split())
+    save(tmp_path, {"tb": "\n".join(rows).encode(), "wsvec": run["wsvec"]})
+    error = refused(tmp_path)
+    assert error.line == 7 and "supercell" in error.fix
+
+
+def test_notes_name_what_was_compared(tmp_path: Path, run: dict[str, bytes]) -> None:
+    save(tmp_path, run)
+    assert "checked against X.win: num_wann, mp_grid, unit_cell_cart" in load_wannier90(tmp_path / "X_tb.dat").notes
+    save(tmp_path, {"win": b"%%%%\n"})
+    assert "X.win states nothing that could be checked" in load_wannier90(tmp_path / "X_tb.dat").notes
 
 
 def test_oddities_warn_and_strict_refuses(tmp_path: Path, run: dict[str, bytes]) -> None:
@@ -187,9 +247,16 @@ def test_wsvec_choices(tmp_path: Path, run: dict[str, bytes]) -> None:
     (tmp_path / NAMES["wsvec"]).rename(elsewhere)
     named = load_wannier90(tmp_path / "X_tb.dat", wsvec=elsewhere)
     absent = load_wannier90(tmp_path / "X_tb.dat")
+    neither = load_wannier90(tmp_path / "X_tb.dat", wsvec=False)
     assert np.array_equal(named.cells, used.cells) and np.array_equal(named.hamiltonian, used.hamiltonian)
     assert np.array_equal(absent.hamiltonian, ignored.hamiltonian)
-    for data, word in ((used, "used"), (ignored, "ignored"), (named, "used"), (absent, "not found")):
+    for data, word in (
+        (used, "used"),
+        (ignored, "ignored"),
+        (named, "used"),
+        (absent, "not found"),
+        (neither, "ignored"),
+    ):
         assert any(note.startswith("wsvec") and word in note for note in data.notes)
     assert "use_ws_distance" in refused(tmp_path, wsvec=True).fix
     with pytest.raises(ValueError, match="Argument `wsvec` must"):

@@ -35,7 +35,7 @@ SETS = (
     ("hr", "win", "centres"),
     ("hr", "win", "wsvec"),
 )
-LIMIT = 2.0  # seconds for one small file; reading a sound one takes about 5 ms
+LIMIT = 2.0  # seconds for one small file; reading a sound one takes about 5 ms (scipy.optimize is loaded already)
 REQUIRED = ("path", "line", "found", "expected", "fix")
 
 

@@ -262,10 +262,31 @@ def change_pair(raw: bytes, rng: np.random.Generator) -> bytes:
     return raw.replace(value, value.replace(b".", b".1", 1)[: len(value)])
 
 
+def farther_images(raw: bytes, rng: np.random.Generator) -> bytes:
+    """T moved by some vector in every list of one T, and back in the opposite lists: still opposite for R and -R."""
+    lines = _lines(raw)
+    step = [0, 0, 0]
+    step[_pick(rng, 3)] = int(rng.choice([1, 2, 3, 6]))
+    changed = False
+    for at in range(1, len(lines) - 2):
+        head = lines[at].split()
+        if len(head) == 5 and lines[at + 1].split() == [b"1"] and len(lines[at + 2].split()) == 3:
+            if not all(re.fullmatch(rb"-?\d+", field) for field in head + lines[at + 2].split()):
+                continue
+            label = [int(field) for field in head]
+            sign = 1 if label[3] < label[4] or (label[3] == label[4] and label[:3] > [0, 0, 0]) else -1
+            sign = 0 if label[3] == label[4] and label[:3] == [0, 0, 0] else sign
+            moved = [int(x) + sign * y for x, y in zip(lines[at + 2].split(), step, strict=True)]
+            lines[at + 2] = b"".join(b"%5d" % x for x in moved) + b"\n"
+            changed = True
+    return b"".join(lines) if changed else change_integer(raw, rng)
+
+
 MUTATIONS: tuple[Mutation, ...] = (
     truncate, truncate_at_line, truncate_early, cut_end, drop_line, drop_header_line, duplicate_line, swap_neighbours,
     swap_lines, merge_lines, append_garbage, not_a_number, not_an_integer, lose_field, extra_field, change_integer,
     huge_integer,
     change_counts, change_degeneracy, repeat_block, change_number, flip_sign, change_digit, change_lattice, random_byte,
     random_character, delete_byte, zero_page, empty, binary, utf16, compressed_under_plain_name, change_pair,
+    farther_images,
 )  # fmt: skip

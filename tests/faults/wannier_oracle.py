@@ -6,8 +6,12 @@ the files of one run among each other) is satisfied to the printed digits.
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
+from fractions import Fraction
+
+from scipy.optimize import linprog
 
 BOHR = 0.52917720859
 REAL = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+|[+-]\d{3})?")
@@ -47,8 +51,9 @@ def _check_run(files: dict[str, bytes], main: str, use_wsvec: bool) -> None:
         compare(matrices, parse_matrices(files["hr"], "hr"))
     if "centres" in files:
         parse_centres(files["centres"], matrices["n"])
+    lattice = matrices.get("lattice") or win.get("lattice")
     if use_wsvec and "wsvec" in files:
-        check_wsvec(files["wsvec"], matrices, win.get("mp_grid"))
+        check_wsvec(files["wsvec"], matrices, win.get("mp_grid"), lattice)
 
 
 def _lines(raw: bytes) -> list[list[str]]:
@@ -227,8 +232,8 @@ def compare(tb: dict, hr: dict) -> None:
                 raise Broken("_hr and _tb differ in H")
 
 
-def check_wsvec(raw: bytes, matrices: dict, grid: list[int] | None) -> None:
-    """Lists complete, in order, opposite for R and -R, supercell vectors."""
+def check_wsvec(raw: bytes, matrices: dict, grid: list[int] | None, lattice: list[list[float]]) -> None:
+    """Lists complete, in order, opposite for R and -R, supercell vectors, nearest images for some centres."""
     lines = _lines(raw)
     if not lines[0] or not lines[0][0].startswith("#"):
         raise Broken("wsvec header")
@@ -254,6 +259,58 @@ def check_wsvec(raw: bytes, matrices: dict, grid: list[int] | None) -> None:
     for (cell, i, j), rows in lists.items():
         if {tuple(-x for x in row) for row in rows} != lists[tuple(-x for x in cell), j, i]:
             raise Broken("wsvec mirror")
+    check_images(lists, find_supercell(lists, matrices, grid), lattice)
+
+
+def find_supercell(lists: dict, matrices: dict, grid: list[int] | None) -> list[int]:
+    """The grid modulo which the R of every class have a sum of 1/degeneracy of 1, and every T is zero."""
+    points = int(sum(Fraction(1, d) for d in matrices["deg"]))
+    grids = [tuple(grid)] if grid else itertools.product(range(1, points + 1), repeat=3)
+    fitting = []
+    for sizes in grids:
+        if math.prod(sizes) != points:
+            continue
+        if any(x % n for rows in lists.values() for row in rows for x, n in zip(row, sizes, strict=True)):
+            continue
+        sums: dict = {}
+        for cell, d in zip(matrices["cells"], matrices["deg"], strict=True):
+            place = tuple(x % n for x, n in zip(cell, sizes, strict=True))
+            sums[place] = sums.get(place, 0) + Fraction(1, d)
+        if len(sums) == points and set(sums.values()) == {1}:
+            fitting.append(sizes)
+    if not fitting:
+        raise Broken("wsvec, degeneracies and grid")
+    return [math.lcm(*(sizes[a] for sizes in fitting)) for a in range(3)]
+
+
+def check_images(lists: dict, supercell: list[int], lattice: list[list[float]]) -> None:
+    """Every image is the nearest for some centres: 2 u.(x + tau_j - tau_i) + u^2 >= 0 up to 0.01 angstrom in |u|."""
+    count = max(key[1] for key in lists)
+    rules, bounds = [], []
+    for numbers in itertools.product(range(-2, 3), repeat=3):
+        if not any(numbers):
+            continue
+        u = _cartesian([n * s for n, s in zip(numbers, supercell, strict=True)], lattice)
+        length = math.hypot(*u)
+        for (cell, i, j), rows in lists.items():
+            if cell == (0, 0, 0) and i == j and rows != {(0, 0, 0)}:
+                raise Broken("wsvec home")
+            for row in rows if i <= j else ():
+                x = _cartesian([r + t for r, t in zip(cell, row, strict=True)], lattice)
+                if i == j:
+                    if math.hypot(*x) > math.dist(x, [-c for c in u]) + 0.01:
+                        raise Broken("wsvec images of one function")
+                    continue
+                rule = [0.0] * (3 * count)
+                rule[3 * i - 3 : 3 * i], rule[3 * j - 3 : 3 * j] = [c / length for c in u], [-c / length for c in u]
+                rules.append(rule)
+                bounds.append(sum(a * b for a, b in zip(x, u, strict=True)) / length + 0.5 * length + 0.005)
+    if rules and linprog([0.0] * (3 * count), A_ub=rules, b_ub=bounds, bounds=(None, None)).status == 2:
+        raise Broken("wsvec images")
+
+
+def _cartesian(numbers: list[int], lattice: list[list[float]]) -> list[float]:
+    return [sum(n * row[a] for n, row in zip(numbers, lattice, strict=True)) for a in range(3)]
 
 
 def parse_win(raw: bytes) -> dict:

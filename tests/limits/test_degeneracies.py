@@ -220,3 +220,19 @@ def test_gradient_of_a_trace_at_a_gapped_point_is_finite():
         e = step * jnp.eye(2)[a]
         difference = (trace(k + e) - trace(k - e)) / (2 * step)
         assert abs(slope[a] - difference) < 1e-6 * (1 + abs(difference))  # step^2 and rounding 1e-15/step
+
+
+@pytest.mark.parametrize("quantity", ["quantum_metric", "berry_curvature", "orbital_moment"])
+def test_gradients_of_group_traces_are_exact_where_the_group_is_degenerate(quantity):
+    model = bf.zoo.four_band_dirac()
+    k = np.array([[0.3, -0.2, 0.1]])
+
+    def trace(mass):
+        bands = bf.bands(model.replace(mass=mass), k)
+        return getattr(bf.geometry, quantity)(bands, subspace=bf.Subspace([0, 1]))[0, 0].sum()
+
+    mass = float(model.parameters["mass"])
+    slope, step = float(jax.grad(trace)(mass)), 1e-4
+    finite = float(trace(mass + step) - trace(mass - step)) / (2 * step)
+    # central difference: step^2 times a third derivative of order one, and rounding 1e-15/step
+    assert slope == pytest.approx(finite, abs=1e-6)

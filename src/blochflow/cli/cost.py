@@ -18,6 +18,7 @@ import numpy as np
 from blochflow.cli.report import duration, memory
 from blochflow.cli.runner import compute
 from blochflow.core.errors import BlochflowWarning
+from blochflow.zone.grids import automatic_base
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -42,7 +43,7 @@ def predict(job: Job, task: Task, model: AbstractModel) -> Cost:
     from blochflow.execution.threads import Execution
     from blochflow.response.average import batch_size
 
-    trial = _trial(task)
+    trial = _trial(task, model)
     seconds, evaluations = 0.0, 1
     for _ in range(2):
         started = time.perf_counter()
@@ -61,14 +62,15 @@ def predict(job: Job, task: Task, model: AbstractModel) -> Cost:
     return Cost(points, spent if low == high else f"{spent} to {duration(high * per_point)}", memory(size * threads))
 
 
-def _trial(task: Task) -> Task:
+def _trial(task: Task, model: AbstractModel) -> Task:
     """The same task on as few k points as it can use."""
     arguments = dict(task.arguments)
     if task.tolerance is None:
         arguments["points"] = min(arguments.get("points", 200), max(TRIAL_POINTS, 4 * len(str(arguments["path"]))))
         return dataclasses.replace(task, arguments=arguments)
-    arguments.pop("grid", None)
-    return dataclasses.replace(task, arguments=arguments, tolerance={**task.tolerance, "max_evaluations": 1})
+    if model.lattice is not None:
+        arguments["grid"] = automatic_base(np.asarray(model.lattice.reciprocal))
+    return dataclasses.replace(task, arguments=arguments, tolerance={**task.tolerance, "max_evaluations": None})
 
 
 def _range(task: Task, model: AbstractModel) -> tuple[int, int]:
@@ -79,10 +81,11 @@ def _range(task: Task, model: AbstractModel) -> tuple[int, int]:
     if task.tolerance is None:
         points = int(task.arguments.get("points", 200))
         return points, points
-    nested, levels = plan_grid(model, task.arguments.get("grid"), task.arguments.get("shift", 0.0))
+    tolerance = Tolerance(**task.tolerance)
+    nested, levels = plan_grid(model, task.arguments.get("grid"), task.arguments.get("shift", 0.0), tolerance)
     if levels is not None:
         return nested.count(levels - 1), nested.count(levels - 1)
-    limit, level = Tolerance(**task.tolerance).evaluations(model.dimension), 0
+    limit, level = tolerance.evaluations(model.dimension), 0
     while nested.count(level + 1) <= limit:
         level += 1
     return nested.count(min(level, 1)), nested.count(level)

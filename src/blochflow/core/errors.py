@@ -23,7 +23,10 @@ class ValidityWarning(BlochflowWarning):
 
 
 class FileWarning(BlochflowWarning):
-    """A file holds something odd that does not change the numbers, or an optional file is absent."""
+    """A file holds something odd, or an optional file is absent.
+
+    What is computed may depend on it; the text says what was found and what is used instead.
+    """
 
 
 class FileFormatError(BlochflowError):

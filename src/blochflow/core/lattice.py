@@ -62,6 +62,11 @@ class Lattice(eqx.Module):
         """Length, area or volume of the unit cell."""
         return float(abs(np.linalg.det(np.asarray(self.vectors))))
 
+    @property
+    def shortest(self) -> Array:
+        """Length of the shortest lattice vector given."""
+        return jnp.sqrt((self.vectors**2).sum(axis=1)).min()
+
     def to_cartesian_k(self, k_frac: Any) -> Array:
         """Reduced to Cartesian wave vectors, (..., d) -> (..., d)."""
         return jnp.asarray(k_frac) @ self.reciprocal

@@ -17,6 +17,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+import numpy as np
+
 from blochflow.core.checks import fail
 
 T = TypeVar("T")
@@ -50,7 +52,8 @@ class Execution:
     progress: bool = True
 
     def __post_init__(self) -> None:
-        if self.workers is not None and (not isinstance(self.workers, int) or self.workers < 1):
+        whole = isinstance(self.workers, int | np.integer) and not isinstance(self.workers, bool)
+        if self.workers is not None and (not whole or self.workers < 1):
             raise fail("workers", "be None or a positive integer", f"is {self.workers!r}")
         parse_bytes(self.max_memory)
 
@@ -61,8 +64,8 @@ class Execution:
 
     def threads(self, batch_bytes: int) -> int:
         """Number of threads that fit into the memory bound, at least one."""
-        available = self.workers or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        return max(1, min(int(available or 1), self.memory_bytes // max(1, batch_bytes)))
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        return max(1, min(self.workers or cores or 1, self.memory_bytes // max(1, batch_bytes)))
 
 
 def parse_bytes(text: str | int) -> int:
@@ -74,6 +77,8 @@ def parse_bytes(text: str | int) -> int:
     unit = parts[len(number) :].strip() or "B"
     try:
         value = float(number) * UNITS[unit]
+        if not np.isfinite(value):
+            raise ValueError(text)
     except (ValueError, KeyError):
         raise fail("max_memory", 'be a size such as "4 GiB" or "500 MB"', f"is {text!r}") from None
     if not value >= 1:

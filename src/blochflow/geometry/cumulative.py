@@ -25,7 +25,7 @@ def cumulative_curvature(matrices: BlochMatrices) -> tuple[Float[Array, "k n"], 
     energies, states = eigh(matrices.hamiltonian)
     d = matrices.gradient.shape[1]
     moved, velocity = rotated_velocity(matrices, energies, states)
-    weight = pair_weight(energies, velocity)
+    weight = pair_weight(energies, velocity, matrices.length)
     crossing = crossing_matrix(energies.shape[-1])
     columns = []
     for a, b in PAIRS[d]:
@@ -68,12 +68,12 @@ def rotated_velocity(
     return moved, [(re[:, a] - gap * im[:, d + a], im[:, a] + gap * re[:, d + a]) for a in range(d)]
 
 
-def pair_weight(energies: Array, velocity: list[tuple[Array, Array]]) -> Array:
+def pair_weight(energies: Array, velocity: list[tuple[Array, Array]], length: Array | float) -> Array:
     """-2/(E_n - E_m)^2, and 0 for pairs that coincide within rounding; (k, n, m)."""
     gap = energies[:, :, None] - energies[:, None, :]
     speed = sum((jnp.abs(re) + jnp.abs(im)).max(axis=(-1, -2)) for re, im in velocity)
-    # max|E| alone would miss bands that meet at zero energy; |V| times a reduced wave vector of order one does not
-    scale = jnp.maximum(jnp.abs(energies).max(axis=-1) + speed, 1e-300)[:, None, None]
+    # max|E| alone would miss bands that meet at zero energy; hoppings, of size |V|/length, remain there
+    scale = jnp.maximum(jnp.abs(energies).max(axis=-1) + speed / length, 1e-300)[:, None, None]
     apart = jnp.abs(gap) > DEGENERACY_TOLERANCE * scale
     return jnp.where(apart, -2.0 / jnp.where(apart, gap, 1.0) ** 2, 0.0)
 

@@ -7,9 +7,18 @@ from __future__ import annotations
 
 from blochflow.core.backend import Array, jax, jnp
 
+# Bands closer than this fraction of max|E| are one group in derivatives; see `eigh`.
+GROUP_TOLERANCE = 1e-10
 
+
+@jax.custom_jvp
 def eigh(hamiltonian: Array) -> tuple[Array, Array]:
-    """Ascending eigenvalues (..., n) and eigenvectors (..., n, n) in columns of Hermitian matrices."""
+    """Ascending eigenvalues (..., n) and eigenvectors (..., n, n) in columns of Hermitian matrices.
+
+    Derivatives: dE_n = <n|dH|n>, dU_n = sum_m |m><m|dH|n>/(E_n - E_m) over the m that do not touch n.  Traces over a
+    group of touching bands, and the sum of their energies, are differentiated exactly; single energies and states
+    at a degeneracy have no derivative, and what this returns for them depends on the basis LAPACK happened to choose.
+    """
     count = hamiltonian.shape[-1]
     if count == 1:
         return hamiltonian[..., 0].real, jnp.ones_like(hamiltonian)
@@ -18,6 +27,17 @@ def eigh(hamiltonian: Array) -> tuple[Array, Array]:
     # symmetrize_input would cost one more pass; models are Hermitian by construction and checked.
     states, energies = jax.lax.linalg.eigh(hamiltonian, symmetrize_input=False)
     return energies, states
+
+
+@eigh.defjvp
+def _eigh_jvp(primals: tuple[Array], tangents: tuple[Array]) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+    energies, states = eigh(*primals)
+    change = jnp.conj(jnp.swapaxes(states, -1, -2)) @ tangents[0] @ states
+    gap = energies[..., None, :] - energies[..., :, None]
+    apart = jnp.abs(gap) > GROUP_TOLERANCE * jnp.abs(energies).max(axis=-1)[..., None, None]
+    mixing = jnp.where(apart, change / jnp.where(apart, gap, 1.0), 0.0)
+    slopes = jnp.diagonal(change, axis1=-2, axis2=-1).real
+    return (energies, states), (slopes, states @ mixing)
 
 
 def eigh_two_bands(hamiltonian: Array) -> tuple[Array, Array]:

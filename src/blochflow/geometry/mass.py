@@ -11,12 +11,14 @@ Source: Ashcroft and Mermin, "Solid State Physics" (1976), App. E; Blount, Solid
 
 from __future__ import annotations
 
+import numpy as np
+
 from blochflow.core.backend import Array, jnp
 from blochflow.core.checks import as_choice
 from blochflow.geometry.bands import Bands, rotate
 from blochflow.geometry.connection import check_group, on_batch, pair_sum, symmetric
 from blochflow.geometry.subspace import touching_bands
-from blochflow.models.base import AbstractModel
+from blochflow.models.base import AbstractModel, check_finite
 
 
 def inverse_mass(bands: Bands, *, kind: str = "band", degenerate: str = "raise") -> Array:
@@ -45,6 +47,8 @@ def inverse_mass(bands: Bands, *, kind: str = "band", degenerate: str = "raise")
     ------
     DegenerateBandsError
         A band touches another; names k, bands and gap.
+    NonFiniteError
+        The second derivative of H does not exist at some k.
     ValueError
         Unknown ``kind``.
 
@@ -58,7 +62,10 @@ def inverse_mass(bands: Bands, *, kind: str = "band", degenerate: str = "raise")
     as_choice(kind, "kind", ("band", "instantaneous"))
     check_group(bands, "inverse mass", None, degenerate)
     arrays = (bands.k, bands.energies, bands.states, bands.velocity, touching_bands(bands))
-    return on_batch(_inverse_mass, arrays, bands.model, kind)
+    mass = on_batch(_inverse_mass, arrays, bands.model, kind)
+    if degenerate == "raise" and not bands.is_traced:
+        check_finite(np.asarray(mass), np.asarray(bands.k), "The inverse mass")
+    return mass
 
 
 def _inverse_mass(

@@ -48,6 +48,9 @@ class BlochMatrices(eqx.Module):
         2 pi k_frac) and the Cartesian component a is sum_c frame[c, a] (component c): the rows are the lattice vectors.
         Lattice components come with all phases on the cells (positions in A, or in the gradient), a gauge in which
         energies and gauge-invariant quantities are the same.
+    length : scalar
+        Length that turns a gradient into an energy of the model: its shortest lattice vector, 1/cutoff for k.p, and 1
+        in lattice components.
     """
 
     hamiltonian: Complex[Array, "k n n"]
@@ -55,6 +58,7 @@ class BlochMatrices(eqx.Module):
     position: Complex[Array, "k a n n"] | None = None
     position_curl: Complex[Array, "k p n n"] | None = None
     frame: Float[Array, "a a"] | None = None
+    length: Float[Array, ""] | float = 1.0
 
 
 ChunksOfPlane = Callable[[Any], tuple[Any, Callable[[Any], BlochMatrices]]]
@@ -158,6 +162,8 @@ class AbstractModel(eqx.Module):
         ------
         ValueError
             Unknown parameter (the nearest is named), wrong shape, or a value that is not finite.
+        UserModelError
+            H is not finite, Hermitian or periodic with these values.
 
         Examples
         --------
@@ -173,7 +179,13 @@ class AbstractModel(eqx.Module):
                 known = ", ".join(updated) or "none"
                 raise fail("parameters", f"name parameters of the model ({known})", f"{key!r} is not one{suffix}")
             updated[key] = as_parameter(value, key, like=updated[key])
-        return eqx.tree_at(lambda m: m.parameters, self, updated)
+        model = eqx.tree_at(lambda m: m.parameters, self, updated)
+        if not any(isinstance(value, jax.core.Tracer) for value in updated.values()):
+            model.check_parameters()
+        return model
+
+    def check_parameters(self) -> None:
+        """Raise unless H is finite, Hermitian and (on a lattice) periodic at the present parameter values."""
 
     def with_operators(self: ModelT, **operators: Any) -> ModelT:
         """The same model with more named Hermitian operators, each (n, n) or (c, n, n) with components.

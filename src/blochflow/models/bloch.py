@@ -24,6 +24,7 @@ from blochflow.models.tight_binding import as_spin_degeneracy
 from blochflow.models.user_function import (
     PROBES,
     check_function,
+    check_hermitian,
     collect_parameters,
     derivative_matrices,
     evaluate,
@@ -106,6 +107,13 @@ class LatticeModel(AbstractModel):
         self.notes = ()
         check_periodicity(self, probes[0], reciprocal)
 
+    def check_parameters(self) -> None:
+        """H at probe wave vectors: finite, Hermitian, periodic."""
+        reciprocal = np.asarray(self.lattice.reciprocal)
+        probes = PROBES[:, : self.dimension] @ reciprocal
+        check_hermitian(self.function, self.parameters, probes)
+        check_periodicity(self, probes[0], reciprocal)
+
     @property
     def dimension(self) -> int:
         """Number of lattice vectors."""
@@ -120,7 +128,7 @@ class LatticeModel(AbstractModel):
 
     def matrices(self, k: Array) -> BlochMatrices:
         """H and its gradient for a batch k (K, d)."""
-        return derivative_matrices(self._at, k)
+        return derivative_matrices(self._at, k, self.lattice.shortest)
 
     def hessian(self, k: Array) -> Array:
         """Second derivatives of H for a batch k (K, d): (K, a, b, n, n)."""
@@ -139,9 +147,9 @@ def as_orbitals(orbitals: Any, lattice: Lattice, count: int) -> Array | None:
 
 def check_periodicity(model: LatticeModel, k: np.ndarray, reciprocal: np.ndarray) -> None:
     """H(k + G) must equal H(k) up to the phases of the orbital positions, for each reciprocal vector."""
-    here = np.asarray(model.matrices(jnp.asarray(k[None])).hamiltonian[0])
+    here = np.asarray(evaluate(model.function, jnp.asarray(k), model.parameters))
     for axis, shift in enumerate(reciprocal):
-        there = np.asarray(model.matrices(jnp.asarray((k + shift)[None])).hamiltonian[0])
+        there = np.asarray(evaluate(model.function, jnp.asarray(k + shift), model.parameters))
         phases = orbital_phases(jnp.asarray(shift[None]), model.orbitals)
         expected = here if phases is None else here * np.asarray(phases[0])
         mismatch = np.abs(there - expected).max()

@@ -20,6 +20,7 @@ from blochflow.models.tight_binding import as_spin_degeneracy
 from blochflow.models.user_function import (
     PROBES,
     check_function,
+    check_hermitian,
     collect_parameters,
     derivative_matrices,
     evaluate,
@@ -104,13 +105,18 @@ class ContinuumModel(AbstractModel):
         """Number of components of k."""
         return self._dimension
 
+    def check_parameters(self) -> None:
+        """H at probe wave vectors: finite and Hermitian."""
+        probes = PROBES[:, : self.dimension] * float(self.cutoff)
+        check_hermitian(self.function, self.parameters, probes)
+
     def _at(self, k: Array) -> Array:
         matrix = evaluate(self.function, k, self.parameters)
         return matrix if self.constant is None else matrix + self.constant
 
     def matrices(self, k: Array) -> BlochMatrices:
         """H and its gradient for a batch k (K, d)."""
-        return derivative_matrices(self._at, k)
+        return derivative_matrices(self._at, k, 1 / self.cutoff)
 
     def hessian(self, k: Array) -> Array:
         """Second derivatives of H for a batch k (K, d): (K, a, b, n, n)."""

@@ -86,6 +86,20 @@ class Hoppings(eqx.Module):
             )
         return self._scatter(jnp.stack([jnp.asarray(item[0], dtype=jnp.complex128) for item in listed]))
 
+    def check(self, parameters: Mapping[str, Array]) -> None:
+        """Raise `UserModelError` unless a callable returns finite values, real ones on site."""
+        if self.function is None or self.pattern is None:
+            return
+        for number, item in enumerate(call_user(self.function, parameters)):
+            value = complex(item[0])
+            on_site = not self.pattern.mirrored[number]
+            if not np.isfinite(value) or (on_site and value.imag != 0):
+                kind = "a real, finite on-site energy" if on_site else "finite"
+                raise UserModelError(
+                    f"`hoppings(**parameters)` returned {value} as entry {number}, which must be {kind}. Check the "
+                    "values of the parameters."
+                )
+
     def _scatter(self, values: Array) -> Array:
         pattern = self.pattern
         blocks = jnp.zeros((len(self.cells), self.count, self.count), dtype=jnp.complex128)

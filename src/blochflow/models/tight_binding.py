@@ -169,6 +169,10 @@ class TightBinding(AbstractModel):
         """Number of lattice vectors."""
         return self.lattice.dimension
 
+    def check_parameters(self) -> None:
+        """On-site energies of a callable must be real and all values finite."""
+        self._hoppings.check(self.parameters)
+
     @property
     def cells(self) -> np.ndarray:
         """(nR, d) integer lattice vectors R of the hoppings, closed under R -> -R."""
@@ -243,14 +247,15 @@ class TightBinding(AbstractModel):
         hamiltonian = sums[:, 0]
         gradient = sums[:, 1 : 1 + d] + 1j * offset * hamiltonian[:, None]
         if self.positions is None:
-            return BlochMatrices(hamiltonian, gradient)
+            return BlochMatrices(hamiltonian, gradient, length=self.lattice.shortest)
         position = sums[:, 1 + d : 1 + 2 * d]
         curl = [
             sums[:, 1 + 2 * d + p] + 1j * (offset[a] * position[:, b] - offset[b] * position[:, a])
             for p, (a, b) in enumerate(PAIRS[d])
         ]
         centres = jax.vmap(jnp.diag)(self.orbitals.T.astype(jnp.complex128))
-        return BlochMatrices(hamiltonian, gradient, position - centres, jnp.stack(curl, axis=1) if curl else None)
+        stacked = jnp.stack(curl, axis=1) if curl else None
+        return BlochMatrices(hamiltonian, gradient, position - centres, stacked, length=self.lattice.shortest)
 
 
 def fourier_box(model: TightBinding) -> Array:

@@ -69,6 +69,12 @@ def evaluate(function: Callable[..., Any], k: Array, parameters: Mapping[str, Ar
 def check_function(function: Callable[..., Any], parameters: Mapping[str, Array], probes: np.ndarray) -> int:
     """Trace the function once, call it at ``probes`` (m, d): finite and Hermitian.  Returns the number of bands."""
     traced = jax.eval_shape(lambda k: evaluate(function, k, parameters), jax.ShapeDtypeStruct(probes[0].shape, float))
+    check_hermitian(function, parameters, probes)
+    return int(traced.shape[0])
+
+
+def check_hermitian(function: Callable[..., Any], parameters: Mapping[str, Array], probes: np.ndarray) -> None:
+    """H must be finite and Hermitian at ``probes`` (m, d)."""
     for k in probes:
         matrix = np.asarray(evaluate(function, jnp.asarray(k), parameters))
         where = ", ".join(f"{x:.6g}" for x in k)
@@ -82,11 +88,10 @@ def check_function(function: Callable[..., Any], parameters: Mapping[str, Array]
                 f"`{name}` is not Hermitian at k = ({where}): element ({i}, {j}) is {matrix[i, j]:.6g} and ({j}, {i}) "
                 f"is {matrix[j, i]:.6g}. Add the Hermitian conjugate."
             )
-    return int(traced.shape[0])
 
 
-def derivative_matrices(function: Callable[[Array], Array], k: Array) -> BlochMatrices:
-    """H and its gradient by forward-mode differentiation for a batch k (K, d)."""
+def derivative_matrices(function: Callable[[Array], Array], k: Array, length: Array) -> BlochMatrices:
+    """H and its gradient by forward-mode differentiation for a batch k (K, d); ``length`` as in `BlochMatrices`."""
     d = k.shape[-1]
 
     def one(point: Array) -> tuple[Array, Array]:
@@ -95,7 +100,7 @@ def derivative_matrices(function: Callable[[Array], Array], k: Array) -> BlochMa
         return matrix, slopes
 
     hamiltonian, gradient = jax.vmap(one)(k)
-    return BlochMatrices(hamiltonian, gradient)
+    return BlochMatrices(hamiltonian, gradient, length=length)
 
 
 def second_derivatives(function: Callable[[Array], Array], k: Array) -> Array:

@@ -13,7 +13,7 @@ import equinox as eqx
 import numpy as np
 
 from blochflow.core.backend import Array, jnp
-from blochflow.core.checks import fail
+from blochflow.core.checks import as_real_array, fail
 from blochflow.core.errors import BlochflowError
 from blochflow.execution.threads import Execution, run_batches
 from blochflow.models.base import PAIRS, AbstractModel, BlochMatrices, check_finite, grid_points, map_chunks
@@ -108,7 +108,7 @@ def average_over_zone(
     ``grid`` fixes the finest grid (its half, where even, gives the error); None refines by doubling from an
     automatic start.  ``factor`` converts the average to the units of ``tolerance.atol``.
     """
-    nested, levels = plan_grid(model, grid, shift)
+    nested, levels = plan_grid(model, grid, shift, tolerance)
     target, chunk, batch_bytes = batch_size(model, states)
     average = ZoneAverage(model, integrand, _prepare(model), execution, chunk, batch_bytes, [])
     integral = integrate_uniform(average.run, nested, tolerance, levels=levels, target=target, factor=factor)
@@ -127,18 +127,24 @@ def as_call(model: Any, tolerance: Any, execution: Any) -> tuple[Tolerance, Exec
     return tolerance or Tolerance(), execution or Execution()
 
 
-def plan_grid(model: AbstractModel, grid: Any, shift: float) -> tuple[NestedGrid, int | None]:
+def plan_grid(model: AbstractModel, grid: Any, shift: Any, tolerance: Tolerance) -> tuple[NestedGrid, int | None]:
     """Base grid and number of levels (None: as many as the tolerance needs)."""
     if model.lattice is None:
         raise fail("model", "be periodic for integrals over the Brillouin zone", f"{model.name} is a continuum model")
-    if not np.isfinite(shift):
-        raise fail("shift", "be a finite number", f"is {shift!r}")
+    offset = float(as_real_array(shift, "shift", max_ndim=0))
     if grid is None:
-        return NestedGrid(automatic_base(np.asarray(model.lattice.reciprocal)), float(shift)), None
-    points = requested_grid(grid, model.dimension)
-    if all(n % 2 == 0 for n in points):
-        return NestedGrid(tuple(n // 2 for n in points), float(shift) / 2), 2
-    return NestedGrid(points, float(shift)), 1
+        nested, levels = NestedGrid(automatic_base(np.asarray(model.lattice.reciprocal)), offset), None
+    else:
+        points = requested_grid(grid, model.dimension)
+        if all(n % 2 == 0 for n in points):
+            nested, levels = NestedGrid(tuple(n // 2 for n in points), offset / 2), 2
+        else:
+            nested, levels = NestedGrid(points, offset), 1
+    least = nested.count(0 if levels is None else levels - 1)
+    if tolerance.max_evaluations is not None and tolerance.max_evaluations < least:
+        limit = tolerance.max_evaluations
+        raise fail("max_evaluations", f"allow the {least} k points of the first grid", f"is {limit}")
+    return nested, levels
 
 
 def batch_size(model: AbstractModel, states: int) -> tuple[int, int, int]:

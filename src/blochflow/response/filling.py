@@ -21,6 +21,9 @@ from blochflow.zone.grids import Block
 from blochflow.zone.integrate import Integral, successive_error
 from blochflow.zone.tolerance import Tolerance
 
+# A number of states this close to a whole number, relative to it, is whole: densities are given in double precision.
+ROUNDING = 1e-10
+
 
 @eqx.filter_jit
 def batch_energies(model: AbstractModel, prepared: Any, axes: tuple[Array, ...], points: int) -> Array:
@@ -39,7 +42,7 @@ def solve_filling(
     execution: Execution,
 ) -> Integral:
     """mu for every (filling, kt), flattened with kt fastest, as an `Integral` with one component."""
-    nested, levels = plan_grid(model, grid, shift)
+    nested, levels = plan_grid(model, grid, shift, tolerance)
     target, chunk, batch_bytes = batch_size(model, 1)
     prepared = _prepare(model)
 
@@ -71,29 +74,38 @@ def solve_filling(
         level += 1
     failed = Status.NOT_CONVERGED if levels is None else Status.FIXED_GRID
     status = Status.CONVERGED if converged.all() else failed
-    return Integral(mu, error, converged, nested.count(level), nested.points(level), status, history)
+    return Integral(mu, error, converged, widths, nested.count(level), nested.points(level), status, history)
 
 
 def chemical_potential_of(energies: np.ndarray, filling: float, kt: float) -> float:
-    """mu at which sorted ``energies`` hold the fraction ``filling``."""
+    """mu at which sorted ``energies`` hold the fraction ``filling``.
+
+    Electrons above, and holes below, the whole number of filled states are balanced on a logarithmic scale: in a gap
+    of many k_B T both are far below the rounding error of the total, on which mu would be undetermined.
+    """
     wanted = filling * len(energies)
+    whole = min(len(energies), max(0, round(wanted)))
+    extra = wanted - whole
+    if abs(extra) <= ROUNDING * (1 + wanted) and 0 < whole < len(energies):
+        extra = 0.0
     if kt == 0:
-        below = round(wanted)
-        if abs(wanted - below) > 1e-6 * max(1.0, wanted):
+        if extra:
             return float(energies[int(wanted)])
-        return float(0.5 * (energies[max(0, below - 1)] + energies[min(below, len(energies) - 1)]))
+        return float(0.5 * (energies[whole - 1] + energies[whole]))
     from scipy.optimize import brentq
-    from scipy.special import expit
+    from scipy.special import log_expit, logsumexp
+
+    above, below = energies[whole:], energies[:whole]
+    surplus, deficit = (np.log(x) if x > 0 else -np.inf for x in (extra, -extra))
+
+    def imbalance(mu: float) -> float:
+        electrons = np.append(log_expit((mu - above) / kt), deficit)
+        holes = np.append(log_expit((below - mu) / kt), surplus)
+        return float(logsumexp(electrons) - logsumexp(holes))
 
     margin = kt * (40 + abs(np.log(filling)) + abs(np.log1p(-filling)))
     low, high = energies[0] - margin, energies[-1] + margin
-    root, info = brentq(
-        lambda mu: expit((mu - energies) / kt).sum() - wanted,
-        low,
-        high,
-        xtol=1e-14 * max(1, abs(high)),
-        full_output=True,
-    )
+    root, info = brentq(imbalance, low, high, xtol=1e-14 * max(1, abs(high)), full_output=True)
     if not info.converged:
         raise ConvergenceError(f"The chemical potential at filling {filling} was not found between {low} and {high}.")
     return float(root)

@@ -45,7 +45,7 @@ def finish(
     if len(integral.value) > count:
         ends = integral.value[count:].reshape(2, count, -1)
         error = error + np.abs(ends - value).max(axis=0)
-        allowed = tolerance.allowed(np.abs(value).max(axis=-1), np.zeros(count))
+        allowed = tolerance.allowed(np.abs(value).max(axis=-1), integral.absolute[:count])
         sharp = (error <= allowed[:, None]).all(axis=-1)
         if integral.status is Status.CONVERGED and not sharp.all():
             integral = replace(integral, status=Status.UNCERTAIN_MU)
@@ -57,6 +57,7 @@ def finish(
         "evaluations": int(integral.evaluations),
         "grid": np.asarray(integral.grid),
         "rtol": float(tolerance.rtol),
+        "atol": "1e-12 of the integral of |integrand|" if tolerance.atol is None else float(tolerance.atol),
         "validity_smallest_gap": float(np.min(gap)),
         **history_attrs(integral, count, tensor),
     }

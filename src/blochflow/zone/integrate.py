@@ -34,6 +34,8 @@ class Integral:
         Averages over the zone.
     converged : (...) bool array
         One flag per tensor (the last axis is the tensor's components).
+    absolute : (...) array
+        Average of the absolute integrand, largest component: the scale of rounding.
     evaluations : int
         k points used.
     grid : tuple of int
@@ -46,6 +48,7 @@ class Integral:
     value: np.ndarray
     error: np.ndarray
     converged: np.ndarray
+    absolute: np.ndarray
     evaluations: int
     grid: tuple[int, ...]
     status: Status
@@ -54,13 +57,15 @@ class Integral:
     def scaled(self, factor: float) -> Integral:
         """In other units."""
         history = [(points, factor * value) for points, value in self.history]
-        return replace(self, value=factor * self.value, error=abs(factor) * self.error, history=history)
+        error, absolute = abs(factor) * self.error, abs(factor) * self.absolute
+        return replace(self, value=factor * self.value, error=error, absolute=absolute, history=history)
 
     def reordered(self, order: np.ndarray) -> Integral:
         """Rows in another order."""
         history = [(points, value[order]) for points, value in self.history]
         value, error, converged = self.value[order], self.error[order], self.converged[order]
-        return replace(self, value=value, error=error, converged=converged, history=history)
+        absolute = self.absolute[order]
+        return replace(self, value=value, error=error, converged=converged, absolute=absolute, history=history)
 
 
 def integrate_uniform(
@@ -90,7 +95,8 @@ def integrate_uniform(
         count = grid.count(level)
         history.append((count, total / count))
         error = successive_error(history)
-        allowed = tolerance.allowed(np.abs(history[-1][1]).max(axis=-1), (absolute / count).max(axis=-1), factor)
+        size = (absolute / count).max(axis=-1)
+        allowed = tolerance.allowed(np.abs(history[-1][1]).max(axis=-1), size, factor)
         converged = np.asarray((error <= allowed[..., None]).all(axis=-1))
         done = level + 1 >= levels if levels is not None else bool(converged.all())
         if done or (levels is None and grid.count(level + 1) > limit):
@@ -100,7 +106,7 @@ def integrate_uniform(
         status = Status.CONVERGED
     else:
         status = Status.NOT_CONVERGED if levels is None else Status.FIXED_GRID
-    return Integral(history[-1][1], error, converged, grid.count(level), grid.points(level), status, history)
+    return Integral(history[-1][1], error, converged, size, grid.count(level), grid.points(level), status, history)
 
 
 def _add_level(run: Runner, grid: NestedGrid, level: int, target: int) -> tuple[np.ndarray, np.ndarray]:

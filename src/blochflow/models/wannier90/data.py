@@ -17,8 +17,9 @@ from blochflow.core.checks import fail
 from blochflow.core.errors import FileFormatError
 from blochflow.models.wannier90.blocks import Blocks, read_blocks
 from blochflow.models.wannier90.files import FRIENDS, Findings, find_friend, open_table, split_name
-from blochflow.models.wannier90.images import check_distances, spread
+from blochflow.models.wannier90.images import spread
 from blochflow.models.wannier90.inputs import WannierInput, read_centres, read_win
+from blochflow.models.wannier90.nearest import check_nearest, find_supercell
 from blochflow.models.wannier90.redundancy import check_against_hr, check_blocks, mirror_index
 from blochflow.models.wannier90.wsvec import read_wsvec
 
@@ -125,7 +126,14 @@ def _read_friend_win(path: str | os.PathLike[str], blocks: Blocks, findings: Fin
                 f"the lattice vectors of {blocks.table.path}",
                 "use the `.win` of the same run: its lattice vectors differ from those of the matrices",
             )
-    findings.notes.append(f"checked against {found.name}")
+    compared = [name for name in ("num_wann", "mp_grid") if getattr(win, name) is not None]
+    if blocks.lattice is not None and win.lattice is not None:
+        compared.append("unit_cell_cart")
+    findings.notes.append(
+        f"checked against {found.name}: {', '.join(compared)}"
+        if compared
+        else f"{found.name} states nothing that could be checked"
+    )
     if win.spinors is False:
         findings.notes.append("spinors = false: every band holds one electron per cell unless spin_degeneracy says two")
     return win
@@ -207,7 +215,9 @@ def _folded(
     table = open_table(found)
     shifts = read_wsvec(table, blocks.cells, blocks.num_wann, grid)
     lattice, centres = geometry
-    mismatch = check_distances(table, shifts, blocks.cells, lattice, centres) if np.any(centres) else None
+    supercell = find_supercell(blocks, shifts, grid)
+    known = blocks.positions is not None or bool(np.any(centres))
+    mismatch = check_nearest(table, shifts, blocks.cells, (lattice, supercell, centres), known)
     if mismatch is not None:
         findings.oddity(mismatch)
     return spread(shifts, blocks.cells, hamiltonian, positions)
@@ -222,8 +232,8 @@ def _choose_wsvec(
     beside = find_friend(path, "wsvec")
     folder, seed, _ = split_name(path)
     if wsvec is False:
-        state = f"{beside.name} ignored as asked" if beside else "not found"
-        findings.notes.append(f"wsvec: {state}; matrix elements stay at the R of their file")
+        state = beside.name if beside else "any _wsvec.dat (there is none)"
+        findings.notes.append(f"wsvec: {state} ignored as asked; matrix elements stay at the R of their file")
         return None
     if wsvec is True and beside is None:
         raise FileFormatError(

@@ -13,12 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from blochflow.core.errors import FileFormatError
 from blochflow.models.wannier90.redundancy import mirror_index
 from blochflow.models.wannier90.table import TextTable
-
-# Wannier90 takes images within ws_distance_tol = 1e-5 angstrom for equally near; users raise it by a few decades.
-DISTANCE_AGREEMENT = 1e-2
 
 
 @dataclass(frozen=True)
@@ -103,28 +99,6 @@ def _number_rows(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     distinct, number = np.unique(key, return_inverse=True)
     parts = [distinct // (span[1] * span[2]), distinct // span[2] % span[1], distinct % span[2]]
     return np.stack(parts, axis=1) + low, number
-
-
-def check_distances(
-    table: TextTable, shifts: ImageShifts, cells: np.ndarray, lattice: np.ndarray, centres: np.ndarray
-) -> FileFormatError | None:
-    """The images in one list lie at one distance |R + T + tau_j - tau_i|; otherwise the lists are of other centres."""
-    num_wann = len(centres)
-    cell, i, j = (shifts.element // num_wann**2, shifts.element // num_wann % num_wann, shifts.element % num_wann)
-    distance = np.linalg.norm((cells[cell] + shifts.shift) @ lattice + centres[j] - centres[i], axis=1)
-    nearest = np.full(int(shifts.element.max()) + 1, np.inf)
-    np.minimum.at(nearest, shifts.element, distance)
-    excess = distance - nearest[shifts.element]
-    at = int(np.argmax(excess))
-    if excess[at] <= DISTANCE_AGREEMENT:
-        return None
-    return table.error(
-        int(shifts.line[at]),
-        f"T = {tuple(shifts.shift[at].tolist())}, whose image lies {excess[at]:.3g} angstrom farther than another of "
-        "its list",
-        "images at equal distance between the Wannier centres",
-        "use the `_wsvec.dat` of the same run: its images do not fit the Wannier centres",
-    )
 
 
 def spread(

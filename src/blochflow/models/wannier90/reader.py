@@ -78,7 +78,9 @@ def read_wannier90(
     Warns
     -----
     FileWarning
-        Something odd that does not change the numbers, or an optional file is absent.
+        Something odd, or an optional file is absent; the text says what is used instead.  Images of a `_wsvec.dat`
+        that are nearest for other Wannier centres than those known are used as they are, which changes bands between
+        the points of the ab-initio grid; images that are nearest for no centres are a FileFormatError.
 
     Examples
     --------

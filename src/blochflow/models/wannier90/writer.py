@@ -45,7 +45,7 @@ def write_wannier90(model: TightBinding, path: str | os.PathLike[str]) -> None:
     Raises
     ------
     ValueError
-        Wrong name, or files of another run called ``X`` lie beside it, which `read_wannier90` would apply to this one.
+        Wrong name, a folder that does not exist, or files of another run called ``X`` lie beside it, which `read_wannier90` would apply to this one.
 
     Warns
     -----
@@ -65,6 +65,9 @@ def write_wannier90(model: TightBinding, path: str | os.PathLike[str]) -> None:
     _, seed, kind = split_name(path)
     if kind != "tb":
         raise fail("path", "end in `_tb.dat` (plain, .gz or .xz)", f"is {os.fspath(path)!r}")
+    folder = Path(path).parent
+    if not folder.is_dir():
+        raise fail("path", "lie in an existing folder", f"there is no folder {str(folder)!r}")
     for other in ("wsvec", "hr", "win", "centres"):
         found = find_friend(path, other)
         if found is not None:
