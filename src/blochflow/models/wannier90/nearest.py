@@ -100,7 +100,8 @@ def check_nearest(
         if excess.max() <= DISTANCE_AGREEMENT:
             return mismatch
     fitted = fit_centres(steps, i, j, num_wann, faces)
-    _refuse_far(table, shifts, _excess(steps + fitted[j] - fitted[i], faces)[0])
+    if fitted is not None:
+        _refuse_far(table, shifts, _excess(steps + fitted[j] - fitted[i], faces)[0])
     return mismatch
 
 
@@ -124,8 +125,11 @@ def _excess(steps: np.ndarray, faces: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return excess, ties
 
 
-def fit_centres(steps: np.ndarray, i: np.ndarray, j: np.ndarray, num_wann: int, faces: np.ndarray) -> np.ndarray:
-    """Centres (N, 3) for which the worst violation of u.(step + tau_j - tau_i) + u^2/2 >= 0 is smallest."""
+def fit_centres(steps: np.ndarray, i: np.ndarray, j: np.ndarray, num_wann: int, faces: np.ndarray) -> np.ndarray | None:
+    """Centres (N, 3) for which the worst violation of u.(step + tau_j - tau_i) + u^2/2 >= 0 is smallest.
+
+    None where the solver gives up, which proves nothing about the lists.
+    """
     from scipy.optimize import linprog
     from scipy.sparse import csr_array
 
@@ -151,7 +155,7 @@ def fit_centres(steps: np.ndarray, i: np.ndarray, j: np.ndarray, num_wann: int, 
     cost[-1] = 1.0
     bounds = [(0.0, 0.0)] * 3 + [(None, None)] * (3 * num_wann - 3) + [(0.0, None)]
     answer = linprog(cost, A_ub=matrix, b_ub=(reach + 0.5 * lengths).ravel(), bounds=bounds, method="highs")
-    return np.zeros((num_wann, 3)) if answer.x is None else np.asarray(answer.x[:-1].reshape(num_wann, 3))
+    return None if answer.x is None else np.asarray(answer.x[:-1].reshape(num_wann, 3))
 
 
 def _refuse_far(table: TextTable, shifts: ImageShifts, excess: np.ndarray) -> None:

@@ -45,7 +45,8 @@ def write_wannier90(model: TightBinding, path: str | os.PathLike[str]) -> None:
     Raises
     ------
     ValueError
-        Wrong name, a folder that does not exist, or files of another run called ``X`` lie beside it, which `read_wannier90` would apply to this one.
+        Wrong name, a folder that does not exist, or files of another run called ``X`` lie beside it, which
+        `read_wannier90` would apply to this one.
 
     Warns
     -----
