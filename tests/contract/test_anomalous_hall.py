@@ -282,3 +282,27 @@ def test_evaluations_are_bounded():
 def test_both_tolerances_are_recorded(model):
     result = bf.response.anomalous_hall(model, 0.0, 0.1, grid=8, tolerance=bf.Tolerance(rtol=0, atol=1e-3), throw=False)
     assert (result.attrs["rtol"], result.attrs["atol"]) == (0.0, 1e-3)
+
+
+@pytest.mark.parametrize("shift", [1.0, -0.1, 1e20])
+def test_shift_lies_within_one_spacing(model, shift):
+    with pytest.raises(ValueError, match=r"Argument `shift` must lie in \[0, 1\)"):
+        bf.response.anomalous_hall(model, 0.0, 0.1, grid=8, shift=shift)
+
+
+def test_shift_needs_a_fixed_grid(model):
+    with pytest.raises(ValueError, match="Argument `shift` must come with a fixed `grid`"):
+        bf.response.anomalous_hall(model, 0.0, 0.1, shift=0.5)
+
+
+def test_settings_enter_the_record(model):
+    results = [
+        bf.response.anomalous_hall(model, 0.0, 0.1, grid=8, shift=shift, throw=False).attrs for shift in (0.0, 0.5)
+    ]
+    assert [attrs["shift"] for attrs in results] == [0.0, 0.5]
+    assert results[0]["input_hash"] != results[1]["input_hash"]
+
+
+def test_no_error_is_below_rounding():
+    result = bf.response.electron_density(bf.zoo.square(), 100.0, 0.0, grid=8)
+    assert 0 < result.error.item() < 1e-13

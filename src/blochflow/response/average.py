@@ -132,7 +132,11 @@ def plan_grid(model: AbstractModel, grid: Any, shift: Any, tolerance: Tolerance)
     if model.lattice is None:
         raise fail("model", "be periodic for integrals over the Brillouin zone", f"{model.name} is a continuum model")
     offset = float(as_real_array(shift, "shift", max_ndim=0))
+    if not 0 <= offset < 1:
+        raise fail("shift", "lie in [0, 1), in units of the spacing", f"is {offset:g}")
     if grid is None:
+        if offset:
+            raise fail("shift", "come with a fixed `grid`: doubling ends on a grid centred on Gamma", f"is {offset:g}")
         nested, levels = NestedGrid(automatic_base(np.asarray(model.lattice.reciprocal)), offset), None
     else:
         points = requested_grid(grid, model.dimension)

@@ -12,7 +12,7 @@ HALL_3D_S_PER_CM = CONDUCTANCE_HBAR_SI * 1e10 / 100
 
 GRID_OPTIONS = {
     "grid": "points per axis of a fixed uniform grid (number or one per axis); leave out to refine automatically",
-    "shift": "shift of the grid in units of its spacing (default 0, centred on Gamma)",
+    "shift": "shift of a fixed `grid` in units of its spacing, in [0, 1) (default 0, centred on Gamma)",
     "density": "electrons per area or volume instead of mu",
 }
 

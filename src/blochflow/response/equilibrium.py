@@ -104,6 +104,7 @@ def electron_density(
         cartesian=(),
         unit=unit,
         gap=gap[restore],
+        shift=shift,
         tolerance=tolerance,
         throw=throw,
     )
@@ -182,6 +183,7 @@ def chemical_potential(
         cartesian=(),
         unit=units.energy,
         gap=np.array([np.inf]),
+        shift=shift,
         tolerance=tolerance,
         throw=throw,
     )

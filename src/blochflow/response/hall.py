@@ -72,7 +72,7 @@ def anomalous_hall(
     grid : int or (d,) ints, optional
         Fixed uniform grid; its half (when even) gives the error.  Default: doubling until the tolerance is met.
     shift : float
-        Shift of the grid in units of its spacing; 0 is centred on Gamma.
+        Shift of a fixed ``grid`` in units of its spacing, in [0, 1); 0 is centred on Gamma.
     tolerance : Tolerance
         Default ``Tolerance(rtol=1e-3)``.
     execution : Execution
@@ -129,6 +129,7 @@ def anomalous_hall(
         cartesian=("a", "b"),
         unit=unit,
         gap=gap[restore],
+        shift=shift,
         tolerance=tolerance,
         throw=throw,
     )

@@ -32,6 +32,7 @@ def finish(
     cartesian: tuple[str, ...],
     unit: str,
     gap: np.ndarray,
+    shift: float,
     tolerance: Tolerance,
     throw: bool,
 ) -> xr.Dataset:
@@ -51,11 +52,13 @@ def finish(
             integral = replace(integral, status=Status.UNCERTAIN_MU)
         converged = converged & sharp
     attrs = {
-        **provenance(model, states),
+        **provenance(model, states, f"{integral.grid} {shift} {tolerance}"),
         "status": integral.status.name,
         "status_message": str(integral.status.value),
         "evaluations": int(integral.evaluations),
         "grid": np.asarray(integral.grid),
+        "shift": float(shift),
+        "max_evaluations": int(tolerance.evaluations(model.dimension)),
         "rtol": float(tolerance.rtol),
         "atol": "1e-12 of the integral of |integrand|" if tolerance.atol is None else float(tolerance.atol),
         "validity_smallest_gap": float(np.min(gap)),
@@ -76,8 +79,8 @@ def finish(
     return result
 
 
-def provenance(model: AbstractModel, states: States) -> dict[str, Any]:
-    """Model, parameters, notes and a hash of every number that entered."""
+def provenance(model: AbstractModel, states: States, settings: str) -> dict[str, Any]:
+    """Model, parameters, notes and a hash of every number and setting that entered."""
     leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(model)]
     return {
         "model": model.name,
@@ -86,7 +89,7 @@ def provenance(model: AbstractModel, states: States) -> dict[str, Any]:
         "num_bands": int(model.num_bands),
         "spin_degeneracy": int(model.spin_degeneracy),
         "parameters": describe_parameters(model.parameters),
-        "input_hash": hash_arrays([*leaves, states.mu, states.kt], model.name),
+        "input_hash": hash_arrays([*leaves, states.mu, states.kt], f"{model.name} {settings}"),
     }
 
 

@@ -19,6 +19,8 @@ from blochflow.zone.grids import Block, NestedGrid
 from blochflow.zone.tolerance import Tolerance
 
 PREVIOUS_CHANGE = 1 / 8
+# No sum is known better than a few rounding errors of the summed absolute integrand.
+ROUNDING = 8 * np.finfo(np.float64).eps
 
 # Runs batches and returns their sums in order: (blocks, number of batches, label) -> list of (value, |value|) sums.
 Runner = Callable[[Iterator[Block], int, str], list[tuple[np.ndarray, np.ndarray]]]
@@ -94,8 +96,8 @@ def integrate_uniform(
         absolute = new_absolute if absolute is None else absolute + new_absolute
         count = grid.count(level)
         history.append((count, total / count))
-        error = successive_error(history)
         size = (absolute / count).max(axis=-1)
+        error = np.maximum(successive_error(history), ROUNDING * size[..., None])
         allowed = tolerance.allowed(np.abs(history[-1][1]).max(axis=-1), size, factor)
         converged = np.asarray((error <= allowed[..., None]).all(axis=-1))
         done = level + 1 >= levels if levels is not None else bool(converged.all())
