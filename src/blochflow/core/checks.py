@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import difflib
+import operator
+import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -19,16 +21,11 @@ def as_real_array(value: Any, name: str, *, max_ndim: int = 1, positive: bool | 
 
     ``positive=True`` asks for values > 0, ``positive=False`` for values >= 0.
     """
-    try:
-        array = np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError) as exc:
-        raise fail(name, "be a real number or an array of real numbers", f"is {value!r}") from exc
-    if array.ndim > max_ndim:
-        raise fail(name, f"have at most {max_ndim} dimension(s)", f"has shape {array.shape}")
-    if array.size == 0:
-        raise fail(name, "hold at least one number", "is empty")
-    if not np.all(np.isfinite(array)):
-        raise fail(name, "be finite", f"holds {array[~np.isfinite(array)].flat[0]}")
+    array = _as_numbers(value, name, "be a real number or an array of real numbers")
+    if array.dtype.kind == "c" and np.any(array.imag != 0):
+        raise fail(name, "be a real number or an array of real numbers", f"is {value!r}")
+    array = array.real.astype(np.float64)
+    _check_extent(array, name, max_ndim)
     if positive is True and np.any(array <= 0):
         raise fail(name, "be greater than 0", f"holds {array.min()}")
     if positive is False and np.any(array < 0):
@@ -36,14 +33,66 @@ def as_real_array(value: Any, name: str, *, max_ndim: int = 1, positive: bool | 
     return array
 
 
+def as_complex_array(value: Any, name: str, *, max_ndim: int = 3) -> np.ndarray:
+    """Convert to a finite complex128 array of at most ``max_ndim`` dimensions."""
+    array = _as_numbers(value, name, "be a number or an array of numbers").astype(np.complex128)
+    _check_extent(array, name, max_ndim)
+    return array
+
+
+def _as_numbers(value: Any, name: str, must: str) -> np.ndarray:
+    """An array of numbers: text, truth values, masked arrays, objects and ragged lists are refused."""
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError) as exc:
+        raise fail(name, must, f"is {value!r}") from exc
+    if array.dtype.kind not in "iufc" or isinstance(value, np.ma.MaskedArray):
+        raise fail(name, must, f"is {value!r}")
+    return array
+
+
+def _check_extent(array: np.ndarray, name: str, max_ndim: int) -> None:
+    """Not empty, of at most ``max_ndim`` dimensions, and finite."""
+    if array.ndim > max_ndim:
+        raise fail(name, f"have at most {max_ndim} dimension(s)", f"has shape {array.shape}")
+    if array.size == 0:
+        raise fail(name, "hold at least one number", "is empty")
+    if not np.all(np.isfinite(array)):
+        raise fail(name, "be finite", f"holds {array[~np.isfinite(array)].flat[0]}")
+
+
+def as_index(value: Any, name: str, must: str = "be an integer") -> int:
+    """A whole number given as one: truth values, text and floats are refused."""
+    try:
+        number = operator.index(value)
+    except TypeError as exc:
+        raise fail(name, must, f"is {value!r}") from exc
+    if isinstance(value, bool) or getattr(value, "dtype", None) == np.bool_:
+        raise fail(name, must, f"is {value!r}")
+    return number
+
+
+def as_path(value: Any, name: str) -> str:
+    """The text of a path."""
+    try:
+        return os.fsdecode(value)
+    except TypeError as exc:
+        raise fail(name, "be text or a Path", f"is {value!r}") from exc
+
+
 def as_wavevectors(k: Any, dimension: int) -> np.ndarray:
     """Host-side check of Cartesian wave vectors: shape (d,) or (K, d), finite."""
     array = as_real_array(k, "k", max_ndim=2)
     if array.ndim == 0 and dimension == 1:
         array = array.reshape(1)
-    if array.ndim == 0 or array.shape[-1] != dimension:
-        raise fail("k", f"have shape ({dimension},) or (K, {dimension})", f"has shape {array.shape}")
+    check_components(array.shape, dimension)
     return array
+
+
+def check_components(shape: tuple[int, ...], dimension: int) -> None:
+    """Raise unless ``shape`` is (d,) or (K, d); shapes are known inside jit too."""
+    if len(shape) not in (1, 2) or shape[-1] != dimension:
+        raise fail("k", f"have shape ({dimension},) or (K, {dimension})", f"has shape {shape}")
 
 
 def nearest(word: str, choices: Iterable[str]) -> str | None:
@@ -54,7 +103,7 @@ def nearest(word: str, choices: Iterable[str]) -> str | None:
 
 def as_choice(value: Any, name: str, choices: Sequence[str]) -> str:
     """Check that ``value`` is one of ``choices``; the error names the nearest."""
-    if value in choices:
+    if isinstance(value, str) and value in choices:
         return str(value)
     hint = nearest(value, choices) if isinstance(value, str) else None
     suffix = f" (did you mean {hint!r}?)" if hint else ""

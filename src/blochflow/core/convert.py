@@ -195,6 +195,10 @@ def _product(text: str, label: str, argument: str) -> tuple[float, Exponents]:
 
 
 def _unit_of(result: xr.Dataset) -> str:
+    import xarray
+
+    if not isinstance(result, xarray.Dataset):
+        raise fail("result", "be an xarray.Dataset", f"is a {type(result).__name__}")
     label = result.attrs.get("units")
     if not isinstance(label, str) or not label:
         raise fail("result", "have the attribute `units`", "has none")

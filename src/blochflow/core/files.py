@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from blochflow.core.checks import fail
+from blochflow.core.checks import as_path, fail
 from blochflow.core.errors import FileFormatError
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def save(result: xr.Dataset, path: Any) -> Path:
 
     if not isinstance(result, xr.Dataset):
         raise fail("result", "be an xarray.Dataset", f"is a {type(result).__name__}")
-    target = Path(os.fspath(path))
+    target = Path(as_path(path, "path"))
     if target.suffix != ".nc":
         raise fail("path", "end in .nc", f"is {str(target)!r}")
     plain = split_complex(result)
@@ -86,6 +86,8 @@ def open(path: Any) -> xr.Dataset:  # the public name is bf.open
 
     Raises
     ------
+    ValueError
+        ``path`` is neither text nor a Path.
     FileFormatError
         The file is absent, is not netCDF4, or is not a result of Blochflow.
 
@@ -101,7 +103,7 @@ def open(path: Any) -> xr.Dataset:  # the public name is bf.open
     """
     import xarray as xr
 
-    name = os.fspath(path)
+    name = as_path(path, "path")
     expected = "a result written by Blochflow"
     if not os.path.isfile(name):
         found = "a folder" if os.path.isdir(name) else "no such file"

@@ -14,14 +14,14 @@ import numpy as np
 
 from blochflow import __version__
 from blochflow.core.backend import jax
-from blochflow.core.checks import fail
+from blochflow.core.checks import as_path, fail
 from blochflow.core.dataset import CARTESIAN, describe_parameters, hash_arrays
 from blochflow.core.errors import FileFormatError
 from blochflow.geometry.bands import Bands, bands
 from blochflow.geometry.curvature import berry_curvature
 from blochflow.geometry.expectation import expectation
 from blochflow.geometry.subspace import Subspace
-from blochflow.models.base import AbstractModel
+from blochflow.models.base import AbstractModel, as_model
 from blochflow.models.catalog import BANDS
 from blochflow.models.k_points import KPath, k_path
 
@@ -82,6 +82,9 @@ def band_structure(
     """
     import xarray as xr
 
+    model = as_model(model)
+    if color is not None and not isinstance(color, str):
+        raise fail("color", 'be "curvature" or the name of an operator', f"is {color!r}")
     line = path if isinstance(path, KPath) else k_path(model, path, points)
     compared = None if reference is None else read_reference_bands(reference)
     energy, weight, weight_unit = _along(model, line.k, color)
@@ -116,6 +119,8 @@ def state_weights(solved: Bands, color: str, subspace: Subspace | None = None) -
     ValueError
         Unknown operator, an operator with components, or curvature in one dimension.
     """
+    if not isinstance(color, str):
+        raise fail("color", 'be "curvature" or the name of an operator', f"is {color!r}")
     if color == CURVATURE or color.startswith(CURVATURE + "_"):
         a, b = curvature_axes(color, solved.dimension)
         omega = berry_curvature(solved, subspace=subspace, degenerate="nan")
@@ -134,7 +139,7 @@ def read_reference_bands(path: Any) -> tuple[np.ndarray, np.ndarray]:
     FileFormatError
         The file is absent, holds something else than two numbers per line, or bands of unequal length.
     """
-    name = os.fspath(path)
+    name = as_path(path, "reference")
     expected = "two numbers per line (distance, energy), an empty line between bands"
     fix = "give a file such as Wannier90's seedname_band.dat or postw90's seedname-bands.dat"
     if not os.path.isfile(name):

@@ -16,9 +16,9 @@ import numpy as np
 from jaxtyping import Complex, Float
 
 from blochflow.core.backend import Array, jax, jnp
-from blochflow.core.checks import as_wavevectors
+from blochflow.core.checks import as_wavevectors, check_components
 from blochflow.geometry.eigen import eigh
-from blochflow.models.base import PAIRS, AbstractModel, BlochMatrices, check_finite
+from blochflow.models.base import PAIRS, AbstractModel, BlochMatrices, as_model, check_finite
 
 # Two bands closer than this fraction of max|E| cannot be told apart after diagonalisation in double precision: the
 # error of an eigenvalue is about eps * |H| times a small power of the number of bands.
@@ -83,7 +83,7 @@ def bands(model: AbstractModel, k: Any) -> Bands:
     Raises
     ------
     ValueError
-        k has the wrong shape.
+        ``model`` is not a model, or k has the wrong shape.
     NonFiniteError
         H(k) is not finite; names the k.
 
@@ -93,8 +93,11 @@ def bands(model: AbstractModel, k: Any) -> Bands:
     >>> bf.bands(bf.zoo.haldane(), [[0.3, 0.5]]).energies.shape
     (1, 2)
     """
+    model = as_model(model)
     if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((k, model))):
-        return solve_bands(model, jnp.atleast_2d(jnp.asarray(k)))
+        traced = jnp.atleast_1d(jnp.asarray(k, dtype=jnp.float64))
+        check_components(traced.shape, model.dimension)
+        return solve_bands(model, jnp.atleast_2d(traced))
     array = np.atleast_2d(as_wavevectors(k, model.dimension))
     count = len(array)
     # Padding to a power of two keeps the number of compiled shapes small; a single k would take another code path.

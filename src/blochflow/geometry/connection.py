@@ -59,6 +59,7 @@ def berry_connection(bands: Bands, *, degenerate: str = "raise") -> Array:
     >>> bf.geometry.berry_connection(bf.bands(bf.zoo.haldane(), [[0.3, 0.5]])).shape
     (1, 2, 2, 2)
     """
+    check_bands(bands)
     as_choice(degenerate, "degenerate", ("raise", "nan", "zero"))
     if degenerate == "raise" and not bands.is_traced:
         refuse_degenerate(bands, "interband connection")
@@ -130,8 +131,15 @@ def evaluate(
     return on_batch(kernel, arrays, subspace)
 
 
+def check_bands(bands: Any) -> None:
+    """Raise unless ``bands`` is what `bands` returns."""
+    if not isinstance(bands, Bands):
+        raise fail("bands", "be a bf.Bands, the result of bf.bands(model, k)", f"is a {type(bands).__name__}")
+
+
 def check_group(bands: Bands, quantity: str, subspace: Subspace | None, degenerate: str) -> None:
     """Raise for a wrong option, a subspace that does not fit, or (eagerly) a degeneracy that must be refused."""
+    check_bands(bands)
     as_choice(degenerate, "degenerate", ("raise", "nan"))
     if subspace is not None and not isinstance(subspace, Subspace):
         raise fail("subspace", "be a bf.Subspace or None", f"is {subspace!r}")

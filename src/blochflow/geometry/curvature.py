@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from blochflow.core.backend import Array, jnp
+from blochflow.core.backend import Array, jax, jnp
 from blochflow.core.checks import fail
 from blochflow.geometry.bands import Bands, adjoint
 from blochflow.geometry.connection import (
@@ -29,6 +29,9 @@ from blochflow.geometry.connection import (
 )
 from blochflow.geometry.subspace import Subspace, touching_bands
 from blochflow.models.base import PAIRS
+
+# Of the largest component: sums over a few hundred bands round by less.
+ANTISYMMETRY_TOLERANCE = 1e-10
 
 
 def berry_curvature(bands: Bands, *, subspace: Subspace | None = None, degenerate: str = "raise") -> Array:
@@ -152,7 +155,8 @@ def to_axial(tensor: Any) -> Array:
     Raises
     ------
     ValueError
-        The tensor is not three-dimensional.  In 2D the only component is ``tensor[:, 0, 1]``, along z.
+        The tensor is not three-dimensional (in 2D the only component is ``tensor[:, 0, 1]``, along z) or, outside
+        jit, not antisymmetric.
 
     Examples
     --------
@@ -161,8 +165,33 @@ def to_axial(tensor: Any) -> Array:
     >>> bf.geometry.to_axial(tensor)
     Array([[0., 0., 2.]], dtype=float64)
     """
-    array = jnp.asarray(tensor)
+    traced = isinstance(tensor, jax.core.Tracer)
+    array = tensor if traced else _as_tensor(tensor)
     if array.ndim < 3 or array.shape[1:3] != (3, 3):
         raise fail("tensor", "have shape (k, 3, 3, ...)", f"has shape {array.shape}")
+    if not traced:
+        _check_antisymmetric(array)
+    array = jnp.asarray(array)
     axial = jnp.stack([array[:, a, b] - array[:, b, a] for a, b in PAIRS[3]], axis=1)
     return 0.5 * axial
+
+
+def _as_tensor(tensor: Any) -> np.ndarray:
+    """Numbers; NaN stands for bands that touch."""
+    must = "be an array of numbers of shape (k, 3, 3, ...)"
+    try:
+        array = np.asarray(tensor)
+    except (TypeError, ValueError) as exc:
+        raise fail("tensor", must, f"is {tensor!r}") from exc
+    if array.dtype.kind not in "iufc":
+        raise fail("tensor", must, f"is {tensor!r}")
+    return array
+
+
+def _check_antisymmetric(array: np.ndarray) -> None:
+    """Raise unless X_ab = -X_ba within rounding, where it is a number."""
+    symmetric = np.abs(array + np.swapaxes(array, 1, 2))
+    rounding = ANTISYMMETRY_TOLERANCE * np.max(np.abs(array), where=np.isfinite(array), initial=0.0)
+    if np.any(symmetric > rounding):
+        worst = float(np.nanmax(symmetric))
+        raise fail("tensor", "be antisymmetric in axes 1 and 2", f"X_ab + X_ba is up to {worst:.3g}")

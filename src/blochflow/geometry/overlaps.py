@@ -27,7 +27,7 @@ CHUNK = 2048  # points per call: bounds the memory of the eigenproblem, not of t
 
 def as_subspace(bands: Any, num_bands: int) -> Subspace:
     """A band index, a list of them or a `Subspace`, checked against the number of bands."""
-    if isinstance(bands, int | np.integer):
+    if isinstance(bands, int | np.integer) and not isinstance(bands, bool):
         bands = [bands]
     if not isinstance(bands, Subspace | Iterable) or isinstance(bands, str):
         raise fail("bands", "be a band index, a list of band indices or a bf.Subspace", f"is {bands!r}")

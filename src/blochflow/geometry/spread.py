@@ -21,7 +21,7 @@ from blochflow.geometry.metric import quantum_metric
 from blochflow.geometry.overlaps import as_subspace, group_states
 from blochflow.geometry.subspace import Subspace
 from blochflow.geometry.topology import as_grid, chern_number
-from blochflow.models.base import AbstractModel
+from blochflow.models.base import AbstractModel, as_model
 
 if TYPE_CHECKING:
     import xarray
@@ -72,7 +72,7 @@ def wannier_spread(model: AbstractModel, *, bands: Any, grid: Any = None) -> xar
     >>> round(float(bf.geometry.wannier_spread(ssh, bands=0).value), 9)           # r^2/(8 (1 - r^2)), r = 0.6
     0.0703125
     """
-    group = as_subspace(bands, model.num_bands)
+    group = as_subspace(bands, as_model(model).num_bands)
     if model.lattice is None:
         raise fail("model", "have a lattice", f"{model.name} is a continuum model")
     d = model.dimension

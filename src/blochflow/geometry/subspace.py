@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from blochflow.core.backend import jnp
-from blochflow.core.checks import fail
+from blochflow.core.checks import as_index, fail
 from blochflow.core.errors import DegenerateBandsError
 from blochflow.geometry.bands import DEGENERACY_TOLERANCE, Bands
 
@@ -24,7 +24,7 @@ class Subspace:
     Raises
     ------
     ValueError
-        No bands, repeated or negative indices.
+        No bands, indices that are not integers, repeated or negative ones.
 
     Examples
     --------
@@ -34,9 +34,14 @@ class Subspace:
     """
 
     def __init__(self, bands: Iterable[int]) -> None:
-        indices = [int(b) for b in bands]
+        must = "hold distinct band indices >= 0"
+        try:
+            listed = list(bands)
+        except TypeError as exc:
+            raise fail("bands", must, f"is {bands!r}") from exc
+        indices = [as_index(b, "bands", must) for b in listed]
         if not indices or min(indices) < 0 or len(set(indices)) != len(indices):
-            raise fail("bands", "hold distinct band indices >= 0", f"is {indices}")
+            raise fail("bands", must, f"is {indices}")
         self.bands: tuple[int, ...] = tuple(sorted(indices))
 
     def __repr__(self) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from blochflow.core.checks import as_real_array, fail
+from blochflow.core.checks import as_index, as_real_array, fail
 from blochflow.core.errors import ConvergenceError
 from blochflow.geometry.overlaps import (
     as_subspace,
@@ -29,7 +29,7 @@ from blochflow.geometry.overlaps import (
     touching_error,
 )
 from blochflow.geometry.subspace import Subspace
-from blochflow.models.base import AbstractModel
+from blochflow.models.base import AbstractModel, as_model
 from blochflow.models.tight_binding import TightBinding
 
 LARGEST_FLUX = np.pi / 2  # a Dirac point of vanishing gap holds pi; half of it is the limit for one plaquette
@@ -80,7 +80,7 @@ def chern_number(model: AbstractModel, *, bands: Any, grid: Any = None, plane: t
     >>> bf.geometry.chern_number(model, bands=0)
     1
     """
-    group = as_subspace(bands, model.num_bands)
+    group = as_subspace(bands, as_model(model).num_bands)
     torus = _Torus.of(model, group, plane)
     if grid is not None:
         shape = as_grid(grid, 2)
@@ -136,9 +136,7 @@ class _Torus:
             if plane is not None:
                 raise fail("plane", "be absent in two dimensions", f"is {plane!r}")
             return cls(model, group, np.zeros(2), reciprocal, orientation)
-        if plane is None or len(plane) != 2 or plane[0] not in (0, 1, 2):
-            raise fail("plane", "be (axis, value) with axis 0, 1 or 2 in three dimensions", f"is {plane!r}")
-        axis, value = int(plane[0]), float(as_real_array(plane[1], "plane[1]", max_ndim=0))
+        axis, value = as_plane(plane)
         base = value * reciprocal[axis]
         return cls(model, group, base, reciprocal[[(axis + 1) % 3, (axis + 2) % 3]], orientation)
 
@@ -191,11 +189,26 @@ class _Torus:
         )
 
 
+def as_plane(plane: Any) -> tuple[int, float]:
+    """(axis, value) of a plane in three dimensions."""
+    must = "be (axis, value) with axis 0, 1 or 2 in three dimensions"
+    if not isinstance(plane, tuple | list) or len(plane) != 2:
+        raise fail("plane", must, f"is {plane!r}")
+    axis = as_index(plane[0], "plane", must)
+    if axis not in (0, 1, 2):
+        raise fail("plane", must, f"is {plane!r}")
+    return axis, float(as_real_array(plane[1], "plane[1]", max_ndim=0))
+
+
 def as_grid(grid: Any, dimension: int) -> tuple[int, ...]:
     """An int or one int per axis, each at least 2."""
-    array = np.atleast_1d(np.asarray(grid))
+    must = f"be an int or {dimension} ints, at least 2"
+    try:
+        array = np.atleast_1d(np.asarray(grid))
+    except (TypeError, ValueError) as exc:
+        raise fail("grid", must, f"is {grid!r}") from exc
     if array.shape not in ((1,), (dimension,)) or not np.issubdtype(array.dtype, np.integer) or array.min() < 2:
-        raise fail("grid", f"be an int or {dimension} ints, at least 2", f"is {grid!r}")
+        raise fail("grid", must, f"is {grid!r}")
     return tuple(int(n) for n in np.broadcast_to(array, (dimension,)))
 
 
@@ -237,7 +250,7 @@ def wilson_loop(model: AbstractModel, *, bands: Any, path: Any) -> np.ndarray:
     >>> np.abs(phases).round(10).tolist()
     [3.1415926536]
     """
-    group = as_subspace(bands, model.num_bands)
+    group = as_subspace(bands, as_model(model).num_bands)
     points = as_real_array(path, "path", max_ndim=2)
     if points.ndim != 2 or len(points) < 2 or points.shape[1] != model.dimension:
         raise fail("path", f"have shape (P, {model.dimension}) with P >= 2", f"has shape {points.shape}")

@@ -291,3 +291,11 @@ def check_finite(values: np.ndarray, k: np.ndarray, what: str) -> None:
     finite = np.isfinite(values.reshape(values.shape[0], -1)).all(axis=1)
     if not finite.all():
         raise NonFiniteError(k[int(np.argmin(finite))], what=what)
+
+
+def as_model(value: Any, name: str = "model") -> AbstractModel:
+    """Check that ``value`` is a model."""
+    if not isinstance(value, AbstractModel):
+        must = "be a model (bf.TightBinding, bf.LatticeModel, bf.read_wannier90(...), bf.zoo...)"
+        raise fail(name, must, f"is a {type(value).__name__}")
+    return value

@@ -14,13 +14,13 @@ import equinox as eqx
 import numpy as np
 
 from blochflow.core.backend import Array, jnp
-from blochflow.core.checks import as_real_array, fail
+from blochflow.core.checks import as_real_array, check_components, fail
 from blochflow.core.errors import UserModelError
 from blochflow.core.lattice import Lattice
 from blochflow.core.units import NATURAL, Units
 from blochflow.models.base import AbstractModel, BlochMatrices
 from blochflow.models.operators import as_operators, orbital_phases
-from blochflow.models.tight_binding import as_spin_degeneracy
+from blochflow.models.tight_binding import as_spin_degeneracy, as_units
 from blochflow.models.user_function import (
     PROBES,
     check_function,
@@ -101,7 +101,7 @@ class LatticeModel(AbstractModel):
         self.orbitals = as_orbitals(orbitals, self.lattice, self.num_bands)
         self.operators = as_operators(operators, self.num_bands)
         self.constant = None
-        self.units = units
+        self.units = as_units(units)
         self.spin_degeneracy = as_spin_degeneracy(spin_degeneracy)
         self.name = name or function_name(hamiltonian)
         self.notes = ()
@@ -128,6 +128,7 @@ class LatticeModel(AbstractModel):
 
     def matrices(self, k: Array) -> BlochMatrices:
         """H and its gradient for a batch k (K, d)."""
+        check_components(k.shape, self.dimension)
         return derivative_matrices(self._at, k, self.lattice.shortest)
 
     def hessian(self, k: Array) -> Array:

@@ -11,12 +11,12 @@ from typing import Any
 import equinox as eqx
 
 from blochflow.core.backend import Array, jnp
-from blochflow.core.checks import as_real_array, fail
+from blochflow.core.checks import as_index, as_real_array, check_components, fail
 from blochflow.core.lattice import Lattice
 from blochflow.core.units import NATURAL, Units
 from blochflow.models.base import AbstractModel, BlochMatrices
 from blochflow.models.operators import as_operators
-from blochflow.models.tight_binding import as_spin_degeneracy
+from blochflow.models.tight_binding import as_spin_degeneracy, as_units
 from blochflow.models.user_function import (
     PROBES,
     check_function,
@@ -83,7 +83,7 @@ class ContinuumModel(AbstractModel):
     ) -> None:
         if not callable(hamiltonian):
             raise fail("hamiltonian", "be a function of k", f"is {type(hamiltonian).__name__}")
-        if dimension not in (1, 2, 3):
+        if as_index(dimension, "dimension", "be 1, 2 or 3") not in (1, 2, 3):
             raise fail("dimension", "be 1, 2 or 3", f"is {dimension!r}")
         radius = as_real_array(cutoff, "cutoff", max_ndim=0, positive=True)
         self.function = hamiltonian
@@ -93,7 +93,7 @@ class ContinuumModel(AbstractModel):
         self.operators = as_operators(operators, self.num_bands)
         self.constant = None
         self.cutoff = jnp.asarray(radius, dtype=jnp.float64)
-        self.units = units
+        self.units = as_units(units)
         self.spin_degeneracy = as_spin_degeneracy(spin_degeneracy)
         self.name = name or function_name(hamiltonian)
         self.notes = ()
@@ -116,6 +116,7 @@ class ContinuumModel(AbstractModel):
 
     def matrices(self, k: Array) -> BlochMatrices:
         """H and its gradient for a batch k (K, d)."""
+        check_components(k.shape, self.dimension)
         return derivative_matrices(self._at, k, 1 / self.cutoff)
 
     def hessian(self, k: Array) -> Array:

@@ -13,9 +13,11 @@ import equinox as eqx
 import numpy as np
 
 from blochflow.core.backend import Array, jnp
-from blochflow.core.checks import fail
+from blochflow.core.checks import as_complex_array, as_real_array, fail
 from blochflow.core.errors import UserModelError
 from blochflow.zone.fourier import Cells
+
+LARGEST_CELL = 2**31  # components of R fit into 32 bits, so that differences of two never overflow
 
 
 class Pattern:
@@ -124,7 +126,12 @@ def check_list(listed: Any, count: int, dimension: int) -> tuple[np.ndarray, lis
     """Check a list of (value, i, j, R); return values and keys (R, i, j)."""
     values, keys = [], []
     seen: dict[tuple[Any, ...], int] = {}
-    items = list(listed)
+    if isinstance(listed, str):
+        raise fail("hoppings", "be a list, a dict or a function", f"is {listed!r}")
+    try:
+        items = list(listed)
+    except TypeError as exc:
+        raise fail("hoppings", "be a list, a dict or a function", f"is {listed!r}") from exc
     if not items:
         raise fail("hoppings", "hold at least one hopping or on-site energy", "is empty")
     for number, item in enumerate(items):
@@ -147,27 +154,26 @@ def check_list(listed: Any, count: int, dimension: int) -> tuple[np.ndarray, lis
 
 def as_cell(cell: Any, where: str, dimension: int) -> tuple[int, ...]:
     """Integer lattice vector R with d components."""
-    array = np.atleast_1d(np.asarray(cell))
-    if array.shape != (dimension,) or not np.all(np.equal(np.mod(array, 1), 0)):
-        raise fail(f"{where}[3]", f"be a lattice vector of {dimension} integers", f"is {cell!r}")
+    must = f"be a lattice vector of {dimension} integers"
+    try:
+        array = np.atleast_1d(as_real_array(cell, where))
+    except ValueError as exc:
+        raise fail(f"{where}[3]", must, f"is {cell!r}") from exc
+    if array.shape != (dimension,) or np.any(np.mod(array, 1) != 0) or np.any(np.abs(array) >= LARGEST_CELL):
+        raise fail(f"{where}[3]", must, f"is {cell!r}")
     return tuple(int(x) for x in array)
 
 
 def as_orbital(index: Any, where: str, count: int) -> int:
     """Orbital index 0 .. count-1."""
-    if not isinstance(index, int | np.integer) or not 0 <= index < count:
+    if isinstance(index, bool) or not isinstance(index, int | np.integer) or not 0 <= index < count:
         raise fail(where, f"name orbitals 0 to {count - 1}", f"names {index!r}")
     return int(index)
 
 
 def as_hopping_value(value: Any, where: str, *, real: bool) -> complex:
     """A finite number; real on site."""
-    try:
-        number = complex(value)
-    except (TypeError, ValueError) as exc:
-        raise fail(f"{where}[0]", "be a number", f"is {value!r}") from exc
-    if not np.isfinite(number):
-        raise fail(f"{where}[0]", "be finite", f"is {number}")
+    number = complex(as_complex_array(value, f"{where}[0]", max_ndim=0))
     if real and number.imag != 0:
         raise fail(f"{where}[0]", "be real, being an on-site energy", f"is {number}")
     return number
@@ -193,8 +199,8 @@ def blocks_from_dict(hoppings: Mapping[Any, Any], count: int, dimension: int) ->
     table: dict[tuple[int, ...], np.ndarray] = {}
     for cell, matrix in hoppings.items():
         key = as_cell(cell, f"hoppings[{cell!r}]", dimension)
-        array = np.asarray(matrix, dtype=np.complex128)
-        if array.shape != (count, count) or not np.all(np.isfinite(array)):
+        array = as_complex_array(matrix, f"hoppings[{cell!r}]", max_ndim=2)
+        if array.shape != (count, count):
             raise fail(f"hoppings[{cell!r}]", f"be a finite ({count}, {count}) matrix", f"has shape {array.shape}")
         table[key] = array
     for key, array in list(table.items()):
@@ -208,13 +214,21 @@ def blocks_from_dict(hoppings: Mapping[Any, Any], count: int, dimension: int) ->
     return Cells(np.array(ordered)), jnp.asarray(np.stack([table[cell] for cell in ordered]))
 
 
+def as_cells(cells: Any) -> np.ndarray:
+    """(nR, d) integer lattice vectors."""
+    array = as_real_array(cells, "cells", max_ndim=2)
+    if array.ndim != 2 or np.any(np.mod(array, 1) != 0) or np.any(np.abs(array) >= LARGEST_CELL):
+        raise fail("cells", "hold lattice vectors of integers, (nR, d)", f"is {cells!r}")
+    return array.astype(np.int64)
+
+
 def hoppings_from_blocks(
     cells: Any, blocks: Any, positions: Any, centres: np.ndarray
 ) -> tuple[Cells, Array, Array | None]:
     """Check and Hermitise blocks and position matrices of a file reader."""
-    vectors = np.asarray(cells, dtype=np.int64)
-    array = np.asarray(blocks, dtype=np.complex128)
     count, dimension = centres.shape
+    vectors = as_cells(cells)
+    array = as_complex_array(blocks, "blocks")
     if array.shape != (len(vectors), count, count) or vectors.shape[1] != dimension:
         raise fail("blocks", f"have shape (nR, {count}, {count}) for cells (nR, {dimension})", f"has {array.shape}")
     number = {tuple(cell): n for n, cell in enumerate(vectors.tolist())}
@@ -227,7 +241,7 @@ def hoppings_from_blocks(
     hermitian = 0.5 * (array + array[mirror].conj().swapaxes(-1, -2))
     if positions is None:
         return Cells(vectors), jnp.asarray(hermitian), None
-    r = np.asarray(positions, dtype=np.complex128)
+    r = as_complex_array(positions, "positions", max_ndim=4)
     if r.shape != (len(vectors), dimension, count, count):
         raise fail("positions", f"have shape (nR, {dimension}, {count}, {count})", f"has shape {r.shape}")
     r = 0.5 * (r + r[mirror].conj().swapaxes(-1, -2))

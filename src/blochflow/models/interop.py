@@ -10,12 +10,12 @@ package stores them in its tight-binding object, so all orbitals count as point-
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from blochflow.core.checks import fail
+from blochflow.core.checks import as_real_array, fail
 from blochflow.core.units import NATURAL, Units
 from blochflow.models.operators import PAULI
 from blochflow.models.tight_binding import TightBinding
@@ -157,13 +157,13 @@ def from_tbmodels(model: Any, *, units: Units = NATURAL, spin_degeneracy: int = 
         raise fail("model", "have a unit cell (`uc`)", "`uc` is None")
     lattice = _array(cell_vectors, "uc", (None, None))
     reduced = _array(positions, "pos", (None, len(lattice)))
-    if not hop:
-        raise fail("model", "have hoppings", "`hop` is empty")
+    if not isinstance(hop, Mapping) or not hop:
+        raise fail("model", "have hoppings", "`hop` is empty" if not hop else f"`hop` is a {type(hop).__name__}")
     blocks = _Blocks(len(reduced), len(lattice))
     for cell, matrix in hop.items():
         # sparse matrices of SciPy know how to become dense
         dense = matrix.toarray() if callable(getattr(matrix, "toarray", None)) else matrix
-        name = f"hop[{tuple(int(x) for x in cell)}]"
+        name = f"hop[{tuple(cell) if isinstance(cell, Iterable) else cell!r}]"
         block = _array(dense, name, (len(reduced), len(reduced)), dtype=np.complex128)
         blocks.add(_cell(cell, len(lattice), name), block)
     return TightBinding.from_blocks(
@@ -266,9 +266,13 @@ def _attributes(model: Any, names: Sequence[str], kind: str) -> list[Any]:
 
 
 def _cell(cell: Any, dimension: int, name: str) -> tuple[int, ...]:
-    array = np.atleast_1d(np.asarray(cell))
+    must = f"hop to lattice vectors of {dimension} integers"
+    try:
+        array = np.atleast_1d(as_real_array(cell, name))
+    except ValueError as exc:
+        raise fail("model", must, f"{name} has R = {cell!r}") from exc
     if array.shape != (dimension,) or not np.all(np.equal(np.mod(array, 1), 0)):
-        raise fail("model", f"hop to lattice vectors of {dimension} integers", f"{name} has R = {cell!r}")
+        raise fail("model", must, f"{name} has R = {cell!r}")
     return tuple(int(x) for x in array)
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from blochflow.core.checks import as_real_array, fail, nearest
 from blochflow.core.lattice import Lattice
-from blochflow.models.base import AbstractModel
+from blochflow.models.base import AbstractModel, as_model
 from blochflow.models.high_symmetry import high_symmetry_points
 
 GAMMA = ("Gamma", "GAMMA", "gamma", "\u0393")
@@ -131,6 +131,7 @@ def k_grid(model: AbstractModel, points: Any, shift: float = 0.0) -> np.ndarray:
 
 
 def _lattice(model: AbstractModel, what: str) -> Lattice:
+    model = as_model(model)
     if model.lattice is None:
         raise fail("model", f"be periodic for {what} in the Brillouin zone", f"{model.name} is a continuum model")
     return model.lattice

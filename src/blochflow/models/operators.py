@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from blochflow.core.backend import Array, jnp
-from blochflow.core.checks import as_real_array, fail, nearest
+from blochflow.core.checks import as_complex_array, as_real_array, fail, nearest
 from blochflow.core.units import Units
 
 PAULI = np.array([[[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]], dtype=np.complex128)
@@ -25,13 +25,15 @@ COMPONENTS = ("x", "y", "z")
 def as_operators(operators: Mapping[str, Any] | None, num_bands: int) -> dict[str, Array]:
     """Check operators: (n, n) or (c, n, n), finite, Hermitian to 1e-10 of their largest element."""
     result: dict[str, Array] = {}
+    if not isinstance(operators, Mapping | None):
+        raise fail("operators", "be a dict of names and matrices", f"is {operators!r}")
     for name, matrix in (operators or {}).items():
-        array = np.asarray(matrix, dtype=np.complex128)
+        if not isinstance(name, str):
+            raise fail("operators", "have names that are text", f"has {name!r}")
+        array = as_complex_array(matrix, f"operators[{name!r}]")
         if array.shape[-2:] != (num_bands, num_bands) or array.ndim not in (2, 3):
             n = num_bands
             raise fail(f"operators[{name!r}]", f"have shape ({n}, {n}) or (c, {n}, {n})", f"has shape {array.shape}")
-        if not np.all(np.isfinite(array)):
-            raise fail(f"operators[{name!r}]", "be finite", "holds NaN or infinity")
         asymmetry = np.abs(array - array.conj().swapaxes(-1, -2)).max()
         if asymmetry > 1e-10 * max(1.0, np.abs(array).max()):
             raise fail(f"operators[{name!r}]", "be Hermitian", f"differs from its adjoint by {asymmetry:.3g}")
@@ -41,6 +43,8 @@ def as_operators(operators: Mapping[str, Any] | None, num_bands: int) -> dict[st
 
 def resolve_operator(operators: Mapping[str, Array], name: str) -> Array:
     """The (n, n) matrix (or (c, n, n) matrices) called ``name``; ``base_x`` picks a component of ``base``."""
+    if not isinstance(name, str):
+        raise fail("operator", "be the name of an operator", f"is {name!r}")
     if name in operators:
         return operators[name]
     base, _, component = name.rpartition("_")

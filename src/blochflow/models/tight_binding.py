@@ -16,12 +16,13 @@ import equinox as eqx
 import numpy as np
 
 from blochflow.core.backend import Array, jax, jnp
-from blochflow.core.checks import as_real_array, fail
+from blochflow.core.checks import as_index, as_real_array, check_components, fail
 from blochflow.core.lattice import Lattice
 from blochflow.core.units import NATURAL, Units
 from blochflow.models.base import PAIRS, AbstractModel, BlochMatrices, ChunksOfPlane, as_parameter, largest_divisor
 from blochflow.models.hoppings import Hoppings, hoppings_from_blocks
 from blochflow.models.operators import as_operators, orbital_phases
+from blochflow.models.user_function import as_parameter_dict
 from blochflow.zone.fourier import fourier_last, fourier_leading, fourier_scattered, to_box
 
 # Below this many lattice vectors one phase matrix and one matrix product beat the factorised sum.
@@ -102,13 +103,14 @@ class TightBinding(AbstractModel):
         if reduced.ndim != 2 or reduced.shape[1] != self.lattice.dimension:
             raise fail("orbitals", f"have shape (N, {self.lattice.dimension})", f"has shape {reduced.shape}")
         self.orbitals = self.lattice.to_cartesian_r(reduced)
-        self.parameters = {key: as_parameter(value, key) for key, value in (parameters or {}).items()}
+        given = as_parameter_dict(parameters)
+        self.parameters = {key: as_parameter(value, key) for key, value in given.items()}
         self._hoppings = Hoppings(hoppings, self.parameters, len(reduced), self.lattice.dimension)
         self.num_bands = len(reduced)
         self.operators = as_operators(operators, len(reduced))
         self.constant = None
         self.positions = None
-        self.units = units
+        self.units = as_units(units)
         self.spin_degeneracy = as_spin_degeneracy(spin_degeneracy)
         self.name = name
         self.notes = ()
@@ -145,6 +147,8 @@ class TightBinding(AbstractModel):
         model = object.__new__(cls)
         lattice = lattice if isinstance(lattice, Lattice) else Lattice(lattice)
         centres = as_real_array(orbitals, "orbitals", max_ndim=2)
+        if centres.ndim != 2 or centres.shape[1] != lattice.dimension:
+            raise fail("orbitals", f"have shape (N, {lattice.dimension})", f"has shape {centres.shape}")
         structure, block_array, position_array = hoppings_from_blocks(cells, blocks, positions, centres)
         fields = {
             "lattice": lattice,
@@ -155,7 +159,7 @@ class TightBinding(AbstractModel):
             "positions": position_array,
             "_hoppings": Hoppings.fixed(structure, block_array),
             "num_bands": len(centres),
-            "units": units,
+            "units": as_units(units),
             "spin_degeneracy": as_spin_degeneracy(spin_degeneracy),
             "name": name,
             "notes": tuple(notes),
@@ -193,6 +197,7 @@ class TightBinding(AbstractModel):
 
     def matrices(self, k: Array) -> BlochMatrices:
         """H, its gradient and position matrices for a batch k (K, d)."""
+        check_components(k.shape, self.dimension)
         blocks, cells, count = self.blocks, self._hoppings.cells, self.num_bands
         r_cart = jnp.asarray(cells.vectors, dtype=jnp.float64) @ self.lattice.vectors
         channels = [blocks[:, None], 1j * r_cart[:, :, None, None] * blocks[:, None]]
@@ -284,6 +289,14 @@ def row_matrices(model: TightBinding, rows: tuple[Array, ...], k_axis: Array) ->
 
 def as_spin_degeneracy(value: Any) -> int:
     """1 or 2."""
-    if value not in (1, 2):
+    number = as_index(value, "spin_degeneracy", "be 1 or 2")
+    if number not in (1, 2):
         raise fail("spin_degeneracy", "be 1 or 2", f"is {value!r}")
-    return int(value)
+    return number
+
+
+def as_units(value: Any) -> Units:
+    """One of the two unit systems."""
+    if not isinstance(value, Units):
+        raise fail("units", "be bf.NATURAL or bf.EV_ANGSTROM", f"is {value!r}")
+    return value

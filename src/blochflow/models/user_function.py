@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from blochflow.core.backend import Array, jax, jnp
+from blochflow.core.checks import fail
 from blochflow.core.errors import UserModelError
 from blochflow.models.base import BlochMatrices, as_parameter
 
@@ -26,9 +27,18 @@ PROBES = np.array([[0.1371, -0.2913, 0.4127], [0.4412, 0.0713, -0.1831], [-0.330
 HERMITIAN_TOLERANCE = 1e-10  # relative to the largest element: rounding of a few hundred operations
 
 
+def as_parameter_dict(parameters: Any) -> dict[str, Any]:
+    """Values of parameters by name; None means none."""
+    if parameters is None:
+        return {}
+    if not isinstance(parameters, Mapping) or not all(isinstance(name, str) for name in parameters):
+        raise fail("parameters", "be a dict of names and values", f"is {parameters!r}")
+    return dict(parameters)
+
+
 def collect_parameters(function: Callable[..., Any], parameters: Mapping[str, Any] | None) -> dict[str, Array]:
     """Parameter leaves: given values, completed by the defaults of the function's signature."""
-    given = dict(parameters or {})
+    given = as_parameter_dict(parameters)
     try:
         signature = inspect.signature(function)
     except (TypeError, ValueError):
@@ -58,7 +68,7 @@ def evaluate(function: Callable[..., Any], k: Array, parameters: Mapping[str, Ar
         matrix = jnp.asarray(function(k, **parameters), dtype=jnp.complex128)
     except Exception as exc:
         raise UserModelError(f"{describe_failure(function, exc)} {REMEDY}") from exc
-    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1]:
+    if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or matrix.size == 0:
         raise UserModelError(
             f"`{function_name(function)}` returned an array of shape {matrix.shape} at k of shape {k.shape}; it must "
             "return one square matrix (n, n) for one k of shape (d,)."

@@ -89,11 +89,15 @@ def pad_chunks(coordinates: np.ndarray, size: int) -> list[tuple[np.ndarray, np.
 
 def requested_grid(grid: object, dimension: int) -> tuple[int, ...]:
     """Points per axis from a number or a sequence."""
-    array = np.atleast_1d(np.asarray(grid))
+    must = f"be a positive integer or {dimension} of them"
+    try:
+        array = np.atleast_1d(np.asarray(grid))
+    except (TypeError, ValueError) as exc:
+        raise fail("grid", must, f"is {grid!r}") from exc
     if array.size == 1:
         array = np.repeat(array, dimension)
     if array.shape != (dimension,) or not np.issubdtype(array.dtype, np.integer) or np.any(array < 1):
-        raise fail("grid", f"be a positive integer or {dimension} of them", f"is {grid!r}")
+        raise fail("grid", must, f"is {grid!r}")
     return tuple(int(n) for n in array)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from blochflow.core.checks import fail
+from blochflow.core.checks import as_index, as_real_array, fail
 
 # Vanishing by symmetry leaves rounding of the summed |integrand|; a quantity below this fraction of it is zero.
 ROUNDING_FLOOR = 1e-12
@@ -26,6 +26,11 @@ class Tolerance:
     max_evaluations : int or None
         Most k points to use.  None: 1e6, 4e6, 1e6 in one, two, three dimensions.
 
+    Raises
+    ------
+    ValueError
+        Not numbers, negative, not finite, or a number of k points that is not whole.
+
     Examples
     --------
     >>> import blochflow as bf
@@ -38,12 +43,12 @@ class Tolerance:
     max_evaluations: int | None = None
 
     def __post_init__(self) -> None:
-        if not (np.isfinite(self.rtol) and self.rtol >= 0):
-            raise fail("rtol", "be a finite number >= 0", f"is {self.rtol}")
-        if self.atol is not None and not (np.isfinite(self.atol) and self.atol >= 0):
-            raise fail("atol", "be None or a finite number >= 0", f"is {self.atol}")
-        if self.max_evaluations is not None and self.max_evaluations < 1:
-            raise fail("max_evaluations", "be None or at least 1", f"is {self.max_evaluations}")
+        as_real_array(self.rtol, "rtol", max_ndim=0, positive=False)
+        if self.atol is not None:
+            as_real_array(self.atol, "atol", max_ndim=0, positive=False)
+        must = "be None or an integer of at least 1"
+        if self.max_evaluations is not None and as_index(self.max_evaluations, "max_evaluations", must) < 1:
+            raise fail("max_evaluations", must, f"is {self.max_evaluations}")
 
     def allowed(self, scale: np.ndarray, absolute: np.ndarray, factor: float = 1.0) -> np.ndarray:
         """Largest allowed error for tensors of size ``scale``; ``factor`` converts results to the units of atol."""
