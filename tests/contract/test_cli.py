@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import xarray as xr
 from typer.testing import CliRunner
 
 import blochflow as bf
@@ -124,6 +125,114 @@ def test_bad_jobs_exit_with_2_before_anything_is_computed(
         assert words in done.stderr
         assert "Traceback" not in done.output
     assert os.listdir(".") == ["job.toml"]
+
+
+MODELS = """\
+import sys
+import jax.numpy as jnp
+import blochflow as bf
+
+def chain():
+    return bf.LatticeModel(lambda k: jnp.array([[1.0, 0], [0, -1.0]]) * jnp.cos(k[0]), [[1.0]])
+
+def continuum():
+    return bf.zoo.massive_dirac()
+
+def leaves():
+    sys.exit()
+"""
+HALL = 'quantity = "anomalous_hall"\ntemperature = 0.1\n'
+POTENTIAL = 'quantity = "chemical_potential"\ntemperature = 0.1\n'
+
+
+@pytest.mark.parametrize(
+    ("model", "task", "words"),
+    [
+        ('python = "m.py:chain"', f"{HALL}mu = 0", "job.toml:4: `task[0].quantity`: Argument `model` must have dimens"),
+        ('python = "m.py:continuum"', f"{HALL}mu = 0", "`task[0].quantity`: Argument `model` must be periodic"),
+        ('zoo = "haldane"', f"{HALL}mu = 0\ngrid = [4, 4, 4]", "job.toml:7: `task[0].grid`"),
+        ('zoo = "haldane"', f"{HALL}mu = 0\nshift = 0.5", "job.toml:7: `task[0].shift`"),
+        ('zoo = "haldane"', f"{HALL}mu = 0\ngrid = 8\nshift = 1.5", "job.toml:8: `task[0].shift`"),
+        (
+            'zoo = "haldane"',
+            f"{HALL}mu = 0\ntolerance = {{ max_evaluations = 9 }}",
+            "job.toml:7: `task[0].tolerance.max_evaluations`",
+        ),
+        ('zoo = "haldane"', f"{HALL}density = [0.1, 9.0]", "job.toml:6: `task[0].density`"),
+        ('zoo = "haldane"', f"{POTENTIAL}density = 9.0", "job.toml:6: `task[0].density`"),
+    ],
+)
+def test_tasks_that_do_not_suit_the_model_are_refused_before_anything_is_computed(
+    job: Path, monkeypatch: pytest.MonkeyPatch, model: str, task: str, words: str
+) -> None:
+    monkeypatch.setattr(runner, "compute", forbid)
+    Path("m.py").write_text(MODELS)
+    job.write_text(f"[model]\n{model}\n[[task]]\n{task}\n")
+    for command in (("run", job), ("run", job, "--dry-run"), ("check", job)):
+        done = blochflow(*command)
+        assert done.exit_code == 2, done.output
+        assert words in done.stderr
+
+
+@pytest.mark.parametrize(("source", "line"), [("m.py:leaves", "m.py, line 12: sys.exit()"), ("top.py:f", "top.py, l")])
+def test_leaving_the_program_in_a_model_file_is_an_error(job: Path, source: str, line: str) -> None:
+    """Also that the line of the user is named where a folder above is called as the package."""
+    folder = Path("blochflow")
+    folder.mkdir()
+    (folder / "m.py").write_text(MODELS)
+    (folder / "top.py").write_text("raise SystemExit(0)\n")
+    (folder / "job.toml").write_text(f'[model]\npython = "{source}"\n[[task]]\n{HALL}mu = 0\n')
+    done = blochflow("run", folder / "job.toml")
+    assert done.exit_code == 2
+    assert "SystemExit" in done.stderr
+    assert line in done.stderr
+
+
+DIGITS = "9" * 401
+
+
+@pytest.mark.parametrize(
+    ("text", "settings", "words"),
+    [
+        (JOB.replace("points = 20", "points = 1000001"), (), "from 2 to 1000000"),
+        (JOB.replace("mu = 0.0", f"mu = {DIGITS}"), (), "401 digits"),
+        (JOB.replace("mu = 0.0", f"mu = {DIGITS * 12}"), (), "not valid TOML"),
+        (JOB.replace("mu = 0.0", f"mu = {'[' * 5000}{']' * 5000}"), (), "not valid TOML"),
+        (JOB.replace("mu = 0.0", 'mu = "-1e308:1e308:3"'), (), "too wide"),
+        (JOB.replace("mu = 0.0", 'mu = "1e-300:1e300:3 log"'), (), "too wide"),
+        (JOB.replace("mu = 0.0", f"mu = 0.0\ngrid = {DIGITS}"), (), "at most 1000000"),
+        (JOB.replace("mu = 0.0", "mu = 0.0\ntolerance = 1e-2"), (), "expected a table such as { rtol = 1e-2 }"),
+        (f"task = 3\n{JOB.partition('[[task]]')[0]}", ("--set", "mu=1"), "not tables under [[task]]"),
+        (JOB, ("--set", f"mu={DIGITS * 12}"), "`task[0].mu`"),
+    ],
+    ids=range(10),
+)
+def test_strange_values_are_bad_input_and_no_bug(job: Path, text: str, settings: tuple[str, ...], words: str) -> None:
+    job.write_text(text)
+    done = blochflow("run", job, "--dry-run", *settings)
+    assert done.exit_code == 2, done.output
+    assert words in done.stderr
+
+
+def test_a_byte_order_mark_is_no_text(job: Path) -> None:
+    job.write_bytes(b"\xef\xbb\xbf" + JOB.encode())
+    assert blochflow("run", job, "--dry-run").exit_code == 0
+
+
+@pytest.mark.parametrize("quantity", ["bands", "anomalous_hall"])
+def test_results_of_others_that_lack_variables_are_bad_input(job: Path, quantity: str) -> None:
+    labels = {"labels": "G K", "label_positions": [0.0, 1.0]}
+    made = xr.Dataset(attrs={"quantity": quantity, "version": "0", **labels})
+    lacking, shaped = made.copy(), made.copy()
+    for name in ("energy", "distance", "value", "error", "converged"):
+        shaped[name] = (f"along_{name}", [1.0])
+    lacking["energy"] = (("k", "band"), [[1.0]])
+    for number, dataset in enumerate((made, lacking, shaped)):
+        dataset.to_netcdf(f"{number}.nc", engine="h5netcdf")
+        for arguments in (("plot", f"{number}.nc", "-o", "x.png"), ("info", f"{number}.nc")):
+            done = blochflow(*arguments)
+            assert done.exit_code == 2, done.output
+            assert "hold a result of Blochflow" in done.stderr
 
 
 def test_bad_places_exit_with_2_before_anything_is_computed(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -268,6 +377,14 @@ def test_export_of_a_model(job: Path) -> None:
     assert Path("w.frmsf").read_text().split()[:5] == ["4", "4", "4", "1", "2"]
 
 
+@pytest.mark.parametrize("suffix", ["bxsf", "frmsf"])
+def test_export_of_a_model_needs_its_fermi_energy(job: Path, suffix: str) -> None:
+    done = blochflow("export", job, "-o", f"w.{suffix}", "--grid", 4)
+    assert done.exit_code == 2
+    assert "`mu` must be given" in done.stderr
+    assert os.listdir(".") == ["job.toml"]
+
+
 @pytest.mark.parametrize("quantity", list(all_quantities()))
 def test_explanations_are_complete(quantity: str) -> None:
     text = blochflow("explain", quantity).output
@@ -308,6 +425,21 @@ def test_in_a_process_of_its_own(job: Path) -> None:
     done = subprocess.run([command, "info", "job.toml"], capture_output=True, text=True, timeout=300)
     assert done.returncode == 2
     assert "not a netCDF4 file" in done.stderr
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes of POSIX shells")
+def test_a_reader_that_leaves_stops_nothing(job: Path) -> None:
+    """`| head`: the file is written, and the exit code is that of the computation."""
+    program = [sys.executable, "-m", "blochflow.cli.app"]
+    job.write_text(JOB.replace("mu = 0.0", "mu = 0.0\ngrid = 4\ntolerance = { rtol = 1e-6 }"))
+    for arguments, code in ((["run", "job.toml", "-o", "out"], 1), (["info", "out/bands.nc"], 0)):
+        read, write = os.pipe()
+        os.close(read)  # gone before the first line
+        done = subprocess.run([*program, *arguments], stdout=write, stderr=subprocess.PIPE, text=True, timeout=300)
+        os.close(write)
+        assert done.returncode == code, done.stderr
+        assert "Broken" not in done.stderr
+    assert sorted(os.listdir("out")) == ["bands.nc", "hall.nc"]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,8 @@
 """Batches keep their order, their errors and their memory bound."""
 
+import os
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -81,3 +84,24 @@ def test_workers_count_where_the_system_knows_no_affinity(monkeypatch):
 def test_infinite_memory_is_refused():
     with pytest.raises(ValueError, match="Argument `max_memory` must"):
         bf.Execution(max_memory="inf GiB")
+
+
+@pytest.mark.parametrize("before", ["", "import jax; jax.numpy.ones(3).sum().block_until_ready()"])
+@pytest.mark.parametrize("pool", [None, "1", "2"])
+def test_concurrent_batches_never_deadlock(before, pool, tmp_path):
+    """XLA's pool may be small, or already started by the user: the calls must end all the same."""
+    script = f"""
+{before}
+import numpy as np, blochflow as bf
+cells = np.array([(i, j, k) for i in (-1, 0, 1) for j in (-1, 0, 1) for k in range(-3, 4)])
+rng = np.random.default_rng(0)
+blocks = (rng.normal(size=(63, 6, 6)) + 1j * rng.normal(size=(63, 6, 6))) * np.exp(-abs(cells).sum(1))[:, None, None]
+model = bf.TightBinding.from_blocks(np.eye(3), np.zeros((6, 3)), cells, blocks)
+execution = bf.Execution(workers=4, progress=False)
+bf.response.anomalous_hall(model, 0.0, 0.1, grid=24, throw=False, execution=execution)
+"""
+    environment = {key: value for key, value in os.environ.items() if key not in ("NPROC", "XLA_FLAGS")}
+    if pool is not None:
+        environment["NPROC"] = pool
+    # a deadlock would last for ever; the run takes seconds
+    subprocess.run([sys.executable, "-c", script], env=environment, timeout=120, check=True, cwd=tmp_path)

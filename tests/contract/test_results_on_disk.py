@@ -47,6 +47,16 @@ def test_saved_results_come_back_identical(tmp_path: Path, with_complex: xr.Data
         }
 
 
+def test_infinite_parts_of_complex_numbers_survive(tmp_path: Path, sigma: xr.Dataset) -> None:
+    made = sigma.copy()
+    numbers = np.zeros(sigma["value"].shape, dtype=complex)
+    numbers.real, numbers.imag = 1.0, np.inf
+    made["response"] = sigma["value"].copy(data=numbers)
+    back = bf.open(bf.save(made, tmp_path / "r.nc"))["response"].values
+    assert (back.real == 1).all()
+    assert (back.imag == np.inf).all()
+
+
 @pytest.mark.parametrize("engine", ["h5netcdf", "netcdf4"])
 def test_files_open_in_xarray_with_either_engine(tmp_path: Path, with_complex: xr.Dataset, engine: str) -> None:
     if engine == "netcdf4":

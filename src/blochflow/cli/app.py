@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from blochflow.cli.guard import DEBUG, guarded
+from blochflow.cli.guard import DEBUG, guarded, outlive_readers
 
 app = typer.Typer(
     add_completion=False,
@@ -126,7 +126,7 @@ def export(
         Path, typer.Option("-o", "--out", help=".csv; for a job (.toml) also .bxsf or .frmsf.", show_default=False)
     ],
     grid: Annotated[int, typer.Option("--grid", help=".bxsf, .frmsf: points per axis.")] = 40,
-    mu: Annotated[float, typer.Option("--mu", help=".bxsf, .frmsf: Fermi energy.")] = 0.0,
+    mu: Annotated[float | None, typer.Option("--mu", help=".bxsf, .frmsf: Fermi energy (required).")] = None,
     color: Annotated[str | None, typer.Option("--color", help='.frmsf: "curvature" or an operator.')] = None,
 ) -> None:
     """Write a result as a table (.csv), or the bands of a job's model for Fermi-surface viewers (.bxsf, .frmsf)."""
@@ -170,6 +170,7 @@ def models(
 
 def main() -> None:
     """Entry point of the command `blochflow`."""
+    outlive_readers()
     app()
 
 

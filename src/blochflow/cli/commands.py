@@ -14,7 +14,7 @@ from blochflow.cli import report
 from blochflow.cli.explanations import unknown
 from blochflow.cli.guard import DONE, NOT_CONVERGED, say
 from blochflow.cli.job import Job, Task, read_job
-from blochflow.cli.load_model import check_operators, load_model
+from blochflow.cli.load_model import check_integrals, check_operators, load_model
 from blochflow.cli.quantities import all_quantities
 from blochflow.cli.runner import Finished, is_converged, output_files, peak_memory, run_task
 from blochflow.core.checks import fail
@@ -87,6 +87,7 @@ def show_result(file: Path) -> int:
     from blochflow.core.files import open as open_result
 
     result = open_result(file)
+    report.check_complete(result)
     console = report.console()
     console.print(report.result_table(result))
     if not is_converged(result):
@@ -112,6 +113,7 @@ def plot_result(file: Path, out: Path, for_bands: dict[str, Any], *, convergence
     if out.suffix.lstrip(".").lower() not in formats:
         raise fail("out", f"end in one of {', '.join('.' + f for f in formats)}", f"is {str(out)!r}")
     result = open_result(file)
+    report.check_complete(result)
     if units is not None:
         result = to_units(result, units)
     if convergence:
@@ -130,14 +132,16 @@ def plot_result(file: Path, out: Path, for_bands: dict[str, Any], *, convergence
     return DONE
 
 
-def export_result(file: Path, out: Path, *, grid: int, mu: float, color: str | None) -> int:
+def export_result(file: Path, out: Path, *, grid: int, mu: float | None, color: str | None) -> int:
     """Write a table, or bands on a grid for Fermi-surface viewers."""
     from blochflow.core.files import open as open_result
     from blochflow.response.export import export
 
+    if mu is None and out.suffix in (".bxsf", ".frmsf"):
+        raise fail("mu", f"be given for {out.suffix}: --mu and the Fermi energy", "is missing")
     if file.suffix == ".toml":
         _, model = _prepare(file, [])
-        export(model, out, grid=grid, mu=mu, color=color)
+        export(model, out, grid=grid, mu=0.0 if mu is None else mu, color=color)
     else:
         export(open_result(file), out)
     typer.echo(f"Wrote {out}.")
@@ -149,6 +153,7 @@ def _prepare(path: Path, settings: Sequence[str]) -> tuple[Job, AbstractModel]:
     job = read_job(path, settings)
     model = load_model(job)
     check_operators(job, model)
+    check_integrals(job, model)
     return job, model
 
 

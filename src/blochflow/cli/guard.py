@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import os
 import sys
 import traceback
@@ -35,10 +36,10 @@ def guarded(command: C) -> C:
             except KeyboardInterrupt:
                 say("Interrupted. Results of finished tasks are on disk; the task that was running left no file.")
                 raise typer.Exit(INTERRUPTED) from None
-            except BrokenPipeError:
-                # the reader of our output (`| head`) is gone: nobody to tell, and nothing more to flush
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-                raise typer.Exit(INTERRUPTED) from None
+            except SystemExit as exc:
+                # only code of the user calls sys.exit() inside of a command
+                say(f"Error: the model ended the program: SystemExit: {exc}")
+                raise typer.Exit(BAD_INPUT) from None
             except Exception as exc:
                 raise typer.Exit(report_exception(exc)) from None
 
@@ -63,6 +64,32 @@ def report_exception(exc: Exception) -> int:
         "`blochflow --debug`."
     )
     return INTERNAL
+
+
+class _TolerantPipe(io.FileIO):
+    """A stream whose reader may leave (`| head`): what is written after that is dropped."""
+
+    def write(self, data: Any) -> int:
+        """Write, or drop what nobody reads."""
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            return memoryview(data).nbytes
+
+
+def outlive_readers() -> None:
+    """Let a computation go on, and keep its exit code, when the reader of its output is gone."""
+    for name in ("stdout", "stderr"):
+        old = getattr(sys, name)
+        try:
+            old.flush()
+            pipe = _TolerantPipe(old.fileno(), "w", closefd=False)
+        except (AttributeError, OSError, ValueError):
+            continue  # closed, or not a file
+        line_buffering = name == "stderr" or pipe.isatty()
+        buffer = io.BufferedWriter(pipe)
+        new = io.TextIOWrapper(buffer, encoding=old.encoding, errors=old.errors, line_buffering=line_buffering)
+        setattr(sys, name, new)
 
 
 def say(text: str) -> None:

@@ -76,6 +76,9 @@ def read_job(path: Any, overrides: Sequence[str] = ()) -> Job:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as exc:
         raise _syntax_error(exc, text, str(file)) from exc
+    except (ValueError, RecursionError) as exc:
+        message = f"not valid TOML: a number is too long, or arrays are nested too deeply ({exc})."
+        raise JobError(message, path=str(file), line=1) from exc
     source = _Source(str(file), key_lines(text), apply_overrides(data, overrides))
     return check_job(data, source, file)
 
@@ -178,6 +181,9 @@ def _message(complaint: Any) -> str:
     context = complaint.get("ctx", {})
     if complaint["type"] == "value_error":
         return str(context["error"])
+    if complaint["type"] in ("model_type", "dict_type"):
+        example = " such as { rtol = 1e-2 }" if complaint["loc"][-1] == "tolerance" else ""
+        return f"expected a table{example}, but it is {complaint['input']!r}."
     text = str(complaint["msg"])
     text = text.removeprefix("Input should be ").replace("a valid integer", "an integer").replace("a valid ", "a ")
     text = f"a number {text}" if text.startswith(("greater", "less")) else text
@@ -186,14 +192,13 @@ def _message(complaint: Any) -> str:
 
 def _read_text(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise JobError("there is no such file.", path=str(file), key=None) from None
     except IsADirectoryError:
         raise JobError("this is a folder; give a .toml file.", path=str(file), key=None) from None
     except UnicodeDecodeError as exc:
-        with file.open("rb") as stream:
-            line = stream.read()[: exc.start].count(b"\n") + 1
+        line = exc.object[: exc.start].count(b"\n") + 1
         raise JobError("this is not UTF-8 text.", path=str(file), line=line) from None
     except OSError as exc:
         raise JobError(f"cannot be read ({exc.strerror}).", path=str(file)) from None

@@ -12,12 +12,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from blochflow.core.checks import nearest
+from blochflow.core.checks import fail, nearest
 from blochflow.core.errors import BlochflowError, UserModelError
 
 if TYPE_CHECKING:
     from blochflow.cli.job import Job
     from blochflow.models.base import AbstractModel
+
+PACKAGE = Path(__file__).parents[1]
 
 
 def load_model(job: Job) -> AbstractModel:
@@ -70,6 +72,45 @@ def check_operators(job: Job, model: AbstractModel) -> None:
         reference = task.arguments.get("reference")
         if reference is not None and not (job.path.parent / reference).is_file():
             raise job.error(f"there is no file {reference!r} beside the job.", f"task[{index}].reference")
+
+
+def check_integrals(job: Job, model: AbstractModel) -> None:
+    """Dimension, grid, shift and density of tasks that integrate over the zone; found out before anything is computed.
+
+    Raises
+    ------
+    JobError
+        With the key of the task.
+    """
+    from blochflow.response.average import plan_grid
+    from blochflow.response.catalog import QUANTITIES
+    from blochflow.zone.tolerance import Tolerance
+
+    for index, task in enumerate(job.tasks):
+        if task.tolerance is None:
+            continue
+        given, key = task.arguments, f"task[{index}]"
+        try:
+            QUANTITIES[task.quantity].unit(model.units.name, model.dimension)
+            plan_grid(model, given.get("grid"), given.get("shift", 0.0), Tolerance(**task.tolerance))
+            _check_density(model, given.get("density"))
+        except ValueError as exc:
+            places = {"grid": "grid", "shift": "shift", "density": "density"}
+            places["max_evaluations"] = "tolerance.max_evaluations"
+            place = next((at for name, at in places.items() if f"Argument `{name}`" in str(exc)), "quantity")
+            raise job.error(str(exc), f"{key}.{place}") from exc
+
+
+def _check_density(model: AbstractModel, density: list[float] | None) -> None:
+    """The bands must have room for all electrons."""
+    from blochflow.response.equilibrium import periodic_volume
+
+    if density is None:
+        return
+    full = model.spin_degeneracy * model.num_bands / periodic_volume(model)
+    if max(density) >= full:
+        must = f"be below {full:.6g}, where all bands of the model are full"
+        raise fail("density", must, f"holds {max(density):.6g}")
 
 
 def _from_wannier90(job: Job) -> AbstractModel:
@@ -152,13 +193,13 @@ def _call(job: Job, function: Callable[..., Any], what: str) -> Any:
         if str(exc).startswith("Argument `"):
             raise job.error(str(exc), "model.parameters") from exc
         raise _user_error(what, exc) from exc
-    except Exception as exc:
+    except (Exception, SystemExit) as exc:
         raise _user_error(what, exc) from exc
 
 
 def _user_error(what: str, exc: BaseException) -> UserModelError:
     """Name the line of the user's file at which it failed."""
-    frames = [f for f in traceback.extract_tb(exc.__traceback__) if "blochflow" not in Path(f.filename).parts]
+    frames = [f for f in traceback.extract_tb(exc.__traceback__) if not Path(f.filename).is_relative_to(PACKAGE)]
     place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno}: {frames[-1].line})" if frames else ""
     return UserModelError(f"{what} failed: {type(exc).__name__}: {exc}{place}")
 
@@ -176,7 +217,7 @@ def _import_file(path: Path) -> Any:
         spec.loader.exec_module(module)
     except SyntaxError as exc:
         raise UserModelError(f"{path}:{exc.lineno}: {exc.msg}: {(exc.text or '').strip()}") from exc
-    except Exception as exc:
+    except (Exception, SystemExit) as exc:
         raise _user_error(str(path), exc) from exc
     finally:
         sys.path.remove(str(path.parent.resolve()))

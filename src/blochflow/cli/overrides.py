@@ -50,7 +50,7 @@ def parse_value(text: str) -> Any:
     """
     try:
         value = tomllib.loads(f"value = {text}") if "\n" not in text else {}
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
         return text
     # TOML reads the range 17:18:11 as a time of day
     understood = list(value) == ["value"] and isinstance(value["value"], str | bool | int | float | list | dict)
@@ -65,7 +65,10 @@ def _locate(data: dict[str, Any], key: str, setting: str) -> tuple[dict[str, Any
         raise JobError("the key has an empty part.", path=path, key=key)
     if steps[0] in ("model", "execution") and len(steps) > 1:
         return _table(data, steps[0], path), steps[1:]
-    tasks = [task for task in data.get("task", []) if isinstance(task, dict)]
+    listed = data.get("task", [])
+    if not isinstance(listed, list):
+        raise JobError("tasks of the job are not tables under [[task]].", path=path, key=key)
+    tasks = [task for task in listed if isinstance(task, dict)]
     if steps[0] == "task" and len(steps) > 2:
         names = [str(task.get("name", task.get("quantity", ""))) for task in tasks]
         if steps[1] not in names:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from blochflow.core.checks import fail
+
 if TYPE_CHECKING:
     import xarray as xr
     from rich.console import Console
@@ -89,6 +91,24 @@ def result_table(result: xr.Dataset) -> Table:
     if len(chosen) < len(rows):
         table.caption = f"{len(chosen)} of {len(rows)} states shown; the file holds all"
     return table
+
+
+def check_complete(result: xr.Dataset) -> None:
+    """Refuse files that lack what a result of their quantity holds, or hold it along other dimensions."""
+    bands = result.attrs["quantity"] == "bands"
+    wanted = ("energy", "distance") if bands else ("value", "error", "converged")
+    missing = [name for name in wanted if name not in result]
+    if missing:
+        quantity = result.attrs["quantity"]
+        raise fail("file", "hold a result of Blochflow", f"holds {quantity!r} without {', '.join(missing)}")
+    if bands:
+        good = set(result["energy"].dims) == {"k", "band"} and result["distance"].dims == ("k",)
+    else:
+        states = [d for d in result["value"].dims if d not in ("a", "b", "c")]
+        good = result["error"].dims == result["value"].dims and set(result["converged"].dims) == set(states)
+    if not good:
+        dims = "; ".join(f"{name} along {result[name].dims}" for name in wanted)
+        raise fail("file", "hold a result of Blochflow", f"holds {dims}")
 
 
 def describe_shortfall(result: xr.Dataset) -> str:

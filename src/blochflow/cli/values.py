@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator
 
 LARGEST_SCAN = 1_000_000
+LARGEST_COUNT = 1_000_000  # k points per axis or along a path
 RANGE_HELP = '"a:b:n" with a != b and n >= 2 for n numbers from a to b, or "a:b:n log"'
 
 
@@ -58,8 +59,8 @@ def parse_temperature(value: Any) -> list[float]:
 def parse_grid(value: Any) -> int | list[int]:
     """Points per axis: one integer, or one per axis."""
     entries = value if isinstance(value, list) else [value]
-    if not 1 <= len(entries) <= 3 or any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in entries):
-        raise ValueError(f"expected a positive integer or one per axis, but it is {value!r}.")
+    if not 1 <= len(entries) <= 3 or any(not _whole(n, 1) for n in entries):
+        raise ValueError(f"expected a positive integer (at most {LARGEST_COUNT}) or one per axis, but it is {value!r}.")
     return value  # type: ignore[no-any-return]
 
 
@@ -77,8 +78,8 @@ def parse_text(value: Any) -> str:
 
 def parse_points(value: Any) -> int:
     """A number of k points along a path."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 2:
-        raise ValueError(f"expected an integer of at least 2, but it is {value!r}.")
+    if not _whole(value, 2):
+        raise ValueError(f"expected an integer from 2 to {LARGEST_COUNT}, but it is {value!r}.")
     return value
 
 
@@ -128,13 +129,22 @@ KINDS: dict[str, Any] = {
 }
 
 
+def _whole(value: Any, least: int) -> bool:
+    """True for an integer that counts k points."""
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= LARGEST_COUNT
+
+
 def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         hint = f" Ranges are written {RANGE_HELP}." if isinstance(value, str | dt.time) else ""
         raise ValueError(f"expected a number, but it is {value!r}.{hint}")
-    if not math.isfinite(value):
+    try:
+        number = float(value)
+    except OverflowError:
+        raise ValueError(f"expected a number, but it has {len(str(value))} digits.") from None
+    if not math.isfinite(number):
         raise ValueError(f"expected a finite number, but it is {value!r}.")
-    return float(value)
+    return number
 
 
 def _parse_range(text: str) -> list[float]:
@@ -152,10 +162,14 @@ def _parse_range(text: str) -> list[float]:
     if not (math.isfinite(start) and math.isfinite(stop)) or start == stop or not 2 <= count <= LARGEST_SCAN:
         raise ValueError(f"expected {RANGE_HELP}, but it is {text!r}.")
     steps = [i / (count - 1) for i in range(count)]
+    if not math.isfinite(stop - start):
+        raise ValueError(f"expected {RANGE_HELP}, but the range {text!r} is too wide.")
     if len(words) == 1:
         return [start + (stop - start) * x for x in steps[:-1]] + [stop]
     if start <= 0 or stop <= 0:
         raise ValueError(f"a logarithmic range needs numbers above 0, but it is {text!r}.")
+    if not 0 < stop / start < math.inf:
+        raise ValueError(f"expected {RANGE_HELP}, but the range {text!r} is too wide.")
     return [start * (stop / start) ** x for x in steps[:-1]] + [stop]
 
 

@@ -150,9 +150,16 @@ def join_complex(dataset: xr.Dataset) -> xr.Dataset:
         if dataset[full].attrs.get("complex_part") != "real" or partner not in dataset:
             continue
         real, imaginary = dataset[full], dataset[partner]
+        if real.dims != imaginary.dims:
+            continue
         attrs = {key: value for key, value in real.attrs.items() if key != "complex_part"}
         result = result.drop_vars([full, partner])
-        result[name] = (real + 1j * imaginary).assign_attrs(attrs)
+        # real + 1j * imaginary would turn 1 + inf j into nan + inf j
+        data = np.empty(real.shape, dtype=np.result_type(real.dtype, np.complex64))
+        data.real, data.imag = real.values, imaginary.values
+        joined = real.copy(data=data)
+        joined.attrs = attrs
+        result[name] = joined
     return result
 
 

@@ -94,11 +94,15 @@ def run_batches(
     *,
     batch_bytes: int,
     label: str,
+    most_threads: int | None = None,
 ) -> list[R]:
-    """Apply ``function`` to every batch on the thread pool; results in the order of the batches."""
+    """Apply ``function`` to every batch on the thread pool; results in the order of the batches.
+
+    ``most_threads`` caps the number of threads whatever ``execution`` says.
+    """
     from threadpoolctl import threadpool_limits
 
-    threads = execution.threads(batch_bytes)
+    threads = min(execution.threads(batch_bytes), most_threads or execution.threads(batch_bytes))
     results: list[R] = []
     with threadpool_limits(1, user_api="blas"), Progress(total, label, execution.progress) as progress:
         if threads == 1:
@@ -106,7 +110,7 @@ def run_batches(
                 results.append(function(batch))
                 progress.advance()
             return results
-        # The first batch compiles; concurrent first calls of one kernel would compile it twice and can deadlock in XLA.
+        # The first batch compiles; concurrent first calls of one kernel would compile it twice.
         for batch in itertools.islice(batches, 1):
             results.append(function(batch))
             progress.advance()

@@ -64,7 +64,7 @@ def bands(
     >>> figure, axes = bf.plot.bands(result, mu=0.0)
     """
     dataset = as_result(result)
-    require(dataset, ("energy", "labels", "label_positions"), "a band structure")
+    require(dataset, ("energy", "distance", "labels", "label_positions"), "a band structure")
     figure, axes = axes_for(axes)
     _draw_bands(figure, axes, dataset)
     _draw_reference(axes, dataset, reference)

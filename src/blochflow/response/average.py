@@ -12,7 +12,7 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 
-from blochflow.core.backend import Array, jnp
+from blochflow.core.backend import SAFE_CALLS, Array, jnp
 from blochflow.core.checks import as_real_array, fail
 from blochflow.core.errors import BlochflowError
 from blochflow.execution.threads import Execution, run_batches
@@ -40,7 +40,8 @@ class ZoneAverage(eqx.Module):
     def run(self, blocks: Iterator[Block], total: int, label: str) -> list[tuple[np.ndarray, np.ndarray]]:
         """The `Runner` of `zone.integrate`."""
         label = f"{self.model.name}: {label} k"
-        return run_batches(self.one, blocks, total, self.execution, batch_bytes=self.batch_bytes, label=label)
+        options: dict[str, Any] = {"batch_bytes": self.batch_bytes, "label": label, "most_threads": SAFE_CALLS}
+        return run_batches(self.one, blocks, total, self.execution, **options)
 
     def one(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
         """Weighted sums of the integrand and of its absolute value over one batch."""

@@ -10,7 +10,7 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 
-from blochflow.core.backend import Array, jnp
+from blochflow.core.backend import SAFE_CALLS, Array, jnp
 from blochflow.core.errors import ConvergenceError
 from blochflow.core.status import Status
 from blochflow.execution.threads import Execution, run_batches
@@ -59,7 +59,8 @@ def solve_filling(
     while True:
         blocks = [b for offset in nested.new_copies(level) for b in nested.blocks(level, offset, target)]
         label = f"{model.name}: energies"
-        parts = run_batches(energies_of, iter(blocks), len(blocks), execution, batch_bytes=batch_bytes, label=label)
+        options: dict[str, Any] = {"batch_bytes": batch_bytes, "label": label, "most_threads": SAFE_CALLS}
+        parts = run_batches(energies_of, iter(blocks), len(blocks), execution, **options)
         collected = np.sort(np.concatenate([collected, *(part.reshape(-1) for part in parts)]))
         mu = np.array([[chemical_potential_of(collected, nu, t)] for nu in filling for t in kt])
         history.append((nested.count(level), mu))
