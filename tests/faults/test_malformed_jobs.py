@@ -45,7 +45,7 @@ quantity = "anomalous_hall"
 name = "hall"   # a comment with = and "quotes"
 mu = "-1.0:1.0:5"
 temperature = [0, 0.1]
-shift = 0.5
+shift = 0.0
 tolerance = { rtol = 1e-2, atol = 1e-3, max_evaluations = 100000 }
 
 [[task]]
@@ -272,7 +272,7 @@ def same_kinds(a: Any, b: Any) -> bool:
         ('"anomalous_hall"', '"anomolous_hall"', 15, "task[1].quantity", "anomalous_hall", "not a quantity"),
         ('"-1.0:1.0:5"', '"17:18"', 17, "task[1].mu", None, '"a:b:n"'),
         ('"-1.0:1.0:5"', "17:18:11", 17, "task[1].mu", None, '"a:b:n"'),
-        ("shift = 0.5", "shift = 0.5\ndensity = 0.3", 20, "task[1].density", None, "exclude each other"),
+        ("shift = 0.0", "shift = 0.0\ndensity = 0.3", 20, "task[1].density", None, "exclude each other"),
         ('zoo = "haldane"', 'zoo = "haldene"', 3, "model.zoo", "haldane", "not a model"),
         ("mass = 0.1", "mas = 0.1", 4, "model.parameters.mas", "mass", "no such parameter"),
         ('name = "hall" ', 'name = "lines" ', 16, "task[1].name", None, "also the name of task[0]"),
