@@ -16,7 +16,7 @@ from blochflow.core.backend import SAFE_CALLS, Array, jnp
 from blochflow.core.checks import as_real_array, fail
 from blochflow.core.errors import BlochflowError
 from blochflow.execution.threads import Execution, run_batches
-from blochflow.models.base import PAIRS, AbstractModel, BlochMatrices, check_finite, grid_points, map_chunks
+from blochflow.models.base import PAIRS, AbstractModel, BlochMatrices, as_model, check_finite, grid_points, map_chunks
 from blochflow.zone.grids import Block, NestedGrid, automatic_base, requested_grid
 from blochflow.zone.integrate import Integral, integrate_uniform
 from blochflow.zone.tolerance import Tolerance
@@ -118,9 +118,7 @@ def average_over_zone(
 
 def as_call(model: Any, tolerance: Any, execution: Any) -> tuple[Tolerance, Execution]:
     """Check the arguments every response shares; None stands for the defaults."""
-    if not isinstance(model, AbstractModel):
-        must = "be a model (bf.TightBinding, bf.LatticeModel, bf.read_wannier90(...), bf.zoo...)"
-        raise fail("model", must, f"is a {type(model).__name__}")
+    as_model(model)
     if tolerance is not None and not isinstance(tolerance, Tolerance):
         raise fail("tolerance", "be a bf.Tolerance, e.g. bf.Tolerance(rtol=1e-3)", f"is {tolerance!r}")
     if execution is not None and not isinstance(execution, Execution):
