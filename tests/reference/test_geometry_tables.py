@@ -11,6 +11,7 @@ from functools import cache
 
 import numpy as np
 import pytest
+from reference_models import HONEYCOMB, SITES, haldane_hoppings
 
 import blochflow as bf
 from blochflow.core.backend import jnp
@@ -30,22 +31,8 @@ def assert_printed(value: object, *printed: str) -> None:
 
 @cache
 def haldane(t: complex, t2: complex, delta: float) -> bf.TightBinding:
-    c2 = np.conj(t2)
-    hoppings = [
-        (-delta, 0, 0, (0, 0)),
-        (delta, 1, 1, (0, 0)),
-        (t, 0, 1, (0, 0)),
-        (t, 1, 0, (1, 0)),
-        (t, 1, 0, (0, 1)),
-        (t2, 0, 0, (1, 0)),
-        (t2, 1, 1, (1, -1)),
-        (t2, 1, 1, (0, 1)),
-        (c2, 1, 1, (1, 0)),
-        (c2, 0, 0, (1, -1)),
-        (c2, 0, 0, (0, 1)),
-    ]
-    hoppings = [h for h in hoppings if h[0] != 0]
-    return bf.TightBinding([[1, 0], [0.5, 3**0.5 / 2]], [[1 / 3, 1 / 3], [2 / 3, 2 / 3]], hoppings)
+    hoppings = [h for h in haldane_hoppings(t, t2, delta) if h[0] != 0]
+    return bf.TightBinding(HONEYCOMB, SITES, hoppings)
 
 
 def h1() -> bf.TightBinding:
