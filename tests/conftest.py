@@ -34,7 +34,7 @@ KERNELS = (
     "response.occupation",
     "zone.fourier",
     "zone.grids",
-    "zone.integrate",
+    "zone.uniform",
 )
 jaxtyping.install_import_hook([f"blochflow.{name}" for name in KERNELS], "typecheck.check")
 

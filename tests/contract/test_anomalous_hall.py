@@ -165,9 +165,9 @@ def test_spin_degeneracy_multiplies_once():
     ],
 )
 def test_wrong_arguments_are_named_before_anything_is_computed(model, arguments, message, monkeypatch):
-    import blochflow.response.average as average
-
-    monkeypatch.setattr(average, "run_batches", lambda *_, **__: pytest.fail("computing started"))
+    for module in ("source", "uniform", "filling"):
+        where = f"blochflow.response.{module}.run_batches"
+        monkeypatch.setattr(where, lambda *_, **__: pytest.fail("computing started"))
     call = {"mu": 0.0, "temperature": 0.1, **arguments}
     with pytest.raises(ValueError, match=message):
         bf.response.anomalous_hall(model, call.pop("mu"), call.pop("temperature"), **call)
@@ -188,7 +188,7 @@ def test_models_without_a_hall_effect_are_refused():
     with pytest.raises(ValueError, match="two or three dimensions"):
         bf.response.anomalous_hall(bf.zoo.ssh(), 0.0, 0.0)
     with pytest.raises(ValueError, match="continuum model"):
-        bf.response.anomalous_hall(bf.zoo.massive_dirac(), 0.0, 0.0)
+        bf.response.anomalous_hall(bf.zoo.massive_dirac(), 0.0, 0.0, grid=8)
 
 
 def singular(k, strength=1.0):
@@ -273,7 +273,7 @@ def test_unit_of_length_does_not_matter(length):
 
 def test_evaluations_are_bounded():
     model = bf.zoo.haldane()
-    with pytest.raises(ValueError, match=r"Argument `max_evaluations` must allow the 576 k points"):
+    with pytest.raises(ValueError, match=r"Argument `max_evaluations` must allow the 864 k points"):
         bf.response.anomalous_hall(model, 0.0, 0.0, tolerance=bf.Tolerance(max_evaluations=5))
     with pytest.raises(ValueError, match="Argument `shift` must"):
         bf.response.anomalous_hall(model, 0.0, 0.0, shift=None)

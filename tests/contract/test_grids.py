@@ -5,7 +5,8 @@ import pytest
 
 import blochflow as bf
 from blochflow.zone.grids import NestedGrid, automatic_base, block_shape, requested_grid
-from blochflow.zone.integrate import pairwise_sum, successive_error
+from blochflow.zone.integral import pairwise_sum
+from blochflow.zone.uniform import successive_error
 
 
 def all_points(grid, level, target):

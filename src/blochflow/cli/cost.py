@@ -41,7 +41,7 @@ class Cost:
 def predict(job: Job, task: Task, model: AbstractModel) -> Cost:
     """Time the task twice on few k points; the second time nothing is compiled."""
     from blochflow.execution.threads import Execution
-    from blochflow.response.average import batch_size
+    from blochflow.response.uniform import batch_size
 
     trial = _trial(task, model)
     seconds, evaluations = 0.0, 1
@@ -75,7 +75,7 @@ def _trial(task: Task, model: AbstractModel) -> Task:
 
 def _range(task: Task, model: AbstractModel) -> tuple[int, int]:
     """Fewest and most k points."""
-    from blochflow.response.average import plan_grid
+    from blochflow.response.uniform import plan_grid
     from blochflow.zone.tolerance import Tolerance
 
     if task.tolerance is None:

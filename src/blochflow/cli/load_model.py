@@ -82,7 +82,7 @@ def check_integrals(job: Job, model: AbstractModel) -> None:
     JobError
         With the key of the task.
     """
-    from blochflow.response.average import plan_grid
+    from blochflow.response.average import ZoneOptions, check_options
     from blochflow.response.catalog import QUANTITIES
     from blochflow.zone.tolerance import Tolerance
 
@@ -92,10 +92,11 @@ def check_integrals(job: Job, model: AbstractModel) -> None:
         given, key = task.arguments, f"task[{index}]"
         try:
             QUANTITIES[task.quantity].unit(model.units.name, model.dimension)
-            plan_grid(model, given.get("grid"), given.get("shift", 0.0), Tolerance(**task.tolerance))
+            options = ZoneOptions(given.get("rule", "auto"), given.get("grid"), given.get("shift", 0.0))
+            check_options(model, options, Tolerance(**task.tolerance))
             _check_density(model, given.get("density"))
         except ValueError as exc:
-            places = {"grid": "grid", "shift": "shift", "density": "density"}
+            places = {name: name for name in ("grid", "shift", "density", "rule")}
             places["max_evaluations"] = "tolerance.max_evaluations"
             place = next((at for name, at in places.items() if f"Argument `{name}`" in str(exc)), "quantity")
             raise job.error(str(exc), f"{key}.{place}") from exc

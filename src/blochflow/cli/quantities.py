@@ -6,8 +6,9 @@ from blochflow.core.quantity import Quantity
 from blochflow.models.catalog import BANDS
 from blochflow.response.catalog import QUANTITIES
 
-# arguments other than (model, mu, temperature)
+# arguments other than (model, mu, temperature), and options without a default
 ARGUMENTS = {"bands": ("path",), "chemical_potential": ("density", "temperature")}
+REQUIRED = {"ohmic": ("tau",)}
 DESCRIPTIONS = {
     "mu": "chemical potential, in the energy unit of the model",
     "temperature": "temperature (K for models in eV, else in the energy unit of the model)",
@@ -22,7 +23,12 @@ def all_quantities() -> dict[str, Quantity]:
 
 
 def arguments_of(quantity: str) -> tuple[str, ...]:
-    """Arguments that must be given, in the order of the function."""
+    """Arguments that must be given: those by position in the order of the function, then those by keyword."""
+    return positional_of(quantity) + REQUIRED.get(quantity, ())
+
+
+def positional_of(quantity: str) -> tuple[str, ...]:
+    """Arguments by position after the model."""
     return ARGUMENTS.get(quantity, ("mu", "temperature"))
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from blochflow.cli.quantities import arguments_of
+from blochflow.cli.quantities import positional_of
 from blochflow.core.errors import JobError
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def compute(job: Job, task: Task, model: AbstractModel) -> xr.Dataset:
     options = dict(task.arguments)
     if "reference" in options:
         options["reference"] = job.path.parent / options["reference"]
-    positional = [options.pop(name, None) for name in arguments_of(task.quantity)]
+    positional = [options.pop(name, None) for name in positional_of(task.quantity)]
     function = function_of(task.quantity)
     if task.tolerance is None:
         return function(model, *positional, **options)  # type: ignore[no-any-return]

@@ -31,6 +31,8 @@ EXAMPLES = {
     "color": '"sublattice"',
     "grid": "96",
     "shift": "0.0",
+    "rule": '"auto"',
+    "tau": "10.0",
     "reference": '"seed_band.dat"',
     "tolerance": "{ rtol = 1e-3 }",
 }

@@ -48,6 +48,12 @@ def parse_positive_scan(value: Any) -> list[float]:
     return numbers
 
 
+def parse_positive_option(value: Any) -> float | list[float]:
+    """A number above 0, which stays a number, or a scan of such."""
+    numbers = parse_positive_scan(value)
+    return numbers if isinstance(value, str | list) else numbers[0]
+
+
 def parse_temperature(value: Any) -> list[float]:
     """A scan of numbers that are not negative."""
     numbers = parse_scan(value)
@@ -108,6 +114,7 @@ def parse_any(value: Any) -> Any:
 
 Scan = Annotated[Any, BeforeValidator(parse_scan)]
 PositiveScan = Annotated[Any, BeforeValidator(parse_positive_scan)]
+PositiveOption = Annotated[Any, BeforeValidator(parse_positive_option)]
 Temperature = Annotated[Any, BeforeValidator(parse_temperature)]
 Grid = Annotated[Any, BeforeValidator(parse_grid)]
 Number = Annotated[Any, BeforeValidator(parse_number)]
@@ -120,6 +127,8 @@ KINDS: dict[str, Any] = {
     "mu": Scan,
     "density": PositiveScan,
     "temperature": Temperature,
+    "tau": PositiveOption,
+    "rule": Text,
     "grid": Grid,
     "shift": Number,
     "path": Path,

@@ -13,6 +13,10 @@ class Status(StrEnum):
         "not converged: the largest allowed number of k points was used before the tolerance was met; raise "
         "Tolerance(max_evaluations=...), loosen rtol, or raise the temperature"
     )
+    TOUCHING = (
+        "not converged: bands touch at the chemical potential at T = 0, where the integrand has no bound; move mu, "
+        "open a gap, or raise the temperature"
+    )
     FIXED_GRID = (
         "not converged on the requested grid: the difference from the grid with half the points per axis exceeds the "
         "tolerance; use a finer `grid`, or leave `grid` out to refine automatically"

@@ -48,6 +48,8 @@ class BlochMatrices(eqx.Module):
         2 pi k_frac) and the Cartesian component a is sum_c frame[c, a] (component c): the rows are the lattice vectors.
         Lattice components come with all phases on the cells (positions in A, or in the gradient), a gauge in which
         energies and gauge-invariant quantities are the same.
+    k : (k, d) or None
+        Cartesian wave vectors, where they are at hand (not on factorised blocks).
     length : scalar
         Length that turns a gradient into an energy of the model: its shortest lattice vector, 1/cutoff for k.p, and 1
         in lattice components.
@@ -59,6 +61,7 @@ class BlochMatrices(eqx.Module):
     position_curl: Complex[Array, "k p n n"] | None = None
     frame: Float[Array, "a a"] | None = None
     length: Float[Array, ""] | float = 1.0
+    k: Float[Array, "k a"] | None = None
 
 
 ChunksOfPlane = Callable[[Any], tuple[Any, Callable[[Any], BlochMatrices]]]
@@ -95,6 +98,10 @@ class AbstractModel(eqx.Module):
     @abc.abstractmethod
     def hessian(self, k: Array) -> Array:
         """Second derivatives d_a d_b H, shape (K, a, b, n, n)."""
+
+    def curvature_bound(self) -> np.ndarray | None:
+        """(d, d) bounds of ||d_a d_b H|| at every k, derivatives in reduced k; None where none is known."""
+        return None
 
     def prepare_grid(self) -> Array | None:
         """What `grid_planes` needs and does not depend on k, computed once per integral."""

@@ -212,6 +212,22 @@ class TightBinding(AbstractModel):
         sums = fourier_scattered(stacked, cells, self.lattice.to_reduced_k(k)).reshape(k.shape[0], -1, count, count)
         return self._in_orbital_gauge(sums, k)
 
+    def curvature_bound(self) -> np.ndarray | None:
+        """||d_a d_b H|| <= || sum_R |x_a x_b| |t(R)| ||, x = 2 pi (R + tau_j - tau_i) reduced, by absolute elements.
+
+        Holds because the spectral norm grows with the absolute values of the elements.
+        """
+        reduced = np.asarray(self.lattice.to_reduced_r(self.orbitals))
+        steps = self.cells[:, None, None, :] + reduced[None, None, :, :] - reduced[None, :, None, :]
+        steps, size = 2 * np.pi * np.abs(steps), np.abs(np.asarray(self.blocks))
+        d = self.dimension
+        return np.array(
+            [
+                [np.linalg.norm((steps[..., a] * steps[..., b] * size).sum(axis=0), 2) for b in range(d)]
+                for a in range(d)
+            ]
+        )
+
     def prepare_grid(self) -> Array | None:
         """The hoppings scattered into a dense box of R, made once per integral."""
         return None if len(self._hoppings.cells) < FACTORISE_FROM else fourier_box(self)
@@ -252,7 +268,7 @@ class TightBinding(AbstractModel):
         hamiltonian = sums[:, 0]
         gradient = sums[:, 1 : 1 + d] + 1j * offset * hamiltonian[:, None]
         if self.positions is None:
-            return BlochMatrices(hamiltonian, gradient, length=self.lattice.shortest)
+            return BlochMatrices(hamiltonian, gradient, length=self.lattice.shortest, k=k)
         position = sums[:, 1 + d : 1 + 2 * d]
         curl = [
             sums[:, 1 + 2 * d + p] + 1j * (offset[a] * position[:, b] - offset[b] * position[:, a])
@@ -260,7 +276,7 @@ class TightBinding(AbstractModel):
         ]
         centres = jax.vmap(jnp.diag)(self.orbitals.T.astype(jnp.complex128))
         stacked = jnp.stack(curl, axis=1) if curl else None
-        return BlochMatrices(hamiltonian, gradient, position - centres, stacked, length=self.lattice.shortest)
+        return BlochMatrices(hamiltonian, gradient, position - centres, stacked, length=self.lattice.shortest, k=k)
 
 
 def fourier_box(model: TightBinding) -> Array:

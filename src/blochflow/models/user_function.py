@@ -110,7 +110,7 @@ def derivative_matrices(function: Callable[[Array], Array], k: Array, length: Ar
         return matrix, slopes
 
     hamiltonian, gradient = jax.vmap(one)(k)
-    return BlochMatrices(hamiltonian, gradient, length=length)
+    return BlochMatrices(hamiltonian, gradient, length=length, k=k)
 
 
 def second_derivatives(function: Callable[[Array], Array], k: Array) -> Array:

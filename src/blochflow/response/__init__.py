@@ -8,7 +8,9 @@ from typing import Any
 _NAMES = {
     "anomalous_hall": "hall",
     "chemical_potential": "equilibrium",
+    "density_of_states": "equilibrium",
     "electron_density": "equilibrium",
+    "ohmic": "drude",
 }
 __all__ = list(_NAMES)
 

@@ -1,119 +1,50 @@
-"""Average of an integrand over the Brillouin zone of a lattice model: model + integrand + rule.
+"""Integral of a band-resolved integrand over the zone of a model, by the rule that suits it.
 
-An integrand is a pytree called on `BlochMatrices`; it returns values (k, P, C) and the direct gap (k, P) across the
-chemical potential.  This module runs it in batches; the rule (grid doubling) lives in `zone`.
+Certification of cells comes first: it finds the smallest gap at the chemical potential and tells metals from
+insulators.  With both known, the number of points a uniform grid needs is known beforehand (its error falls as
+exp(-2 pi N a), a the distance of the nearest singularity from the real axis); where that is too many, cells with
+interpolants are used.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
-import equinox as eqx
 import numpy as np
 
-from blochflow.core.backend import SAFE_CALLS, Array, jnp
-from blochflow.core.checks import as_real_array, fail
-from blochflow.core.errors import BlochflowError
-from blochflow.execution.threads import Execution, run_batches
-from blochflow.models.base import PAIRS, AbstractModel, BlochMatrices, as_model, check_finite, grid_points, map_chunks
-from blochflow.zone.grids import Block, NestedGrid, automatic_base, requested_grid
-from blochflow.zone.integrate import Integral, integrate_uniform
+from blochflow.core.checks import as_choice, fail
+from blochflow.core.status import Status
+from blochflow.execution.threads import Execution
+from blochflow.models.base import AbstractModel, as_model
+from blochflow.models.continuum import ContinuumModel
+from blochflow.response.source import ModelSource
+from blochflow.response.uniform import plan_grid, uniform_average
+from blochflow.zone.adaptive import CellIntegral, integrate_cells
+from blochflow.zone.cells import CellSet
+from blochflow.zone.certificate import Certified, Filling, certify
+from blochflow.zone.charts import AbstractChart, BallChart, LatticeChart
+from blochflow.zone.grids import NestedGrid
+from blochflow.zone.integral import Integral
 from blochflow.zone.tolerance import Tolerance
 
-BATCH_BYTES = 200 * 2**20
-CHUNK_BYTES = 32 * 2**20
-LARGEST_BATCH = 8192
+RULES = ("auto", "uniform", "cells")
+# Nodes per axis of the coarse and the fine rule, by tolerance: (smallest rtol, nodes in 1D and 2D, in 3D).
+ORDERS = ((3e-3, (3, 5), (3, 4)), (3e-5, (4, 6), (4, 5)), (0.0, (6, 8), (5, 7)))
+# A uniform grid is tried up to this many points, and this many times the number its rate predicts.
+MOST_UNIFORM = {1: 20_000, 2: 300_000, 3: 300_000}
+DOUBLINGS = 3
 
 
-class ZoneAverage(eqx.Module):
-    """Evaluates an integrand on batches of one model; keeps the smallest gap seen."""
+@dataclass(frozen=True)
+class ZoneOptions:
+    """How a zone integral is done; ``grid`` and ``shift`` ask for a fixed uniform grid."""
 
-    model: AbstractModel
-    integrand: Callable[..., tuple[Array, Array]]
-    prepared: Any
-    execution: Execution = eqx.field(static=True)
-    chunk: int = eqx.field(static=True)
-    batch_bytes: int = eqx.field(static=True)
-    gaps: list[np.ndarray] = eqx.field(static=True)
-
-    def run(self, blocks: Iterator[Block], total: int, label: str) -> list[tuple[np.ndarray, np.ndarray]]:
-        """The `Runner` of `zone.integrate`."""
-        label = f"{self.model.name}: {label} k"
-        options: dict[str, Any] = {"batch_bytes": self.batch_bytes, "label": label, "most_threads": SAFE_CALLS}
-        return run_batches(self.one, blocks, total, self.execution, **options)
-
-    def one(self, block: Block) -> tuple[np.ndarray, np.ndarray]:
-        """Weighted sums of the integrand and of its absolute value over one batch."""
-        axes = tuple(jnp.asarray(x) for x in block.axes)
-        weights = jnp.asarray(block.weights)
-        value, absolute, gap = batch_sums(self.model, self.prepared, self.integrand, axes, weights, self.chunk)
-        result = np.asarray(value), np.asarray(absolute)
-        if result[0].dtype != np.float64:
-            raise BlochflowError(
-                "JAX computed in single precision: jax_enable_x64 was switched off after blochflow was imported, or a "
-                "thread overrides it. Remove that setting."
-            )
-        if not np.isfinite(result[1]).all():
-            self.locate_non_finite(axes)
-        self.gaps.append(np.asarray(gap))
-        return result
-
-    def locate_non_finite(self, axes: tuple[Array, ...]) -> None:
-        """Name the k at which the batch is not finite."""
-        k = np.asarray(grid_points(self.model, axes))
-        matrices = self.model.matrices(jnp.asarray(k))
-        check_finite(np.asarray(matrices.hamiltonian), k, "The Hamiltonian")
-        check_finite(np.asarray(matrices.gradient), k, "The gradient of the Hamiltonian")
-        check_finite(np.asarray(self.integrand(matrices)[0]), k, "The integrand")
-
-
-@eqx.filter_jit
-def batch_sums(
-    model: AbstractModel,
-    prepared: Any,
-    integrand: Callable[..., Any],
-    axes: tuple[Array, ...],
-    weights: Array,
-    points: int,
-) -> tuple[Array, Array, Array]:
-    """Sums over a batch, in chunks of ``points`` k: values (P, C), absolute values (P, C), smallest gap (P,)."""
-
-    def one(matrices: BlochMatrices, weight: Array) -> tuple[Array, Array, Array]:
-        values, gap = integrand(matrices)
-        weighted = weight[:, None, None] * values
-        return weighted.sum(axis=0), jnp.abs(weighted).sum(axis=0), gap.min(axis=0)
-
-    value, absolute, gap = map_chunks(model, axes, prepared, points, one, weights)
-    return value.sum(axis=(0, 1)), absolute.sum(axis=(0, 1)), gap.min(axis=(0, 1))
-
-
-@eqx.filter_jit
-def _prepare(model: AbstractModel) -> Any:
-    return model.prepare_grid()
-
-
-def average_over_zone(
-    model: AbstractModel,
-    integrand: Callable[..., tuple[Array, Array]],
-    states: int,
-    *,
-    grid: Any,
-    shift: float,
-    tolerance: Tolerance,
-    execution: Execution,
-    factor: float,
-) -> tuple[Integral, np.ndarray]:
-    """Zone average of ``integrand`` with ``states`` rows, and the smallest gap per state.
-
-    ``grid`` fixes the finest grid (its half, where even, gives the error); None refines by doubling from an
-    automatic start.  ``factor`` converts the average to the units of ``tolerance.atol``.
-    """
-    nested, levels = plan_grid(model, grid, shift, tolerance)
-    target, chunk, batch_bytes = batch_size(model, states)
-    average = ZoneAverage(model, integrand, _prepare(model), execution, chunk, batch_bytes, [])
-    integral = integrate_uniform(average.run, nested, tolerance, levels=levels, target=target, factor=factor)
-    return integral, np.min(average.gaps, axis=0)
+    rule: str = "auto"
+    grid: Any = None
+    shift: Any = 0.0
 
 
 def as_call(model: Any, tolerance: Any, execution: Any) -> tuple[Tolerance, Execution]:
@@ -126,38 +57,156 @@ def as_call(model: Any, tolerance: Any, execution: Any) -> tuple[Tolerance, Exec
     return tolerance or Tolerance(), execution or Execution()
 
 
-def plan_grid(model: AbstractModel, grid: Any, shift: Any, tolerance: Tolerance) -> tuple[NestedGrid, int | None]:
-    """Base grid and number of levels (None: as many as the tolerance needs)."""
-    if model.lattice is None:
-        raise fail("model", "be periodic for integrals over the Brillouin zone", f"{model.name} is a continuum model")
-    offset = float(as_real_array(shift, "shift", max_ndim=0))
-    if not 0 <= offset < 1:
-        raise fail("shift", "lie in [0, 1), in units of the spacing", f"is {offset:g}")
-    if grid is None:
-        if offset:
-            raise fail("shift", "come with a fixed `grid`: doubling ends on a grid centred on Gamma", f"is {offset:g}")
-        nested, levels = NestedGrid(automatic_base(np.asarray(model.lattice.reciprocal)), offset), None
-    else:
-        points = requested_grid(grid, model.dimension)
-        if all(n % 2 == 0 for n in points):
-            nested, levels = NestedGrid(tuple(n // 2 for n in points), offset / 2), 2
-        else:
-            nested, levels = NestedGrid(points, offset), 1
-    least = nested.count(0 if levels is None else levels - 1)
-    if tolerance.max_evaluations is not None and tolerance.max_evaluations < least:
-        limit = tolerance.max_evaluations
-        raise fail("max_evaluations", f"allow the {least} k points of the first grid", f"is {limit}")
-    return nested, levels
+def average_over_zone(
+    model: AbstractModel,
+    bands: Any,
+    mu: np.ndarray,
+    kt: np.ndarray,
+    *,
+    options: ZoneOptions,
+    tolerance: Tolerance,
+    execution: Execution,
+    factor: float,
+) -> Integral:
+    """Average over the zone (or integral over |k| < cutoff) of sum_n f_n g_n for every state (mu, kt).
 
-
-def batch_size(model: AbstractModel, states: int) -> tuple[int, int, int]:
-    """k points per batch, k points whose states are weighed together, and the memory of a batch.
-
-    The first holds matrices and their rotations, the second occupations of every band for every state.
+    ``factor`` converts to the units of ``tolerance.atol``.
     """
-    n, d = model.num_bands, model.dimension
-    matrices = 1 + d + (d + len(PAIRS[d]) if model.has_position_matrices else 0)
-    per_k, per_state = 4 * 16 * n * n * matrices, 4 * 8 * states * (n + 3)
-    target = int(np.clip(BATCH_BYTES // per_k, 16, LARGEST_BATCH))
-    chunk = int(np.clip(CHUNK_BYTES // per_state, 16, target))
-    return target, chunk, target * per_k + chunk * per_state
+    filling = Filling(mu, kt)
+    rule, fixed = check_options(model, options, tolerance)
+    if fixed is not None:
+        check_warm_surface(bands, kt)
+        return uniform_average(model, bands, filling, *fixed, tolerance, execution, factor=factor)
+    source = ModelSource(model, bands, chart_of(model), execution)
+    limit = tolerance.evaluations(model.dimension)
+    tree = certify(source, CellSet.whole_zone(source.chart.base), filling, limit)
+    allowed = allowed_by(tolerance, factor)
+    if rule == "auto" and tree.complete and not len(tree.touching):
+        points = uniform_points(tree, filling, tolerance, model)
+        if points is not None:
+            integral = try_uniform(model, bands, filling, points, tolerance, execution, factor)
+            if integral.converged.all():
+                return replace(integral, gap=tree.smallest_gap)
+    done = integrate_cells(
+        source, filling, tree, allowed, orders=orders_for(tolerance, model.dimension), limit=limit,
+        memory=execution.memory_bytes // 2,
+    )  # fmt: skip
+    return as_integral(done, tree, source)
+
+
+def check_options(
+    model: AbstractModel, options: ZoneOptions, tolerance: Tolerance
+) -> tuple[str, tuple[NestedGrid, int | None] | None]:
+    """The rule, and for uniform grids the plan; refuses what cannot be done before anything is computed."""
+    rule = as_choice(options.rule, "rule", RULES)
+    fixed = options.grid is not None or bool(np.any(options.shift != 0))
+    if fixed and rule == "cells":
+        raise fail("rule", 'be "uniform" or left out where a `grid` or `shift` is given', "is 'cells'")
+    if fixed or rule == "uniform":
+        return rule, plan_grid(model, options.grid, options.shift, tolerance)
+    per_cell = 2 + sum(n**model.dimension for n in orders_for(tolerance, model.dimension))
+    least = int(np.prod(chart_of(model).base)) * per_cell
+    limit = tolerance.max_evaluations
+    if limit is not None and limit < least:
+        raise fail("max_evaluations", f"allow the {least} k points of the coarsest cells", f"is {limit}")
+    return rule, None
+
+
+def check_warm_surface(bands: Any, kt: np.ndarray) -> None:
+    """A delta function of energy has no value on a grid of points."""
+    if bands.surface and (kt == 0).any():
+        raise fail("temperature", "be above 0 on a fixed `grid`, where a Fermi surface has no points", "holds 0")
+
+
+def chart_of(model: AbstractModel) -> AbstractChart:
+    """The reciprocal cell, or the ball |k| < cutoff of a k.p model."""
+    if isinstance(model, ContinuumModel):
+        return BallChart(float(model.cutoff), model.dimension)
+    if model.lattice is None:
+        raise fail("model", "have a lattice or a cutoff for integrals over k", f"{model.name} has neither")
+    return LatticeChart(np.asarray(model.lattice.reciprocal))
+
+
+def measure(model: AbstractModel) -> float:
+    """Int d^dk/(2 pi)^d per unit of what `average_over_zone` returns."""
+    if model.lattice is None:
+        return (2 * math.pi) ** -model.dimension
+    return 1 / model.lattice.volume
+
+
+def allowed_by(tolerance: Tolerance, factor: float) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """Largest allowed error of every state."""
+    return lambda value, absolute: tolerance.allowed(np.abs(value).max(axis=-1), absolute, factor)
+
+
+def orders_for(tolerance: Tolerance, dimension: int) -> tuple[int, int]:
+    """Nodes per axis of the two rules."""
+    for smallest, plane, space in ORDERS:
+        if tolerance.rtol >= smallest:
+            return space if dimension == 3 else plane
+    raise AssertionError("the last row of ORDERS takes every tolerance")
+
+
+def uniform_points(
+    tree: Certified, filling: Filling, tolerance: Tolerance, model: AbstractModel
+) -> tuple[int, ...] | None:
+    """Points per axis a uniform grid needs, or None where cells are the better choice.
+
+    The error falls as exp(-2 pi N a) with a = min(gap/2, pi k_B T)/speed, since energies reach those distances in the
+    complex plane there.
+    """
+    if model.lattice is None or (tree.metallic and (filling.kt == 0).any()):
+        return None
+    scale = min(tree.smallest_gap / 2, math.pi * float(filling.kt.min()) if tree.metallic else math.inf)
+    if not math.isfinite(scale):
+        scale = tree.width or 1.0
+    needed = math.log(100 / max(tolerance.rtol, 1e-14)) * tree.speed / (2 * math.pi * scale)
+    lengths = np.linalg.norm(np.asarray(model.lattice.reciprocal), axis=1)
+    points = np.maximum(8, np.ceil(needed * lengths / lengths.max() / 2) * 2).astype(int)
+    most = min(MOST_UNIFORM[model.dimension], tolerance.evaluations(model.dimension))
+    return tuple(int(n) for n in points) if np.prod(points.astype(float)) <= most else None
+
+
+def try_uniform(
+    model: AbstractModel,
+    bands: Any,
+    filling: Filling,
+    points: tuple[int, ...],
+    tolerance: Tolerance,
+    execution: Execution,
+    factor: float,
+) -> Integral:
+    """Doubling from half of ``points``, ending after a few times the predicted number."""
+    nested = NestedGrid(tuple(n // 2 for n in points))
+    limit = min(tolerance.evaluations(model.dimension), nested.count(DOUBLINGS))
+    return uniform_average(
+        model, bands, filling, nested, None, tolerance, execution, factor=factor, fewest=points, limit=limit
+    )
+
+
+def as_integral(done: CellIntegral, tree: Certified, source: ModelSource) -> Integral:
+    """Result of the cell rule in the common form."""
+    if done.converged.all():
+        status = Status.CONVERGED
+    elif len(tree.touching) and np.isnan(done.error).any():
+        status = Status.TOUCHING
+    else:
+        status = Status.NOT_CONVERGED
+    rigor = "two rules on cells in which every gap at mu is proven open"
+    if not source.rigorous:
+        rigor += " (not rigorous: bounds on H from samples)"
+    if len(tree.touching):
+        share = tree.touching.volume.sum()
+        rigor += f", except in {len(tree.touching)} cells, {share:.1e} of the zone, where bands may touch"
+    return Integral(
+        done.value,
+        done.error,
+        done.converged,
+        done.absolute,
+        done.evaluations,
+        status,
+        done.history,
+        rule="cells",
+        rigor=rigor,
+        gap=tree.smallest_gap,
+    )

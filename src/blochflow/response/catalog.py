@@ -10,7 +10,9 @@ from blochflow.core.units import CONDUCTANCE_HBAR_SI
 # e^2/hbar per Angstrom in S/cm
 HALL_3D_S_PER_CM = CONDUCTANCE_HBAR_SI * 1e10 / 100
 
+RULE = 'how the zone is integrated: "auto" (default), "uniform" or "cells"'
 GRID_OPTIONS = {
+    "rule": RULE,
     "grid": "points per axis of a fixed uniform grid (number or one per axis); leave out to refine automatically",
     "shift": "shift of a fixed `grid` in units of its spacing, in [0, 1) (default 0, centred on Gamma)",
     "density": "electrons per area or volume instead of mu",
@@ -58,8 +60,58 @@ ELECTRON_DENSITY = Quantity(
     valid_for="independent electrons, T >= 0; counts all bands of the model from the lowest",
     not_included="bands outside the model",
     conventions="number of electrons per length, area or volume, times spin_degeneracy",
-    options={key: GRID_OPTIONS[key] for key in ("grid", "shift")},
+    options={key: GRID_OPTIONS[key] for key in ("rule", "grid", "shift")},
     explanation="The number of electrons per volume in the bands of the model at chemical potential mu.",
+)
+
+DENSITY_OF_STATES = Quantity(
+    name="density_of_states",
+    title="Density of states at the chemical potential",
+    symbol="D",
+    equation="D = Int d^dk/(2 pi)^d sum_n -f'(E_n)",
+    references=("AshcroftMermin1976",),
+    units={
+        (system, d): (1.0, f"1/({energy} {length}{'' if d == 1 else f'^{d}'})")
+        for d in (1, 2, 3)
+        for system, energy, length in (("NATURAL", "E", "a"), ("EV_ANGSTROM", "eV", "angstrom"))
+    },
+    valid_for="independent electrons; at T > 0 the thermally averaged density dn/dmu, at T = 0 the sharp one",
+    not_included="bands outside the model",
+    conventions="states per energy and length, area or volume, times spin_degeneracy; energies are given as mu",
+    options={key: GRID_OPTIONS[key] for key in ("rule", "grid", "shift")},
+    explanation=(
+        "The number of states per energy. At T = 0 it is the integral over the surface E_n(k) = mu of 1/|grad E_n|, "
+        "which diverges at some energies where a velocity vanishes; there the error is infinite and the result not "
+        "converged."
+    ),
+)
+
+OHMIC = Quantity(
+    name="ohmic",
+    title="Ohmic conductivity in the relaxation-time approximation",
+    symbol="sigma_ab",
+    equation="sigma_ab = (e^2/hbar^2) Int d^dk/(2 pi)^d sum_n tau_n (-f'_n) d_a E_n d_b E_n",
+    references=("AshcroftMermin1976",),
+    units={
+        ("NATURAL", 1): (1.0, "e^2 a/hbar"),
+        ("NATURAL", 2): (1.0, "e^2/hbar"),
+        ("NATURAL", 3): (1.0, "e^2/(hbar a)"),
+        ("EV_ANGSTROM", 1): (CONDUCTANCE_HBAR_SI, "S angstrom"),
+        ("EV_ANGSTROM", 2): (2 * math.pi, "e^2/h"),
+        ("EV_ANGSTROM", 3): (HALL_3D_S_PER_CM, "S/cm"),
+    },
+    valid_for="linear response, relaxation-time approximation, hbar/tau below the level spacings at mu",
+    not_included="interband (intrinsic) parts, vertex corrections beyond what tau stands for, magnetic field",
+    conventions="j_a = sigma_ab E_b; tau in hbar/E (NATURAL) or fs (EV_ANGSTROM)",
+    options={
+        "tau": "relaxation time: a number or a scan",
+        **{key: GRID_OPTIONS[key] for key in ("rule", "grid", "shift")},
+    },
+    explanation=(
+        "Carriers at the Fermi surface, accelerated by the field for a time tau. Only the velocities of the bands at "
+        "mu enter; touching bands enter through the trace over their group. In Python tau may be a function of energy, "
+        "band and k."
+    ),
 )
 
 CHEMICAL_POTENTIAL = Quantity(
@@ -79,4 +131,4 @@ CHEMICAL_POTENTIAL = Quantity(
     ),
 )
 
-QUANTITIES = {q.name: q for q in (ANOMALOUS_HALL, ELECTRON_DENSITY, CHEMICAL_POTENTIAL)}
+QUANTITIES = {q.name: q for q in (ANOMALOUS_HALL, ELECTRON_DENSITY, DENSITY_OF_STATES, OHMIC, CHEMICAL_POTENTIAL)}

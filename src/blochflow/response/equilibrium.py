@@ -7,18 +7,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import equinox as eqx
 import numpy as np
 
-from blochflow.core.backend import Array
 from blochflow.core.checks import as_real_array, fail
+from blochflow.core.quantity import Quantity
 from blochflow.execution.threads import Execution
-from blochflow.geometry.eigen import eigh
-from blochflow.models.base import AbstractModel, BlochMatrices
-from blochflow.response.average import as_call, average_over_zone
-from blochflow.response.catalog import CHEMICAL_POTENTIAL, ELECTRON_DENSITY
+from blochflow.models.base import AbstractModel
+from blochflow.response.average import ZoneOptions, as_call, average_over_zone, measure
+from blochflow.response.catalog import CHEMICAL_POTENTIAL, DENSITY_OF_STATES, ELECTRON_DENSITY
 from blochflow.response.filling import solve_filling
-from blochflow.response.occupation import Occupation, active_gap, make_occupation
+from blochflow.response.integrands import NumberSea, NumberSurface
 from blochflow.response.result import finish
 from blochflow.response.states import States, as_states
 from blochflow.zone.tolerance import Tolerance
@@ -27,22 +25,12 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-class DensityIntegrand(eqx.Module):
-    """sum_n f_n at each k for every state: (k, P, 1)."""
-
-    occupation: Occupation
-
-    def __call__(self, matrices: BlochMatrices) -> tuple[Array, Array]:
-        energies, _ = eigh(matrices.hamiltonian)
-        gap = active_gap(energies, self.occupation.steps(energies))
-        return self.occupation.filling(energies).sum(axis=-1)[..., None], gap
-
-
 def electron_density(
     model: AbstractModel,
     mu: Any,
     temperature: Any,
     *,
+    rule: str = "auto",
     grid: Any = None,
     shift: float = 0.0,
     tolerance: Tolerance | None = None,
@@ -58,7 +46,7 @@ def electron_density(
 
     Parameters
     ----------
-    model, mu, temperature, grid, shift, tolerance, execution, throw
+    model, mu, temperature, rule, grid, shift, tolerance, execution, throw
         As for `anomalous_hall`.
 
     Returns
@@ -69,7 +57,7 @@ def electron_density(
     Raises
     ------
     ValueError
-        Wrong arguments, or a continuum model.
+        Wrong arguments.
     ConvergenceError
         Tolerance not reached.
 
@@ -80,33 +68,99 @@ def electron_density(
     >>> round(float(n.value.item()), 6)      # half filling
     0.5
     """
+    return _number(
+        ELECTRON_DENSITY, NumberSea(), model, mu, temperature, rule, grid, shift, tolerance, execution, throw
+    )
+
+
+def _number(
+    quantity: Quantity,
+    bands: Any,
+    model: AbstractModel,
+    mu: Any,
+    temperature: Any,
+    rule: str,
+    grid: Any,
+    shift: Any,
+    tolerance: Tolerance | None,
+    execution: Execution | None,
+    throw: bool,
+) -> xr.Dataset:
+    """A scalar of equilibrium, per length, area or volume."""
     tolerance, execution = as_call(model, tolerance, execution)
+    options = ZoneOptions(rule, grid, shift)
     states = as_states(model, mu, temperature)
-    scale, unit = ELECTRON_DENSITY.unit(model.units.name, model.dimension)
-    occupation, restore = make_occupation(states.mu, states.kt)
-    factor = scale * model.spin_degeneracy / periodic_volume(model)
-    integral, gap = average_over_zone(
+    scale, unit = quantity.unit(model.units.name, model.dimension)
+    factor = scale * model.spin_degeneracy * measure(model)
+    integral = average_over_zone(
         model,
-        DensityIntegrand(occupation),
-        len(states.mu),
-        grid=grid,
-        shift=shift,
+        bands,
+        states.mu,
+        states.kt,
+        options=options,
         tolerance=tolerance,
         execution=execution,
         factor=factor,
     )
     return finish(
-        ELECTRON_DENSITY,
+        quantity,
         model,
         states,
-        integral.reordered(restore).scaled(factor),
+        integral.scaled(factor),
         tensor=lambda x: x[..., 0],
         cartesian=(),
         unit=unit,
-        gap=gap[restore],
-        shift=shift,
+        options=options,
         tolerance=tolerance,
         throw=throw,
+    )
+
+
+def density_of_states(
+    model: AbstractModel,
+    mu: Any,
+    temperature: Any,
+    *,
+    rule: str = "auto",
+    grid: Any = None,
+    shift: float = 0.0,
+    tolerance: Tolerance | None = None,
+    execution: Execution | None = None,
+    throw: bool = True,
+) -> xr.Dataset:
+    """States per energy and length, area or volume at the energies ``mu``.
+
+        D = Int d^dk/(2 pi)^d sum_n -f'(E_n)          (delta(mu - E_n) at T = 0)
+
+    Source: [AshcroftMermin1976] ch. 8, Eq. (8.57).  Valid for: independent electrons.  At T > 0 this is dn/dmu.  Not
+    included: bands outside the model.
+
+    Parameters
+    ----------
+    model, mu, temperature, rule, grid, shift, tolerance, execution, throw
+        As for `anomalous_hall`; T = 0 is refused on a fixed ``grid``.
+
+    Returns
+    -------
+    Dataset
+        ``value``, ``error``, ``converged`` with dims (mu, temperature); 1/(E a^d) or 1/(eV angstrom^d).
+
+    Raises
+    ------
+    ValueError
+        Wrong arguments.
+    ConvergenceError
+        Tolerance not reached; at T = 0 also where the density diverges.
+
+    Examples
+    --------
+    >>> import blochflow as bf
+    >>> dos = bf.response.density_of_states(bf.zoo.parabolic(), mu=0.5, temperature=0.0)
+    >>> round(float(dos.value.item()) * 6.283185307, 6)      # m/(2 pi) in two dimensions
+    1.0
+    """
+    return _number(
+        DENSITY_OF_STATES, NumberSurface(), model, mu, temperature, rule, grid, shift, tolerance, execution, throw
     )
 
 
@@ -182,8 +236,7 @@ def chemical_potential(
         tensor=lambda x: x[..., 0],
         cartesian=(),
         unit=units.energy,
-        gap=np.array([np.inf]),
-        shift=shift,
+        options=ZoneOptions("uniform", grid, shift),
         tolerance=tolerance,
         throw=throw,
     )

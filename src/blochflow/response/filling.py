@@ -16,13 +16,16 @@ from blochflow.core.status import Status
 from blochflow.execution.threads import Execution, run_batches
 from blochflow.geometry.eigen import eigh
 from blochflow.models.base import AbstractModel, check_finite, grid_points, map_chunks
-from blochflow.response.average import _prepare, batch_size, plan_grid
+from blochflow.response.source import prepare
+from blochflow.response.uniform import batch_size, plan_grid
 from blochflow.zone.grids import Block
-from blochflow.zone.integrate import Integral, successive_error
+from blochflow.zone.integral import Integral
 from blochflow.zone.tolerance import Tolerance
+from blochflow.zone.uniform import successive_error
 
 # A number of states this close to a whole number, relative to it, is whole: densities are given in double precision.
 ROUNDING = 1e-10
+RIGOR = "change on doubling the grid"
 
 
 @eqx.filter_jit
@@ -44,7 +47,7 @@ def solve_filling(
     """mu for every (filling, kt), flattened with kt fastest, as an `Integral` with one component."""
     nested, levels = plan_grid(model, grid, shift, tolerance)
     target, chunk, batch_bytes = batch_size(model, 1)
-    prepared = _prepare(model)
+    prepared = prepare(model)
 
     def energies_of(block: Block) -> np.ndarray:
         axes = tuple(jnp.asarray(x) for x in block.axes)
@@ -75,7 +78,8 @@ def solve_filling(
         level += 1
     failed = Status.NOT_CONVERGED if levels is None else Status.FIXED_GRID
     status = Status.CONVERGED if converged.all() else failed
-    return Integral(mu, error, converged, widths, nested.count(level), nested.points(level), status, history)
+    grid = nested.points(level)
+    return Integral(mu, error, converged, widths, nested.count(level), status, history, "uniform", grid, RIGOR)
 
 
 def chemical_potential_of(energies: np.ndarray, filling: float, kt: float) -> float:

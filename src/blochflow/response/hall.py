@@ -9,18 +9,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import equinox as eqx
 import numpy as np
 
-from blochflow.core.backend import Array
 from blochflow.core.checks import fail
 from blochflow.execution.threads import Execution
-from blochflow.geometry.cumulative import cumulative_curvature
-from blochflow.models.base import PAIRS, AbstractModel, BlochMatrices
-from blochflow.response.average import as_call, average_over_zone
+from blochflow.models.base import PAIRS, AbstractModel
+from blochflow.response.average import ZoneOptions, as_call, average_over_zone, measure
 from blochflow.response.catalog import ANOMALOUS_HALL
-from blochflow.response.equilibrium import periodic_volume, precise_chemical_potential
-from blochflow.response.occupation import Occupation, active_gap, make_occupation
+from blochflow.response.equilibrium import precise_chemical_potential
+from blochflow.response.integrands import BerrySea
 from blochflow.response.result import finish
 from blochflow.response.states import as_states
 from blochflow.zone.tolerance import Tolerance
@@ -29,23 +26,13 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-class HallIntegrand(eqx.Module):
-    """sum_n f_n Omega_n,ab at each k for every state: (k, P, p), and the gap between filled and empty bands."""
-
-    occupation: Occupation
-
-    def __call__(self, matrices: BlochMatrices) -> tuple[Array, Array]:
-        energies, cumulative = cumulative_curvature(matrices)
-        weights = self.occupation.steps(energies)
-        return weights @ cumulative, active_gap(energies, weights)
-
-
 def anomalous_hall(
     model: AbstractModel,
     mu: Any,
     temperature: Any,
     *,
     density: Any = None,
+    rule: str = "auto",
     grid: Any = None,
     shift: float = 0.0,
     tolerance: Tolerance | None = None,
@@ -62,15 +49,18 @@ def anomalous_hall(
     Parameters
     ----------
     model : AbstractModel
-        Periodic, 2D or 3D, any number of bands.
+        2D or 3D, any number of bands; of a k.p model the part within the cutoff.
     mu : float or (M,) array, or None with ``density``
         Chemical potential, in the model's energy.
     temperature : float or (T,) array
         0 is a sharp step; in K for EV_ANGSTROM models, in energy for NATURAL ones.
     density : float or array, optional
         Electrons per area or volume instead of mu; the uncertainty of mu enters the error.
+    rule : "auto", "uniform" or "cells"
+        How the zone is integrated.  "auto": a uniform grid where gaps and temperature allow one, else adaptive cells
+        in which every gap at mu is proven open.  The choice is recorded in the attribute ``rule``.
     grid : int or (d,) ints, optional
-        Fixed uniform grid; its half (when even) gives the error.  Default: doubling until the tolerance is met.
+        Fixed uniform grid; its half (when even) gives the error.  Default: refinement until the tolerance is met.
     shift : float
         Shift of a fixed ``grid`` in units of its spacing, in [0, 1); 0 is centred on Gamma.
     tolerance : Tolerance
@@ -89,7 +79,7 @@ def anomalous_hall(
     Raises
     ------
     ValueError
-        Wrong arguments, or a one-dimensional or continuum model.
+        Wrong arguments, or a one-dimensional model.
     ConvergenceError
         Tolerance not reached; ``.result`` is the whole Dataset.
     NonFiniteError
@@ -105,31 +95,36 @@ def anomalous_hall(
     tolerance, execution = as_call(model, tolerance, execution)
     if model.dimension < 2:
         raise fail("model", "have two or three dimensions for a Hall response", f"{model.name} has one")
-    options = {"grid": grid, "shift": shift, "execution": execution}
+    options = ZoneOptions(rule, grid, shift)
+    fixed = {"grid": grid, "shift": shift, "execution": execution}
     states = as_states(
-        model, mu, temperature, density, lambda n, t: precise_chemical_potential(model, n, t, tolerance, **options)
+        model, mu, temperature, density, lambda n, t: precise_chemical_potential(model, n, t, tolerance, **fixed)
     )
     scale, unit = ANOMALOUS_HALL.unit(model.units.name, model.dimension)
-    factor = -scale * model.spin_degeneracy / periodic_volume(model)
+    factor = -scale * model.spin_degeneracy * measure(model)
     # with a given density, mu is known to mu_error: evaluate at mu and at both ends
     around = [states.mu]
     if density is not None:
         around += [states.mu - states.mu_error, states.mu + states.mu_error]
-    all_mu, all_kt = np.concatenate(around), np.tile(states.kt, len(around))
-    occupation, restore = make_occupation(all_mu, all_kt)
-    integral, gap = average_over_zone(
-        model, HallIntegrand(occupation), len(all_mu), factor=abs(factor), tolerance=tolerance, **options
+    integral = average_over_zone(
+        model,
+        BerrySea.of_dimension(model.dimension),
+        np.concatenate(around),
+        np.tile(states.kt, len(around)),
+        options=options,
+        tolerance=tolerance,
+        execution=execution,
+        factor=abs(factor),
     )
     return finish(
         ANOMALOUS_HALL,
         model,
         states,
-        integral.reordered(restore).scaled(factor),
+        integral.scaled(factor),
         tensor=lambda x: antisymmetric(x, model.dimension),
         cartesian=("a", "b"),
         unit=unit,
-        gap=gap[restore],
-        shift=shift,
+        options=options,
         tolerance=tolerance,
         throw=throw,
     )

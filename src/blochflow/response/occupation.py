@@ -41,6 +41,11 @@ class Occupation(eqx.Module):
         f = self.filling(energies)
         return f - jnp.concatenate([f[..., 1:], jnp.zeros_like(f[..., :1])], axis=-1)
 
+    def slopes(self, energies: Float[Array, "k n"]) -> Float[Array, "k states n"]:
+        """-f' of every band, (k, n) -> (k, P, n); for states with T > 0 only."""
+        x = (self.mu[:, None] - energies[:, None, :]) / self.kt[:, None]
+        return jax.nn.sigmoid(x) * jax.nn.sigmoid(-x) / self.kt[:, None]
+
 
 def make_occupation(mu: np.ndarray, kt: np.ndarray) -> tuple[Occupation, np.ndarray]:
     """Occupation of flat lists of states and the permutation that restores their order."""

@@ -14,8 +14,9 @@ from blochflow.core.errors import ConvergenceError
 from blochflow.core.quantity import Quantity
 from blochflow.core.status import Status
 from blochflow.models.base import AbstractModel
+from blochflow.response.average import ZoneOptions
 from blochflow.response.states import States
-from blochflow.zone.integrate import Integral
+from blochflow.zone.integral import Integral
 from blochflow.zone.tolerance import Tolerance
 
 if TYPE_CHECKING:
@@ -31,8 +32,7 @@ def finish(
     tensor: Callable[[np.ndarray], np.ndarray],
     cartesian: tuple[str, ...],
     unit: str,
-    gap: np.ndarray,
-    shift: float,
+    options: ZoneOptions,
     tolerance: Tolerance,
     throw: bool,
 ) -> xr.Dataset:
@@ -52,16 +52,17 @@ def finish(
             integral = replace(integral, status=Status.UNCERTAIN_MU)
         converged = converged & sharp
     attrs = {
-        **provenance(model, states, f"{integral.grid} {shift} {tolerance}"),
+        **provenance(model, states, f"{options} {tolerance}"),
         "status": integral.status.name,
         "status_message": str(integral.status.value),
         "evaluations": int(integral.evaluations),
-        "grid": np.asarray(integral.grid),
-        "shift": float(shift),
+        "rule": integral.rule,
+        "rigor": integral.rigor,
+        **grid_attrs(integral, options),
         "max_evaluations": int(tolerance.evaluations(model.dimension)),
         "rtol": float(tolerance.rtol),
         "atol": "1e-12 of the integral of |integrand|" if tolerance.atol is None else float(tolerance.atol),
-        "validity_smallest_gap": float(np.min(gap)),
+        "validity_smallest_gap": float(integral.gap),
         **history_attrs(integral, count, tensor),
     }
     result = build_result(
@@ -74,7 +75,12 @@ def finish(
         unit=unit,
         attrs=attrs,
     )
-    if throw and not bool(converged.all()):
+    return raise_if_missed(quantity, result, throw)
+
+
+def raise_if_missed(quantity: Quantity, result: xr.Dataset, throw: bool) -> xr.Dataset:
+    """The result, or `ConvergenceError` with it where asked to and not converged."""
+    if throw and not bool(result.converged.values.all()):
         raise ConvergenceError(describe_failure(quantity, result), result)
     return result
 
@@ -91,6 +97,13 @@ def provenance(model: AbstractModel, states: States, settings: str) -> dict[str,
         "parameters": describe_parameters(model.parameters),
         "input_hash": hash_arrays([*leaves, states.mu, states.kt], f"{model.name} {settings}"),
     }
+
+
+def grid_attrs(integral: Integral, options: ZoneOptions) -> dict[str, Any]:
+    """The uniform grid, where that is the rule."""
+    if not integral.grid:
+        return {}
+    return {"grid": np.asarray(integral.grid), "shift": float(options.shift)}
 
 
 def history_attrs(integral: Integral, count: int, tensor: Callable[[np.ndarray], np.ndarray]) -> dict[str, Any]:

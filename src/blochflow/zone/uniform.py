@@ -1,77 +1,43 @@
 """Brillouin-zone integrals on uniform periodic grids with successive doubling.
 
-    I_L = (V_zone average of the integrand over level L);   error_L = max(|I_L - I_{L-1}|, |I_{L-1} - I_{L-2}| / 8)
+    I_L = (average of the integrand over level L);   error_L = max(|I_L - I_{L-1}|, |I_{L-1} - I_{L-2}| / 8)
 
 The error is the last change, and at least an eighth of the change before it, so that one accidental agreement is
-not taken for convergence.  Uniform grids converge exponentially for smooth periodic integrands (gapped or warm);
-for a metal at T = 0 the change is erratic and the result is marked accordingly.
+not taken for convergence.  Uniform grids converge exponentially for smooth periodic integrands (gapped or warm), once
+the spacing resolves the smallest gap and the temperature: fewer points than that never count as converged.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from blochflow.core.status import Status
 from blochflow.zone.grids import Block, NestedGrid
+from blochflow.zone.integral import ROUNDING, Integral, pairwise_sum
 from blochflow.zone.tolerance import Tolerance
 
 PREVIOUS_CHANGE = 1 / 8
-# No sum is known better than a few rounding errors of the summed absolute integrand.
-ROUNDING = 8 * np.finfo(np.float64).eps
 
 # Runs batches and returns their sums in order: (blocks, number of batches, label) -> list of (value, |value|) sums.
 Runner = Callable[[Iterator[Block], int, str], list[tuple[np.ndarray, np.ndarray]]]
-
-
-@dataclass
-class Integral:
-    """Value of an integral with its error, one entry per requested number.
-
-    Attributes
-    ----------
-    value, error : (..., C) arrays
-        Averages over the zone.
-    converged : (...) bool array
-        One flag per tensor (the last axis is the tensor's components).
-    absolute : (...) array
-        Average of the absolute integrand, largest component: the scale of rounding.
-    evaluations : int
-        k points used.
-    grid : tuple of int
-        Points per axis of the finest level.
-    status : Status
-    history : list of (points, value)
-        Every level, coarse to fine.
-    """
-
-    value: np.ndarray
-    error: np.ndarray
-    converged: np.ndarray
-    absolute: np.ndarray
-    evaluations: int
-    grid: tuple[int, ...]
-    status: Status
-    history: list[tuple[int, np.ndarray]] = field(default_factory=list)
-
-    def scaled(self, factor: float) -> Integral:
-        """In other units."""
-        history = [(points, factor * value) for points, value in self.history]
-        error, absolute = abs(factor) * self.error, abs(factor) * self.absolute
-        return replace(self, value=factor * self.value, error=error, absolute=absolute, history=history)
-
-    def reordered(self, order: np.ndarray) -> Integral:
-        """Rows in another order."""
-        history = [(points, value[order]) for points, value in self.history]
-        value, error, converged = self.value[order], self.error[order], self.converged[order]
-        absolute = self.absolute[order]
-        return replace(self, value=value, error=error, converged=converged, absolute=absolute, history=history)
+# Turns averages that the runner collects into values (P, C).
+Readout = Callable[[np.ndarray], np.ndarray]
 
 
 def integrate_uniform(
-    run: Runner, grid: NestedGrid, tolerance: Tolerance, *, levels: int | None, target: int, factor: float = 1.0
+    run: Runner,
+    grid: NestedGrid,
+    tolerance: Tolerance,
+    *,
+    levels: int | None,
+    target: int,
+    factor: float = 1.0,
+    readout: Readout = lambda collected: collected,
+    readout_error: float = 0.0,
+    fewest: tuple[int, ...] | None = None,
+    limit: int | None = None,
 ) -> Integral:
     """Average over the zone by grid doubling.
 
@@ -85,8 +51,14 @@ def integrate_uniform(
         k points per batch.
     factor : float
         Converts the average to the units of ``tolerance.atol``.
+    readout, readout_error : callable, float
+        From collected averages to values, and its error relative to the absolute integrand.
+    fewest : (d,) ints, optional
+        Points per axis below which no agreement counts as convergence.
+    limit : int, optional
+        Most k points; default: what the tolerance allows.
     """
-    limit = tolerance.evaluations(len(grid.base))
+    limit = tolerance.evaluations(len(grid.base)) if limit is None else limit
     total = absolute = None
     history: list[tuple[int, np.ndarray]] = []
     level = 0
@@ -95,11 +67,14 @@ def integrate_uniform(
         total = new_value if total is None else total + new_value
         absolute = new_absolute if absolute is None else absolute + new_absolute
         count = grid.count(level)
-        history.append((count, total / count))
-        size = (absolute / count).max(axis=-1)
-        error = np.maximum(successive_error(history), ROUNDING * size[..., None])
+        history.append((count, readout(total / count)))
+        size = readout(absolute / count).max(axis=-1)
+        error = successive_error(history) + readout_error * size[..., None]
+        error = np.maximum(error, ROUNDING * size[..., None])
         allowed = tolerance.allowed(np.abs(history[-1][1]).max(axis=-1), size, factor)
         converged = np.asarray((error <= allowed[..., None]).all(axis=-1))
+        if fewest is not None and any(n < least for n, least in zip(grid.points(level), fewest, strict=True)):
+            converged = np.zeros_like(converged)
         done = level + 1 >= levels if levels is not None else bool(converged.all())
         if done or (levels is None and grid.count(level + 1) > limit):
             break
@@ -108,7 +83,10 @@ def integrate_uniform(
         status = Status.CONVERGED
     else:
         status = Status.NOT_CONVERGED if levels is None else Status.FIXED_GRID
-    return Integral(history[-1][1], error, converged, size, grid.count(level), grid.points(level), status, history)
+    rigor = "change on doubling the grid" + (", which resolves all gaps at mu and the temperature" if fewest else "")
+    return Integral(
+        history[-1][1], error, converged, size, count, status, history, "uniform", grid.points(level), rigor
+    )
 
 
 def _add_level(run: Runner, grid: NestedGrid, level: int, target: int) -> tuple[np.ndarray, np.ndarray]:
@@ -119,14 +97,6 @@ def _add_level(run: Runner, grid: NestedGrid, level: int, target: int) -> tuple[
     label = " x ".join(map(str, grid.points(level)))
     sums = run(blocks, per_copy * len(copies), label)
     return pairwise_sum([value for value, _ in sums]), pairwise_sum([absolute for _, absolute in sums])
-
-
-def pairwise_sum(terms: list[np.ndarray]) -> np.ndarray:
-    """Sum by a binary tree that depends on the number of terms alone."""
-    while len(terms) > 1:
-        paired = [a + b for a, b in zip(terms[0::2], terms[1::2], strict=False)]
-        terms = paired + ([terms[-1]] if len(terms) % 2 else [])
-    return terms[0]
 
 
 def successive_error(history: list[tuple[int, np.ndarray]]) -> np.ndarray:

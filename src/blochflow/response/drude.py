@@ -1,0 +1,166 @@
+"""Ohmic (Drude) conductivity in the relaxation-time approximation.
+
+    sigma_ab = (e^2/hbar^2) Int d^dk/(2 pi)^d sum_n tau_n (-f'_n) d_a E_n d_b E_n
+
+Source: Ashcroft and Mermin (1976), ch. 13, Eq. (13.25), without magnetic field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from blochflow.core.backend import jax, jnp
+from blochflow.core.checks import as_real_array
+from blochflow.core.errors import UserModelError
+from blochflow.core.units import HBAR_EV_FS
+from blochflow.execution.threads import Execution
+from blochflow.models.base import AbstractModel
+from blochflow.response.average import ZoneOptions, as_call, average_over_zone, measure
+from blochflow.response.catalog import OHMIC
+from blochflow.response.integrands import VelocitySurface
+from blochflow.response.result import finish, raise_if_missed
+from blochflow.response.states import as_states
+from blochflow.zone.tolerance import Tolerance
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def ohmic(
+    model: AbstractModel,
+    mu: Any,
+    temperature: Any,
+    *,
+    tau: Any,
+    rule: str = "auto",
+    grid: Any = None,
+    shift: float = 0.0,
+    tolerance: Tolerance | None = None,
+    execution: Execution | None = None,
+    throw: bool = True,
+) -> xr.Dataset:
+    """Ohmic conductivity of a crystal with a given relaxation time.
+
+        sigma_ab = (e^2/hbar^2) Int d^dk/(2 pi)^d sum_n tau_n (-f'_n) d_a E_n d_b E_n
+
+    Source: [AshcroftMermin1976] Eq. (13.25).
+    Valid for: linear response, relaxation-time approximation, hbar/tau below the level spacings at mu.  Not included:
+    interband (intrinsic) parts, vertex corrections beyond what tau stands for, magnetic field.
+
+    Parameters
+    ----------
+    model : AbstractModel
+        1D, 2D or 3D.
+    mu : float or (M,) array
+        Chemical potential, in the model's energy.
+    temperature : float or (T,) array
+        0 is a sharp Fermi surface; in K for EV_ANGSTROM models, in energy for NATURAL ones.
+    tau : float, (S,) array or callable
+        Relaxation time: hbar/energy for NATURAL models, fs for EV_ANGSTROM ones.  An array adds a dimension ``tau``.  A
+        callable ``tau(energy, band, k)`` gets one energy, band index and Cartesian k, and uses ``jax.numpy``.
+    rule, grid, shift, tolerance, execution, throw
+        As for `anomalous_hall`; T = 0 needs ``rule="cells"`` (the default finds it).
+
+    Returns
+    -------
+    Dataset
+        ``value``, ``error`` with dims (mu, temperature[, tau], a, b).  Units: e^2/(hbar a^(d-2)) for NATURAL;
+        S angstrom (1D), e^2/h (2D), S/cm (3D) for EV_ANGSTROM models.
+
+    Raises
+    ------
+    ValueError
+        Wrong arguments.
+    UserModelError
+        ``tau`` as a function failed, or is not positive.
+    ConvergenceError
+        Tolerance not reached; ``.result`` is the whole Dataset.
+
+    Examples
+    --------
+    >>> import blochflow as bf
+    >>> sigma = bf.response.ohmic(bf.zoo.parabolic(), mu=0.5, temperature=0.0, tau=3.0)
+    >>> round(float(sigma.value.sel(a="x", b="x").item()) * 6.283185307, 6)     # n e^2 tau/m, n = m mu/2 pi
+    1.5
+    """
+    tolerance, execution = as_call(model, tolerance, execution)
+    options = ZoneOptions(rule, grid, shift)
+    times, function = as_relaxation(tau, model)
+    states = as_states(model, mu, temperature)
+    scale, unit = OHMIC.unit(model.units.name, model.dimension)
+    per_time = 1 / HBAR_EV_FS if model.units.time == "fs" else 1.0
+    factor = scale * per_time * model.spin_degeneracy * measure(model)
+    integral = average_over_zone(
+        model,
+        VelocitySurface.of_dimension(model.dimension, function),
+        states.mu,
+        states.kt,
+        options=options,
+        tolerance=tolerance,
+        execution=execution,
+        factor=factor * float(times.min(initial=np.inf) if function is None else 1.0),
+    )
+    result = finish(
+        OHMIC,
+        model,
+        states,
+        integral.scaled(factor),
+        tensor=lambda x: symmetric(x, model.dimension),
+        cartesian=("a", "b"),
+        unit=unit,
+        options=options,
+        tolerance=tolerance,
+        throw=False,
+    )
+    if function is None:
+        result = times_tau(result, times if np.ndim(tau) else times[0], model.units.time)
+    return raise_if_missed(OHMIC, result, throw)
+
+
+def as_relaxation(tau: Any, model: AbstractModel) -> tuple[np.ndarray, Callable[..., Any] | None]:
+    """Positive times (S,), or a function that was tried once."""
+    if not callable(tau):
+        return np.atleast_1d(as_real_array(tau, "tau", positive=True)), None
+    k = jnp.full(model.dimension, 0.1)
+    try:
+        shape = jax.eval_shape(tau, jnp.asarray(0.1), jnp.asarray(0), k).shape
+        value = np.asarray(tau(jnp.asarray(0.1), jnp.asarray(0), k))
+    except Exception as exc:
+        raise UserModelError(f"tau(energy, band, k) failed: {type(exc).__name__}: {exc}. Use jax.numpy in it.") from exc
+    if shape != () or not np.isfinite(value) or value <= 0:
+        raise UserModelError(f"tau(energy, band, k) must return one positive number, but returned {value!r}.")
+    return np.empty(0), tau
+
+
+def times_tau(result: xr.Dataset, tau: Any, unit: str) -> xr.Dataset:
+    """Value and error, computed for tau = 1, for one or several relaxation times."""
+    import xarray as xr
+
+    if np.ndim(tau) == 0:
+        scale: Any = float(tau)
+        result.attrs["tau"] = float(tau)
+    else:
+        scale = xr.DataArray(tau, dims="tau", coords={"tau": ("tau", tau, {"units": unit})})
+    scaled = result.copy()
+    order = [d for d in result["value"].dims if d not in ("a", "b")]
+    order += ["tau"] * (np.ndim(tau) > 0)
+    for name in ("value", "error"):
+        scaled[name] = (result[name] * scale).transpose(*order, "a", "b").assign_attrs(result[name].attrs)
+    if np.ndim(tau):
+        scaled["converged"] = result["converged"].expand_dims(tau=tau).transpose(*order).copy()
+    scaled.attrs["history_value"] = np.asarray(scaled.attrs["history_value"]) * float(np.min(tau))
+    return scaled
+
+
+def symmetric(components: np.ndarray, dimension: int) -> np.ndarray:
+    """(..., p) components with a <= b -> symmetric (..., a, b)."""
+    tensor = np.zeros((*components.shape[:-1], dimension, dimension))
+    p = 0
+    for a in range(dimension):
+        for b in range(a, dimension):
+            tensor[..., a, b] = tensor[..., b, a] = components[..., p]
+            p += 1
+    return tensor

@@ -1,0 +1,143 @@
+"""Band-resolved integrands: what is summed over bands, before any chemical potential is known.
+
+sea:      sum_n f_n g_n = sum_j (f_j - f_{j+1}) S_j,   S_j = sum_{n<=j} g_n      the class returns S
+surface:  sum_n -f'(E_n) g_n                                                     the class returns g
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+
+from blochflow.core.backend import Array, jax, jnp
+from blochflow.geometry.bands import DEGENERACY_TOLERANCE, rotate
+from blochflow.geometry.cumulative import cumulative_curvature
+from blochflow.geometry.eigen import eigh
+from blochflow.models.base import PAIRS, BlochMatrices
+from blochflow.response.occupation import Occupation, active_gap
+
+
+class BerrySea(eqx.Module):
+    """Berry curvature Omega_ab, components as in `PAIRS`: the anomalous Hall conductivity."""
+
+    components: int = eqx.field(static=True)
+    surface: bool = eqx.field(static=True, default=False)
+
+    @classmethod
+    def of_dimension(cls, dimension: int) -> BerrySea:
+        """For a model in two or three dimensions."""
+        return cls(len(PAIRS[dimension]))
+
+    def bound(self, num_bands: int) -> float | None:
+        """Curvature has no bound."""
+        return None
+
+    def __call__(self, matrices: BlochMatrices) -> tuple[Array, Array]:
+        return cumulative_curvature(matrices)
+
+
+class NumberSea(eqx.Module):
+    """g_n = 1: the electron density."""
+
+    components: int = eqx.field(static=True, default=1)
+    surface: bool = eqx.field(static=True, default=False)
+
+    def bound(self, num_bands: int) -> float | None:
+        """S_j = j + 1 <= N."""
+        return float(num_bands)
+
+    def __call__(self, matrices: BlochMatrices) -> tuple[Array, Array]:
+        energies, _ = eigh(matrices.hamiltonian)
+        count = jnp.arange(1.0, energies.shape[-1] + 1)
+        return energies, jnp.broadcast_to(count[:, None], (*energies.shape, 1))
+
+
+class NumberSurface(eqx.Module):
+    """g_n = 1: the density of states."""
+
+    components: int = eqx.field(static=True, default=1)
+    surface: bool = eqx.field(static=True, default=True)
+
+    def bound(self, num_bands: int) -> float | None:
+        """What delta functions contribute has no bound."""
+        return None
+
+    def __call__(self, matrices: BlochMatrices) -> tuple[Array, Array]:
+        energies, _ = eigh(matrices.hamiltonian)
+        return energies, jnp.ones((*energies.shape, 1))
+
+
+class VelocitySurface(eqx.Module):
+    """g_n = tau(E_n, n, k) v_n,a v_n,b for a <= b: the Ohmic conductivity.  ``relaxation`` None is tau = 1.
+
+    Touching bands enter with sum_m Re(V_a,nm V_b,mn) over the group, which does not depend on the choice of states.
+    """
+
+    components: int = eqx.field(static=True)
+    relaxation: Callable[..., Any] | None = eqx.field(static=True, default=None)
+    surface: bool = eqx.field(static=True, default=True)
+
+    @classmethod
+    def of_dimension(cls, dimension: int, relaxation: Callable[..., Any] | None = None) -> VelocitySurface:
+        """For a model in d dimensions."""
+        return cls(dimension * (dimension + 1) // 2, relaxation)
+
+    @property
+    def needs_k(self) -> bool:
+        """A relaxation time that depends on k needs scattered points."""
+        return self.relaxation is not None
+
+    def bound(self, num_bands: int) -> float | None:
+        """What delta functions contribute has no bound."""
+        return None
+
+    def __call__(self, matrices: BlochMatrices) -> tuple[Array, Array]:
+        energies, states = eigh(matrices.hamiltonian)
+        gradient = matrices.gradient
+        if matrices.frame is not None:
+            gradient = jnp.einsum("ca,kcij->kaij", matrices.frame, gradient)
+        velocity = rotate(gradient, states)
+        size = jnp.abs(energies).max(axis=-1) + jnp.abs(velocity).max(axis=(1, 2, 3)) / matrices.length
+        apart = jnp.abs(energies[:, :, None] - energies[:, None, :]) > DEGENERACY_TOLERANCE * size[:, None, None]
+        kept = jnp.where(apart[:, None], 0.0, velocity)
+        d = gradient.shape[1]
+        pairs = [(kept[:, a] * jnp.conj(kept[:, b])).real.sum(axis=-1) for a in range(d) for b in range(a, d)]
+        values = jnp.stack(pairs, axis=-1)
+        if self.relaxation is None:
+            return energies, values
+        return energies, self._times(energies, matrices.k)[..., None] * values
+
+    def _times(self, energies: Array, k: Array | None) -> Array:
+        """tau(E, n, k) for every band at every k, (k, n)."""
+        if self.relaxation is None or k is None:
+            raise ValueError("a relaxation time as a function needs k")
+        bands = jnp.arange(energies.shape[-1])
+        of_bands = jax.vmap(self.relaxation, in_axes=(0, 0, None))
+        return jax.vmap(of_bands, in_axes=(0, None, 0))(energies, bands, k)
+
+
+class Weighed(eqx.Module):
+    """An integrand with the occupations of a list of states: values (k, P, C) and the active gap (k, P)."""
+
+    bands: Any
+    occupation: Occupation
+
+    def __call__(self, matrices: BlochMatrices) -> tuple[Array, Array]:
+        energies, values = self.bands(matrices)
+        steps = self.occupation.steps(energies)
+        weights = self.occupation.slopes(energies) if self.bands.surface else steps
+        return weights @ values, active_gap(energies, steps)
+
+
+class Listed(eqx.Module):
+    """Energies (k, n), single-band values g (k, n, C) and the smallest gap (k, 1), for sums made outside."""
+
+    bands: Any
+
+    def __call__(self, matrices: BlochMatrices) -> tuple[Array, Array]:
+        energies, values = self.bands(matrices)
+        if self.bands.surface:
+            return energies, values
+        return energies, jnp.diff(values, axis=1, prepend=jnp.zeros_like(values[:, :1]))

@@ -1,0 +1,244 @@
+"""Adaptive integration over certified cells: interpolants of energies and integrands, filled exactly.
+
+    I = sum_cells volume <sum_j (f_j - f_{j+1}) S_j>,   error of a cell = |I(n_hi) - I(n_lo)| + what splitting left
+
+Two independent Gauss grids per cell; the claimed error is the plain sum over cells times a safety factor.  Chemical
+potentials and temperatures act on the interpolants, so that they cost no further diagonalization.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from blochflow.zone.cells import CellSet
+from blochflow.zone.certificate import WINDOW, BandSource, Certified, Filling
+from blochflow.zone.cut import filled_average
+from blochflow.zone.polynomials import GaussRule, bounds, gauss_rule, interpolate
+
+SAFETY = 4.0
+# Where bands touch, the sampled contribution of the cell times this enters the error.
+TOUCHING_FACTOR = 10.0
+# Parts of a cell that can contribute less than this, relative to the allowed error, are not split further.  A cell that
+# the Fermi surface cuts leaves tens of such parts, a third of the cells are cut: a percent of the allowed error.
+NEGLIGIBLE = 1e-3
+# States that set the scale before anything is integrated.
+ROUGH_STATES = 8
+ITEMS = 4096
+CELLS_AT_ONCE = 512
+
+# (largest allowed error per (state, component)) from (value, absolute)
+Allowed = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+@dataclass
+class Leaves:
+    """Evaluated cells: contributions to the integral and their errors, (B, P, C) each."""
+
+    cells: CellSet
+    value: np.ndarray
+    error: np.ndarray
+
+    def take(self, which: np.ndarray) -> Leaves:
+        """A selection."""
+        return Leaves(self.cells.take(which), self.value[which], self.error[which])
+
+    def joined(self, other: Leaves) -> Leaves:
+        """Both, in the order of the tree."""
+        cells = self.cells.joined(other.cells)
+        order = cells.order()
+        value, error = (np.concatenate(pair)[order] for pair in ((self.value, other.value), (self.error, other.error)))
+        return Leaves(cells.take(order), value, error)
+
+
+@dataclass
+class CellIntegral:
+    """Result of `integrate_cells`; value and error (P, C), absolute (P,)."""
+
+    value: np.ndarray
+    error: np.ndarray
+    absolute: np.ndarray
+    converged: np.ndarray
+    evaluations: int
+    history: list[tuple[int, np.ndarray]]
+    leaves: Leaves
+
+
+def integrate_cells(
+    source: BandSource,
+    filling: Filling,
+    tree: Certified,
+    allowed: Allowed,
+    *,
+    orders: tuple[int, int],
+    limit: int,
+    memory: int = 2**31,
+) -> CellIntegral:
+    """Refine the certified cells of ``tree`` until the error is below ``allowed`` or evaluations or memory run out."""
+    per_cell = orders[0] ** source.dimension + orders[1] ** source.dimension
+    evaluations = tree.evaluations
+    fixed_value, fixed_error, spent = touching_part(source, filling, tree, orders[0])
+    evaluations += spent
+    new, leaves = tree.cells, None
+    negligible = NEGLIGIBLE * rough_tolerance(source, filling, tree.cells, allowed)
+    evaluations += len(tree.cells)
+    history: list[tuple[int, np.ndarray]] = []
+    while True:
+        evaluated = evaluate(source, filling, new, orders, negligible)
+        leaves = evaluated if leaves is None else leaves.joined(evaluated)
+        evaluations += len(new) * per_cell
+        value = leaves.value.sum(axis=0) + fixed_value
+        absolute = np.abs(leaves.value).sum(axis=0).max(axis=-1)
+        error = SAFETY * leaves.error.sum(axis=0) + fixed_error
+        error = np.maximum(error, 8 * np.finfo(np.float64).eps * absolute[:, None])
+        history.append((evaluations, value))
+        tolerated = allowed(value, absolute)
+        converged = np.asarray((error <= tolerated[:, None]).all(axis=-1))
+        hopeless = ~(fixed_error <= tolerated[:, None]).all(axis=-1)
+        if converged[~hopeless].all():
+            break
+        chosen = select(leaves.error, tolerated, ~converged & ~hopeless)
+        more = int(chosen.sum()) * 2**source.dimension
+        size = 2 * 8 * int(np.prod(leaves.value.shape[1:]))
+        if evaluations + more * per_cell > limit or (len(leaves.cells) + more) * size > memory:
+            break
+        negligible = NEGLIGIBLE * float(tolerated[~converged & ~hopeless].min())
+        new = leaves.cells.take(chosen).children()
+        leaves = leaves.take(~chosen)
+    if not tree.complete:
+        error, converged = np.full_like(error, np.nan), np.zeros_like(converged)
+    return CellIntegral(value, error, absolute, converged, evaluations, history, leaves)
+
+
+def rough_tolerance(source: BandSource, filling: Filling, cells: CellSet, allowed: Allowed) -> float:
+    """Smallest allowed error of a few states, from one point per cell."""
+    if source.surface or not len(cells):
+        return 0.0
+    energies, integrand = (x[:, 0] for x in source.sample(cells, gauss_rule(1)))
+    some = np.unique(np.linspace(0, len(filling.mu) - 1, ROUGH_STATES).astype(int))
+    value = np.zeros((len(filling.mu), source.components))
+    absolute = np.zeros(len(filling.mu))
+    for p in some:
+        weight = occupation_steps(energies, filling.mu[p], filling.kt[p])
+        contribution = cells.volume[:, None] * (weight[..., None] * integrand).sum(axis=1)
+        value[p], absolute[p] = contribution.sum(axis=0), np.abs(contribution).sum(axis=0).max()
+    rough = np.maximum(np.abs(value), 1e-2 * absolute[:, None])
+    return float(allowed(rough, absolute)[some].min())
+
+
+def occupation_steps(energies: np.ndarray, mu: float, kt: float) -> np.ndarray:
+    """f_j - f_{j+1} with f_N = 0, (..., N)."""
+    from scipy.special import expit
+
+    f = expit((mu - energies) / kt) if kt else np.heaviside(mu - energies, 0.5)
+    return np.asarray(f - np.concatenate([f[..., 1:], np.zeros_like(f[..., :1])], axis=-1))
+
+
+def select(error: np.ndarray, tolerated: np.ndarray, states: np.ndarray) -> np.ndarray:
+    """The smallest set of cells, worst first, without which the others' error is half of what is allowed: (B,) bool."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        relative = SAFETY * error[:, states] / tolerated[states][None, :, None]
+    worst = np.nan_to_num(relative.reshape(len(error), -1), nan=np.inf).max(axis=1, initial=0.0)
+    order = np.argsort(-worst, kind="stable")
+    unknown = np.isinf(worst[order])
+    remaining = np.where(unknown, np.inf, np.cumsum(np.where(unknown, 0.0, worst[order])[::-1])[::-1] - worst[order])
+    count = int(np.searchsorted(-remaining, -0.5)) + 1
+    chosen = np.zeros(len(error), dtype=bool)
+    chosen[order[:count]] = True
+    chosen &= worst > 0.05 / len(error)
+    chosen[order[0]] = True
+    return chosen
+
+
+def evaluate(
+    source: BandSource, filling: Filling, cells: CellSet, orders: tuple[int, int], negligible: float
+) -> Leaves:
+    """Contribution of every cell by the finer rule, and its distance from the coarser one."""
+    shape = (len(cells), len(filling.mu), source.components)
+    value, error = np.zeros(shape), np.zeros(shape)
+    for start in range(0, len(cells), CELLS_AT_ONCE):
+        part = slice(start, start + CELLS_AT_ONCE)
+        some = cells.take(np.arange(len(cells))[part])
+        coarse, _ = cell_averages(source, filling, some, gauss_rule(orders[0]), negligible)
+        fine, left = cell_averages(source, filling, some, gauss_rule(orders[1]), negligible)
+        volume = some.volume[:, None, None]
+        value[part], error[part] = volume * fine, volume * (np.abs(fine - coarse) + left)
+    return Leaves(cells, value, error)
+
+
+def cell_averages(
+    source: BandSource, filling: Filling, cells: CellSet, rule: GaussRule, negligible: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Averages over cells for every state, and what splitting did not resolve; (B, P, C) each."""
+    d, surface = source.dimension, source.surface
+    sampled, integrand = source.sample(cells, rule)
+    energy, mean = interpolate(sampled, rule, d), _average(integrand, rule, d)
+    per_band = integrand if surface else np.diff(integrand, axis=2, prepend=0.0)
+    filled_part = interpolate(per_band, rule, d)
+    flat = np.moveaxis(energy, -1, 1).reshape(len(cells) * source.num_bands, *energy.shape[1:-1])
+    low, high = (x.reshape(len(cells), 1, source.num_bands) for x in bounds(flat, d))
+    reach = WINDOW * filling.kt[:, None]
+    full = np.logical_and.accumulate(high < filling.mu[:, None] - reach, axis=2)
+    crossing = ~full & (low < filling.mu[:, None] + reach)
+    value = np.zeros((len(cells), len(filling.mu), source.components))
+    left = np.zeros_like(value)
+    if not surface:
+        below = np.concatenate([np.zeros_like(mean[:, :1]), mean], axis=1)
+        value += below[np.arange(len(cells))[:, None], full.sum(axis=2)]
+    cell, state, band = np.nonzero(crossing)
+    for start in range(0, len(cell), ITEMS):
+        b, p, n = (x[start : start + ITEMS] for x in (cell, state, band))
+        some_energy, some = energy[b, ..., n], filled_part[b, ..., n, :]
+        part, rest = filled_average(
+            some_energy, some, filling.mu[p], filling.kt[p], surface=surface, negligible=-1.0 if surface else negligible
+        )
+        np.add.at(value, (b, p), part)
+        np.add.at(left, (b, p), rest)
+    return value, left
+
+
+def _average(values: np.ndarray, rule: GaussRule, dimension: int) -> np.ndarray:
+    """Average over the nodes of each cell: (B, n^d, ...) -> (B, ...)."""
+    weights = rule.weights
+    for _ in range(dimension - 1):
+        weights = np.multiply.outer(weights, rule.weights)
+    return np.tensordot(values, weights.reshape(-1), axes=([1], [0]))
+
+
+def touching_part(
+    source: BandSource, filling: Filling, tree: Certified, order: int
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Contribution of cells in which bands may touch, with an error that is a bound, an estimate, or NaN.
+
+    A bounded integrand cannot contribute more than its bound.  Otherwise what the nodes show, ten times enlarged,
+    is taken, except at T = 0 below three dimensions, where a gap of any size contributes a finite amount: NaN.
+    """
+    from scipy.special import expit
+
+    shape = (len(filling.mu), source.components)
+    value, error = np.zeros(shape), np.zeros(shape)
+    cells = tree.touching
+    if not len(cells):
+        return value, error, 0
+    if source.bound is not None:
+        error += source.bound * cells.volume.sum()
+        return value, error, 0
+    rule = gauss_rule(order)
+    energies, integrand = source.sample(cells, rule)
+    for p, (mu, kt) in enumerate(zip(filling.mu, filling.kt, strict=True)):
+        reach = WINDOW * kt
+        met = ((tree.touching_low < mu + reach) & (tree.touching_high > mu - reach)).any(axis=1)
+        if source.surface:
+            f = expit((mu - energies) / kt) if kt else np.full_like(energies, np.nan)
+            weight = f * (1 - f) / (kt or 1.0)
+        else:
+            weight = occupation_steps(energies, mu, kt)
+        contribution = (weight[..., None] * integrand).sum(axis=2)
+        volume = cells.volume[:, None]
+        value[p] = (volume * _average(contribution, rule, source.dimension))[:].sum(axis=0)
+        size = (volume * _average(np.abs(contribution), rule, source.dimension)).sum(axis=0)
+        unbounded = kt == 0 and met.any() and (source.dimension < 3 or source.surface)
+        error[p] = np.nan if unbounded else TOUCHING_FACTOR * size
+    return value, error, len(cells) * order**source.dimension

@@ -1,0 +1,170 @@
+"""Which cells may be trusted: those in which no gap that matters can close, proven by a bound on the energies.
+
+The integrand sum_n f_n g_n = sum_j (f_j - f_{j+1}) S_j, S_j = sum_{n<=j} g_n, is smooth in a cell when gap j is open
+wherever f_j - f_{j+1} can differ from zero there.  Crossings among filled, or among empty, bands do not matter.
+Cells without proof are halved until they have one; where bands touch at the chemical potential they never do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from blochflow.zone.cells import CellSet
+from blochflow.zone.polynomials import GaussRule
+
+# f_j - f_{j+1} is below rounding error when the bands are further than this many k_B T from mu.
+WINDOW = 36.0
+# Halvings after which a cell counts as touching: widths of 1e-12 of the zone; in 3D a node of that size is harmless.
+DEEPEST = {1: 40, 2: 40, 3: 20}
+
+
+@dataclass(frozen=True)
+class CellBounds:
+    """Proven facts about cells.
+
+    Attributes
+    ----------
+    low, high : (B, N)
+        Energies lie between these everywhere in the cell.
+    gap : (B, N - 1)
+        E_{j+1} - E_j at the centre.
+    open : (B, N - 1) bool
+        True where the gap cannot close in the cell.
+    speed : float
+        Largest change of an energy across a whole axis of the zone, by the slopes at the centres.
+    """
+
+    low: np.ndarray
+    high: np.ndarray
+    gap: np.ndarray
+    open: np.ndarray
+    speed: float
+
+
+class BandSource(Protocol):
+    """An integrand resolved by bands, as cell rules need it.
+
+    Attributes
+    ----------
+    dimension, num_bands, components : int
+    surface : bool
+        False: `sample` gives cumulative sums S_j, to be weighed with f_j - f_{j+1}.  True: g_n, with -f'(E_n).
+    bound : float or None
+        Largest |S_j|, where it is known beforehand.
+    rigorous : bool
+        False where `bounds` are estimates.
+    """
+
+    dimension: int
+    num_bands: int
+    components: int
+    surface: bool
+    bound: float | None
+    rigorous: bool
+
+    def bounds(self, cells: CellSet) -> CellBounds:
+        """One evaluation per cell."""
+
+    def sample(self, cells: CellSet, rule: GaussRule) -> tuple[np.ndarray, np.ndarray]:
+        """Energies (B, n^d, N) and integrand (B, n^d, N, C) on the tensor grid of nodes of every cell."""
+
+
+@dataclass(frozen=True)
+class Filling:
+    """The states (mu, k_B T) of a scan; (P,) each."""
+
+    mu: np.ndarray
+    kt: np.ndarray
+
+    def meets(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        """True where some state's window mu +- 36 k_B T meets the interval [low, high]."""
+        met = np.zeros(low.shape, dtype=bool)
+        for kt in np.unique(self.kt):
+            mu = np.sort(self.mu[self.kt == kt])
+            reach = WINDOW * kt
+            met |= np.searchsorted(mu, high + reach, side="right") > np.searchsorted(mu, low - reach, side="left")
+        return met
+
+
+@dataclass
+class Certified:
+    """Outcome of `certify`.
+
+    Attributes
+    ----------
+    cells : CellSet
+        Admitted cells.
+    touching : CellSet
+        Cells at the depth limit whose active gaps may close.
+    touching_low, touching_high : (B, N)
+        Bounds of the energies there.
+    smallest_gap : float
+        Smallest active gap at the centre of an admitted cell.
+    metallic : bool
+        True when a band may cross the window of a state.
+    speed : float
+    width : float
+        Of the whole spectrum.
+    evaluations : int
+    complete : bool
+        False when the evaluations ran out.
+    """
+
+    cells: CellSet
+    touching: CellSet
+    touching_low: np.ndarray
+    touching_high: np.ndarray
+    smallest_gap: float
+    metallic: bool
+    speed: float
+    width: float
+    evaluations: int
+    complete: bool
+
+
+def active_gaps(bounds: CellBounds, filling: Filling, surface: bool) -> np.ndarray:
+    """(B, N - 1): gaps across which the occupation may change somewhere in the cell."""
+    if not surface:
+        return filling.meets(bounds.low[:, :-1], bounds.high[:, 1:])
+    crossing = filling.meets(bounds.low, bounds.high)
+    return np.asarray(crossing[:, :-1] | crossing[:, 1:])
+
+
+def certify(source: BandSource, cells: CellSet, filling: Filling, limit: int) -> Certified:
+    """Halve cells until every active gap is proven open, within ``limit`` evaluations."""
+    pending, admitted, evaluations = cells, cells.take(np.arange(0)), 0
+    touching, kept = admitted, [np.empty((0, source.num_bands))] * 2
+    gap, speed, metallic, low, high = np.inf, 0.0, False, np.inf, -np.inf
+    complete = True
+    while len(pending):
+        if evaluations + len(pending) > limit:
+            complete = False
+            break
+        bounds = source.bounds(pending)
+        evaluations += len(pending)
+        active = active_gaps(bounds, filling, source.surface)
+        proven = (bounds.open | ~active).all(axis=1)
+        speed, low, high = max(speed, bounds.speed), min(low, bounds.low.min()), max(high, bounds.high.max())
+        metallic |= bool(filling.meets(bounds.low, bounds.high)[proven].any())
+        gap = min(gap, np.where(active, bounds.gap, np.inf)[proven].min(initial=np.inf))
+        admitted = admitted.joined(pending.take(proven))
+        deepest = ~proven & (pending.level >= DEEPEST[cells.dimension])
+        touching = touching.joined(pending.take(deepest))
+        kept = [np.concatenate([a, b[deepest]]) for a, b in zip(kept, (bounds.low, bounds.high), strict=True)]
+        pending = pending.take(~proven & ~deepest).children()
+    order = admitted.order()
+    return Certified(
+        admitted.take(order),
+        touching,
+        kept[0],
+        kept[1],
+        float(gap),
+        metallic,
+        speed,
+        float(high - low),
+        evaluations,
+        complete,
+    )

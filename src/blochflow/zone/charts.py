@@ -1,0 +1,119 @@
+"""Charts: how the unit cube of the integration rules covers the domain of k.
+
+    lattice:  k = u.b                                        one reciprocal cell, weight 1
+    ball:     k = r(u_1) (direction by angles u_2, ..)       |k| < cutoff; weight = d^dk/d^du over its average
+    shell:    r = cutoff e^(u_1 S)                           what lies beyond the cutoff
+
+Weights are relative to ``volume``, the measure of the whole domain where that is finite.
+"""
+
+from __future__ import annotations
+
+import abc
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+
+class AbstractChart(abc.ABC):
+    """Map from u in [0, 1]^d to Cartesian k."""
+
+    @property
+    @abc.abstractmethod
+    def dimension(self) -> int:
+        """Components of k."""
+
+    @abc.abstractmethod
+    def to_k(self, u: np.ndarray) -> np.ndarray:
+        """Cartesian k, (..., d)."""
+
+    @abc.abstractmethod
+    def jacobian(self, u: np.ndarray) -> np.ndarray:
+        """dk_c/du_a, (..., a, c)."""
+
+    @abc.abstractmethod
+    def weight(self, u: np.ndarray) -> np.ndarray:
+        """d^dk = weight d^du, (...)."""
+
+    @property
+    @abc.abstractmethod
+    def base(self) -> tuple[int, ...]:
+        """Cells per axis to start from."""
+
+
+@dataclass(frozen=True)
+class LatticeChart(AbstractChart):
+    """One cell of the reciprocal lattice (rows of ``reciprocal``); weight 1, so that integrals are zone averages."""
+
+    reciprocal: np.ndarray
+
+    @property
+    def dimension(self) -> int:
+        return len(self.reciprocal)
+
+    def to_k(self, u: np.ndarray) -> np.ndarray:
+        return np.asarray(u @ self.reciprocal)
+
+    def jacobian(self, u: np.ndarray) -> np.ndarray:
+        return np.broadcast_to(self.reciprocal, (*u.shape[:-1], *self.reciprocal.shape))
+
+    def weight(self, u: np.ndarray) -> np.ndarray:
+        return np.ones(u.shape[:-1])
+
+    @property
+    def base(self) -> tuple[int, ...]:
+        return {1: (16,), 2: (4, 4), 3: (4, 4, 4)}[self.dimension]
+
+
+@dataclass(frozen=True)
+class BallChart(AbstractChart):
+    """|k| < radius (``decades`` None), or the shell from radius to radius 10^decades, by radius and angles.
+
+    In one dimension the radius runs over the interval (-radius, radius), or over both outer intervals.
+    """
+
+    radius: float
+    dimension: int = 2
+    decades: float | None = None
+
+    @property
+    def base(self) -> tuple[int, ...]:
+        radial = 2 if self.decades is None else max(2, math.ceil(self.decades * 2))
+        return {1: (2 * radial,), 2: (radial, 8), 3: (radial, 4, 8)}[self.dimension]
+
+    def _radius(self, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """r and dr/du along the radial axis."""
+        if self.decades is None:
+            return self.radius * u, np.full_like(u, self.radius)
+        r = self.radius * 10 ** (self.decades * u)
+        return r, r * self.decades * math.log(10)
+
+    def to_k(self, u: np.ndarray) -> np.ndarray:
+        return self._parts(u)[0]
+
+    def jacobian(self, u: np.ndarray) -> np.ndarray:
+        return self._parts(u)[1]
+
+    def weight(self, u: np.ndarray) -> np.ndarray:
+        return np.abs(np.linalg.det(self.jacobian(u)))
+
+    def _parts(self, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """k and dk_c/du_a."""
+        if self.dimension == 1:
+            side = np.where(u[..., 0] < 0.5, -1.0, 1.0)
+            r, slope = self._radius(np.abs(2 * u[..., 0] - 1))
+            return (side * r)[..., None], (2 * slope)[..., None, None]
+        r, slope = self._radius(u[..., 0])
+        phi = 2 * np.pi * u[..., -1]
+        c, s = np.cos(phi), np.sin(phi)
+        if self.dimension == 2:
+            k = np.stack([r * c, r * s], axis=-1)
+            return k, np.stack([np.stack([slope * c, slope * s], -1), 2 * np.pi * np.stack([-r * s, r * c], -1)], -2)
+        theta = np.pi * u[..., 1]
+        ct, st = np.cos(theta), np.sin(theta)
+        k = np.stack([r * st * c, r * st * s, r * ct], axis=-1)
+        along = np.stack([st * c, st * s, ct], -1) * slope[..., None]
+        polar = np.pi * np.stack([r * ct * c, r * ct * s, -r * st], -1)
+        around = 2 * np.pi * np.stack([-r * st * s, r * st * c, np.zeros_like(r)], -1)
+        return k, np.stack([along, polar, around], axis=-2)

@@ -1,0 +1,121 @@
+"""Many chemical potentials and temperatures at once: the integrand collected on an energy grid, convolved afterwards.
+
+    I(mu, T) = sum_kn f(E_kn) g_kn  ~  sum_b f(E_b) H_b,     H_b = sum_kn L_b(E_kn) g_kn
+
+L_b are cubic Lagrange weights (four grid energies), so that moments 0 to 3 of the integrand in energy are kept; this is
+what lets large contributions of opposite sign at nearly equal energies cancel.  The error is of fourth order in the
+step: below 2e-8 of the absolute integrand at an eighth of k_B T.  At T = 0 states are counted exactly: the sum of g
+over energies between neighbouring chemical potentials.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from blochflow.core.errors import BlochflowError
+
+STEP = 1 / 8
+STEP_ERROR = 2e-8
+STATES_AT_ONCE = 256
+MOST_BINS = 2_000_000
+
+
+@dataclass(frozen=True)
+class EnergyHistogram:
+    """Collects g at energies E; rows are first the exact counts for T = 0, then the energy grid.
+
+    Attributes
+    ----------
+    mu, kt : (P,)
+    surface : bool
+        Weigh with -f' instead of f.
+    low, high : float
+        No energy lies outside.
+    step : float
+    """
+
+    mu: np.ndarray
+    kt: np.ndarray
+    surface: bool
+    low: float
+    high: float
+    step: float
+
+    @classmethod
+    def for_states(
+        cls, mu: np.ndarray, kt: np.ndarray, surface: bool, low: float, high: float, rtol: float
+    ) -> EnergyHistogram:
+        """With a step that suits the lowest temperature and the tolerance."""
+        warm = kt[kt > 0]
+        fine = STEP * float(np.clip((rtol / 1e-6) ** 0.25, 0.1, 1.0))
+        step = fine * float(warm.min()) if len(warm) else max(high - low, 1e-300)
+        return cls(mu, kt, surface, low, high, step)
+
+    @property
+    def bins(self) -> int:
+        """Points of the energy grid, two beyond each end."""
+        return int(np.ceil((self.high - self.low) / self.step)) + 5 if (self.kt > 0).any() else 0
+
+    @property
+    def error(self) -> float:
+        """Error relative to the absolute integrand."""
+        warm = self.kt[self.kt > 0]
+        return STEP_ERROR * (self.step / (STEP * float(warm.min()))) ** 4 if len(warm) else 0.0
+
+    @property
+    def steps(self) -> np.ndarray:
+        """Sorted chemical potentials of the T = 0 states."""
+        return np.sort(self.mu[self.kt == 0])
+
+    def collect(self, energies: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """Sums for energies (K,) and values (K, C): (rows, C)."""
+        cold = self.steps
+        index = np.searchsorted(cold, energies, side="left")
+        tied = np.searchsorted(cold, energies, side="right")
+        rows = [0.5 * (_sums(index, values, len(cold) + 1) + _sums(tied, values, len(cold) + 1))] if len(cold) else []
+        if self.bins:
+            rows.append(self._deposit(energies, values))
+        return np.concatenate(rows)
+
+    def _deposit(self, energies: np.ndarray, values: np.ndarray) -> np.ndarray:
+        position = (energies - self.low) / self.step + 2
+        index = np.floor(position).astype(np.int64)
+        if index.min() < 1 or index.max() > self.bins - 3:
+            raise BlochflowError(f"An energy lies outside [{self.low:.6g}, {self.high:.6g}]: H(k) varies too fast.")
+        t = position - index
+        weights = (
+            -t * (t - 1) * (t - 2) / 6,
+            (t + 1) * (t - 1) * (t - 2) / 2,
+            -(t + 1) * t * (t - 2) / 2,
+            (t + 1) * t * (t - 1) / 6,
+        )
+        parts = [_sums(index + s, w[:, None] * values, self.bins) for s, w in zip((-1, 0, 1, 2), weights, strict=True)]
+        return np.asarray(sum(parts))
+
+    def readout(self, collected: np.ndarray) -> np.ndarray:
+        """From sums (rows, C) to one value per state (P, C)."""
+        from scipy.special import expit
+
+        result = np.empty((len(self.mu), collected.shape[1]))
+        cold = self.kt == 0
+        if cold.any():
+            below = np.cumsum(collected[: len(self.steps)], axis=0)
+            result[cold] = below[np.searchsorted(self.steps, self.mu[cold], side="right") - 1]
+        warm = np.flatnonzero(~cold)
+        grid = self.low + (np.arange(self.bins) - 2) * self.step
+        tail = collected[len(collected) - self.bins :]
+        for start in range(0, len(warm), STATES_AT_ONCE):
+            which = warm[start : start + STATES_AT_ONCE]
+            x = (self.mu[which, None] - grid) / self.kt[which, None]
+            weight = expit(x)
+            if self.surface:
+                weight = weight * expit(-x) / self.kt[which, None]
+            result[which] = weight @ tail
+        return result
+
+
+def _sums(index: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:
+    """Sum of rows of ``values`` with equal ``index``, (count, C)."""
+    return np.stack([np.bincount(index, values[:, c], count) for c in range(values.shape[1])], axis=1)

@@ -1,0 +1,73 @@
+"""What every rule returns, and the sums behind it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from blochflow.core.status import Status
+
+# No sum is known better than a few rounding errors of the summed absolute integrand.
+ROUNDING = 8 * np.finfo(np.float64).eps
+
+
+@dataclass
+class Integral:
+    """Value of an integral with its error, one entry per requested number.
+
+    Attributes
+    ----------
+    value, error : (P, C) arrays
+        Averages over the zone, one row per state.
+    converged : (P,) bool array
+    absolute : (P,) array
+        Average of the absolute integrand, largest component: the scale of rounding.
+    evaluations : int
+        k points used.
+    status : Status
+    history : list of (evaluations, value)
+        Every level or round, coarse to fine.
+    rule : str
+        "uniform", "cells", ...
+    grid : tuple of int
+        Points per axis of the finest uniform grid; empty for other rules.
+    rigor : str
+        What the error rests on, in words.
+    gap : float
+        Smallest gap between filled and empty bands that was met.
+    """
+
+    value: np.ndarray
+    error: np.ndarray
+    converged: np.ndarray
+    absolute: np.ndarray
+    evaluations: int
+    status: Status
+    history: list[tuple[int, np.ndarray]] = field(default_factory=list)
+    rule: str = "uniform"
+    grid: tuple[int, ...] = ()
+    rigor: str = ""
+    gap: float = float("inf")
+
+    def scaled(self, factor: float) -> Integral:
+        """In other units."""
+        history = [(points, factor * value) for points, value in self.history]
+        error, absolute = abs(factor) * self.error, abs(factor) * self.absolute
+        return replace(self, value=factor * self.value, error=error, absolute=absolute, history=history)
+
+    def reordered(self, order: np.ndarray) -> Integral:
+        """Rows in another order."""
+        history = [(points, value[order]) for points, value in self.history]
+        value, error, converged = self.value[order], self.error[order], self.converged[order]
+        return replace(
+            self, value=value, error=error, converged=converged, absolute=self.absolute[order], history=history
+        )
+
+
+def pairwise_sum(terms: list[np.ndarray]) -> np.ndarray:
+    """Sum by a binary tree that depends on the number of terms alone."""
+    while len(terms) > 1:
+        paired = [a + b for a, b in zip(terms[0::2], terms[1::2], strict=False)]
+        terms = paired + ([terms[-1]] if len(terms) % 2 else [])
+    return terms[0]
