@@ -17,6 +17,7 @@ _NAMES = {
     "BlochflowWarning": "core.errors",
     "ValidityWarning": "core.errors",
     "FileWarning": "core.errors",
+    "SymmetryWarning": "core.errors",
     "FileFormatError": "core.errors",
     "JobError": "core.errors",
     "UserModelError": "core.errors",

@@ -13,6 +13,7 @@ from blochflow.core.errors import FileFormatError as FileFormatError
 from blochflow.core.errors import FileWarning as FileWarning
 from blochflow.core.errors import JobError as JobError
 from blochflow.core.errors import NonFiniteError as NonFiniteError
+from blochflow.core.errors import SymmetryWarning as SymmetryWarning
 from blochflow.core.errors import UserModelError as UserModelError
 from blochflow.core.errors import ValidityWarning as ValidityWarning
 from blochflow.core.files import open as open

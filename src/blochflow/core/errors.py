@@ -22,6 +22,10 @@ class ValidityWarning(BlochflowWarning):
     """A result lies outside, or near the edge, of the range where its theory holds."""
 
 
+class SymmetryWarning(BlochflowWarning):
+    """A symmetry that was asked for does not hold for the model within the tolerance, and is not used."""
+
+
 class FileWarning(BlochflowWarning):
     """A file holds something odd, or an optional file is absent.
 

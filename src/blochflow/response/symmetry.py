@@ -1,0 +1,333 @@
+"""Which symmetries a model has, verified on H(k) and on the integrand of a response.
+
+    E_n(g k) = E_n(k),    T(g k) = g T(k)        at 64 random k, for every operation of the lattice
+
+Both are asked for: the spectrum alone may have symmetries that the states, and so the integrand, do not share.  What is
+measured, delta = max |T(g k) - g T(k)|, bounds at these k the error that a zone reduced by symmetry makes.
+Legend: g operation of `zone.symmetry`, T integrand tensor.  Random k are generic: degeneracies do not matter.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+
+from blochflow.core.backend import Array, jnp
+from blochflow.core.checks import as_real_array, fail
+from blochflow.core.errors import SymmetryWarning
+from blochflow.core.lattice import Lattice
+from blochflow.models.base import AbstractModel, BlochMatrices, as_model, check_finite
+from blochflow.models.continuum import ContinuumModel
+from blochflow.response.symmetry_request import requested_operations
+from blochflow.zone.symmetry import (
+    Operation,
+    as_reduced,
+    identity,
+    largest_group,
+    lattice_operations,
+    point_operations,
+)
+from blochflow.zone.tensor_symmetry import TensorKind, allowed_components, symmetrise, transform
+
+SAMPLES = 64
+SEED = 20260101
+# Rounding, amplified where bands come near one another, stays below this; so do hoppings written with seven digits.
+THRESHOLD = 1e-6
+# A symmetry that almost holds: energies nearer than this fraction of the width of the spectrum, and an integrand that
+# differs by less than its largest value (a wrong sign gives 2).
+NEARLY = 1e-2
+
+TensorAt = Callable[[np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Verified symmetry of a model and an integrand.
+
+    Attributes
+    ----------
+    operations : tuple of Operation
+        A group, the identity first; only the identity when nothing was verified.
+    kind : TensorKind
+        How the integrand transforms.
+    allowed : (d, d, ..) booleans
+        False for components that the group forbids.
+    delta : (states..) array
+        Largest |T(g k) - g T(k)| over operations of the group, k and components, in units of the integrand.
+    mean_delta : (states..) array
+        Mean over k of the largest component of the same, the largest over operations: estimates by how much the zone
+        average changes when it is made symmetric.
+    scale : (states..) array
+        Largest |T(k)| over the random k.
+    energy_delta : float
+        Largest |E(g k) - E(k)| over the group, relative to the width of the spectrum.
+    candidates : tuple of Operation
+        What was tried.
+    energy_mismatch, tensor_mismatch : (candidates,) arrays
+        Per candidate: relative to the width of the spectrum; the largest over states, relative to ``scale`` (NaN where
+        the energies differ by more than a hundredth).
+    """
+
+    operations: tuple[Operation, ...]
+    kind: TensorKind
+    allowed: np.ndarray
+    delta: np.ndarray
+    mean_delta: np.ndarray
+    scale: np.ndarray
+    energy_delta: float
+    candidates: tuple[Operation, ...]
+    energy_mismatch: np.ndarray
+    tensor_mismatch: np.ndarray
+
+    @property
+    def nearly(self) -> tuple[tuple[Operation, float], ...]:
+        """Operations outside the group that almost hold, and their mismatch of energies: an approximate symmetry."""
+        close = (self.energy_mismatch <= NEARLY) & (self.tensor_mismatch < 1)
+        found = [(g, float(e)) for g, e, c in zip(self.candidates, self.energy_mismatch, close, strict=True) if c]
+        return tuple((g, e) for g, e in found if not any(g.equals(kept) for kept in self.operations))
+
+    def symmetrise(self, tensor: np.ndarray) -> np.ndarray:
+        """Average of a tensor (.., a, b, ..) over the group; forbidden components are exactly zero."""
+        return symmetrise(tensor, self.operations, self.kind)
+
+
+def verified_operations(
+    model: AbstractModel,
+    tensor_at: TensorAt,
+    kind: TensorKind,
+    *,
+    symmetry: Any = "auto",
+    threshold: float = THRESHOLD,
+    negligible: float = 0.0,
+) -> Verification:
+    """Group of point operations, with and without time reversal, under which a model and an integrand are symmetric.
+
+        |E_n(g k) - E_n(k)| <= threshold * width,    |T(g k) - g T(k)| <= threshold * max |T| + negligible
+
+    Valid for: any lattice model; k.p models are tried for the square and hexagonal (2D) or cubic and hexagonal (3D)
+    point groups in Cartesian axes.  Not included: operations on k that are none of the lattice (hidden symmetries).
+
+    Parameters
+    ----------
+    model : AbstractModel
+    tensor_at : function
+        Cartesian k (K, d) -> integrand (K, states.., a, b, ..), for example `integrand_tensor`.
+    kind : TensorKind
+        Rank and parities of the integrand.
+    symmetry : "auto", False or list
+        "auto" tries all operations of the lattice, False none.  A list holds ``"time_reversal"``, ``"inversion"``,
+        matrices (integers acting on rows of reduced k, or Cartesian rotations) and pairs
+        ``("time_reversal", matrix)``; they and their products are tried.
+    threshold : float
+        Relative mismatch that is accepted; it enters the error of a reduced integral through ``delta``.
+    negligible : float
+        Difference of integrands that is rounding whatever their size: an integrand that vanishes by symmetry would
+        otherwise be compared with its own rounding errors.
+
+    Returns
+    -------
+    Verification
+
+    Raises
+    ------
+    ValueError
+        Wrong ``symmetry``, ``threshold`` or ``negligible``, or a tensor of another shape than ``kind`` says.
+    NonFiniteError
+        Energies or the integrand are not finite at a random k.
+
+    Warns
+    -----
+    SymmetryWarning
+        An operation of the list does not hold; it is left out.
+
+    Examples
+    --------
+    >>> import blochflow as bf, numpy as np
+    >>> from blochflow.response.symmetry import verified_operations
+    >>> from blochflow.zone.tensor_symmetry import HALL
+    >>> model = bf.zoo.haldane()
+    >>> def curvature(k):
+    ...     return np.asarray(bf.geometry.berry_curvature(bf.bands(model, k)))[..., 0]  # the lower band is filled
+    >>> found = verified_operations(model, curvature, HALL)
+    >>> len(found.operations), bool(found.allowed[0, 1])  # C3, and mirrors with time reversal
+    (6, True)
+    """
+    model = as_model(model)
+    for name, value in (("threshold", threshold), ("negligible", negligible)):
+        as_real_array(value, name, max_ndim=0, positive=False)
+    families = candidate_families(model)
+    listed: tuple[Operation, ...] = ()
+    if symmetry is False or symmetry is None:
+        return _unverified(model.dimension, kind)
+    if not (isinstance(symmetry, str) and symmetry == "auto"):
+        candidates, listed = requested_operations(symmetry, families[0], model.lattice is not None)
+        families = [candidates]
+    k = sample_points(model)
+    options = [_verify_family(model, tensor_at, kind, k, f, threshold, negligible) for f in families]
+    best = max(options, key=lambda found: len(found.operations))
+    _warn_about(listed, best, threshold)
+    return best
+
+
+def candidate_families(model: AbstractModel) -> list[tuple[Operation, ...]]:
+    """Groups of operations a model may have: one for a lattice, several in standard axes for k.p models."""
+    if model.lattice is not None:
+        return [lattice_operations(model.lattice)]
+    systems = {1: ("inversion",), 2: ("hexagonal", "square"), 3: ("cubic", "hexagonal")}[model.dimension]
+    return [point_operations(model.dimension, system) for system in systems]
+
+
+def sample_points(model: AbstractModel, count: int = SAMPLES) -> np.ndarray:
+    """(count, d) random Cartesian k, the same in every run: in the unit cell of a lattice, or within the cutoff."""
+    random = np.random.default_rng(SEED)
+    if model.lattice is not None:
+        return random.uniform(0, 1, (count, model.dimension)) @ reciprocal_rows(model.lattice)
+    direction = random.normal(size=(count, model.dimension))
+    radius = random.uniform(0, 1, (count, 1)) ** (1 / model.dimension)
+    cutoff = float(model.cutoff) if isinstance(model, ContinuumModel) else 1.0
+    return cutoff * radius * direction / np.linalg.norm(direction, axis=1, keepdims=True)
+
+
+def reciprocal_rows(lattice: Lattice) -> np.ndarray:
+    """(d, d) reciprocal vectors, in NumPy: nothing to compile."""
+    return 2 * np.pi * np.linalg.inv(np.asarray(lattice.vectors)).T
+
+
+def integrand_tensor(
+    model: AbstractModel,
+    integrand: Callable[[BlochMatrices], tuple[Array, Array]],
+    tensor: Callable[[np.ndarray], np.ndarray],
+) -> TensorAt:
+    """``tensor_at`` of an integrand of `response.average`: (K, P, C) values, made Cartesian by ``tensor``.
+
+    ``tensor`` takes (.., C) to (.., a, b, ..), as the argument of the same name in `response.result.finish`.
+    """
+
+    def tensor_at(k: np.ndarray) -> np.ndarray:
+        return tensor(np.asarray(_integrand_values(model, integrand, jnp.asarray(k))))
+
+    return tensor_at
+
+
+@eqx.filter_jit
+def _integrand_values(model: AbstractModel, integrand: Callable[..., Any], k: Array) -> Array:
+    return integrand(model.matrices(k))[0]
+
+
+class Images:
+    """Energies and tensors at the images of the sample, one evaluation for operations with the same image."""
+
+    def __init__(self, model: AbstractModel, tensor_at: TensorAt, kind: TensorKind, k: np.ndarray) -> None:
+        self.model, self.tensor_at, self.kind, self.k = model, tensor_at, kind, k
+        self.rows = None if model.lattice is None else reciprocal_rows(model.lattice)
+        self.k_frac = None if self.rows is None else k @ np.linalg.inv(self.rows)
+        self.known_energies: dict[bytes, np.ndarray] = {}
+        self.known_tensors: dict[bytes, np.ndarray] = {}
+
+    def of(self, operation: Operation) -> tuple[bytes, np.ndarray]:
+        """A key and the image points; on a lattice by the integer matrix, so that images are exact lattice images."""
+        if self.k_frac is None or self.rows is None:
+            return np.round(operation.sign * operation.rotation + 0.0, 6).tobytes(), operation.image(self.k)
+        image = operation.reduced_image(self.k_frac) @ self.rows
+        return np.asarray(operation.sign * as_reduced(operation)).tobytes(), image
+
+    def energies(self, operation: Operation) -> np.ndarray:
+        """(K, n)."""
+        key, k = self.of(operation)
+        if key not in self.known_energies:
+            self.known_energies[key] = np.linalg.eigvalsh(np.asarray(self.model.hamiltonian(k)))
+        return self.known_energies[key]
+
+    def tensor(self, operation: Operation) -> np.ndarray:
+        """(K, states.., a, b, ..)."""
+        key, k = self.of(operation)
+        if key not in self.known_tensors:
+            values = np.asarray(self.tensor_at(k))
+            rank, d = self.kind.rank, k.shape[1]
+            if values.ndim <= rank or values.shape[values.ndim - rank :] != (d,) * rank or len(values) != len(k):
+                must = f"return (K, states..) and {rank} axes of length {d}"
+                raise fail("tensor_at", must, f"gives {values.shape} for {len(k)} wave vectors")
+            check_finite(values, k, "The integrand")
+            self.known_tensors[key] = values
+        return self.known_tensors[key]
+
+    def mismatch(self, operation: Operation) -> np.ndarray:
+        """|T(g k) - g T(k)|, the largest component: (K, states..)."""
+        here = self.tensor(identity(self.k.shape[1]))
+        difference = self.tensor(operation) - transform(here, operation, self.kind)
+        return largest_component(difference, self.kind)
+
+
+def largest_component(tensor: np.ndarray, kind: TensorKind) -> np.ndarray:
+    """Largest |component| of (.., a, b, ..)."""
+    return np.abs(tensor).max(axis=tuple(range(tensor.ndim - kind.rank, tensor.ndim)))
+
+
+def _verify_family(
+    model: AbstractModel,
+    tensor_at: TensorAt,
+    kind: TensorKind,
+    k: np.ndarray,
+    candidates: Sequence[Operation],
+    threshold: float,
+    negligible: float,
+) -> Verification:
+    """Measure every candidate, keep a group of those that pass."""
+    images = Images(model, tensor_at, kind, k)
+    energies = images.energies(identity(model.dimension))
+    width = max(float(np.ptp(energies)), 1e-12 * float(np.abs(energies).max()), 1e-300)
+    energy = np.array([np.abs(images.energies(g) - energies).max() / width for g in candidates])
+    size = largest_component(images.tensor(identity(model.dimension)), kind).max(axis=0)
+    local = {i: images.mismatch(g) for i, g in enumerate(candidates) if energy[i] <= max(threshold, NEARLY)}
+    relative = np.full(len(energy), np.nan)
+    for i, mismatch in local.items():
+        excess = np.maximum(mismatch.max(axis=0) - negligible, 0.0)
+        relative[i] = (excess / np.maximum(size, 1e-300)).max()
+    good = [i for i in local if max(energy[i], relative[i]) <= threshold]
+    group = largest_group([candidates[i] for i in good], [max(energy[i], relative[i]) for i in good])
+    members = [i for i in good if any(candidates[i] is g for g in group)]
+    return Verification(
+        operations=group,
+        kind=kind,
+        allowed=allowed_components(group, kind),
+        delta=np.max([local[i].max(axis=0) for i in members], axis=0),
+        mean_delta=np.max([local[i].mean(axis=0) for i in members], axis=0),
+        scale=size,
+        energy_delta=float(energy[members].max()),
+        candidates=tuple(candidates),
+        energy_mismatch=energy,
+        tensor_mismatch=relative,
+    )
+
+
+def _unverified(dimension: int, kind: TensorKind) -> Verification:
+    """The identity alone, without a single evaluation."""
+    only = (identity(dimension),)
+    zero = np.zeros(())
+    allowed = allowed_components(only, kind)
+    return Verification(only, kind, allowed, zero, zero, zero, 0.0, only, np.zeros(1), np.zeros(1))
+
+
+def _warn_about(listed: Sequence[Operation], found: Verification, threshold: float) -> None:
+    """One warning per operation that the user listed and that is not in the group."""
+    for operation in listed:
+        if any(operation.equals(kept) for kept in found.operations):
+            continue
+        index = next(i for i, g in enumerate(found.candidates) if g.equals(operation))
+        energy, tensor = found.energy_mismatch[index], found.tensor_mismatch[index]
+        what = f"energies at k and its image differ by {energy:.2g} of the width of the spectrum"
+        if energy <= threshold:
+            what = f"the integrand at k and its image differs by {tensor:.2g} of its largest value"
+        if energy <= threshold and tensor <= threshold:
+            what = "its products with other verified operations do not hold"
+        warnings.warn(
+            f"The symmetry {str(operation)!r} is not used: {what} (allowed {threshold:.2g}). Leave it out of "
+            "`symmetry`, or raise the tolerance.",
+            SymmetryWarning,
+            stacklevel=3,
+        )
