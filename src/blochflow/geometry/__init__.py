@@ -4,6 +4,8 @@ from blochflow.geometry.band_structure import band_structure
 from blochflow.geometry.connection import berry_connection
 from blochflow.geometry.curvature import berry_curvature, non_abelian_curvature, to_axial
 from blochflow.geometry.expectation import expectation
+from blochflow.geometry.fermi_sheets import FermiSheet, FermiSurface
+from blochflow.geometry.fermi_surface import fermi_surface
 from blochflow.geometry.mass import inverse_mass
 from blochflow.geometry.metric import (
     band_normalised_metric,
@@ -16,6 +18,8 @@ from blochflow.geometry.spread import wannier_spread
 from blochflow.geometry.topology import chern_number, wilson_loop
 
 __all__ = [
+    "FermiSheet",
+    "FermiSurface",
     "band_normalised_metric",
     "band_structure",
     "berry_connection",
@@ -23,6 +27,7 @@ __all__ = [
     "berry_curvature",
     "chern_number",
     "expectation",
+    "fermi_surface",
     "inverse_mass",
     "non_abelian_curvature",
     "orbital_moment",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from blochflow.plot.band_plot import bands as bands
+    from blochflow.plot.fermi_plot import fermi_surface as fermi_surface
     from blochflow.plot.response_plot import auto as auto
     from blochflow.plot.response_plot import convergence as convergence
     from blochflow.plot.response_plot import response as response
@@ -21,6 +22,7 @@ _NAMES = {
     "bands": "band_plot",
     "convergence": "response_plot",
     "curvature_map": "zone_map",
+    "fermi_surface": "fermi_plot",
     "response": "response_plot",
     "spin_texture": "zone_map",
 }

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from blochflow.plot.band_plot import bands
+from blochflow.plot.fermi_plot import fermi_surface
 from blochflow.plot.figure import GREEK, as_result, axes_for, require, with_unit
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ MOST_LINES = 24
 
 
 def auto(result: Any, *, axes: Axes | None = None) -> tuple[Figure, Axes]:
-    """The plot that suits a result: bands, or a response with its error.
+    """The plot that suits a result: bands, a Fermi surface, or a response with its error.
 
     Parameters
     ----------
@@ -35,7 +36,7 @@ def auto(result: Any, *, axes: Axes | None = None) -> tuple[Figure, Axes]:
     Raises
     ------
     ValueError
-        Neither a band structure nor a response.
+        Neither a band structure, nor a Fermi surface, nor a response.
 
     Examples
     --------
@@ -44,6 +45,8 @@ def auto(result: Any, *, axes: Axes | None = None) -> tuple[Figure, Axes]:
     >>> figure, axes = bf.plot.auto(n)
     """
     dataset = as_result(result)
+    if dataset.attrs.get("quantity") == "fermi_surface":
+        return fermi_surface(dataset, axes=axes)
     return bands(dataset, axes=axes) if "energy" in dataset else response(dataset, axes=axes)
 
 
