@@ -36,7 +36,7 @@ def middle_energy(seed: int, dimension: int) -> float:
     _, cells, amplitudes = random_band(seed, dimension)
     k = np.random.default_rng(1).uniform(0, 2 * np.pi, (4000, dimension))
     energy = 2 * np.real(np.exp(1j * k @ cells.T) @ amplitudes)
-    return float(np.quantile(energy, 0.3))
+    return float(np.quantile(energy, 0.3 if dimension == 2 else 0.1))
 
 
 def totals(surface: FermiSurface) -> np.ndarray:

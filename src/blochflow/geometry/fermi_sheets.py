@@ -23,6 +23,7 @@ from blochflow.models.base import AbstractModel
 from blochflow.models.catalog import FERMI_SURFACE
 from blochflow.zone.fermi_surface import LevelSheet
 from blochflow.zone.marching import Box
+from blochflow.zone.sheets import hermite_basis
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -257,6 +258,11 @@ def assemble(
 ) -> FermiSurface:
     """Join the sheets of all bands."""
     d = model.dimension
+    periods = np.zeros((d, d)) if model.lattice is None else np.asarray(model.lattice.reciprocal)
+    # the grid may use another basis of the same lattice
+    change = np.eye(d, dtype=int)
+    if box.periodic:
+        change = np.rint(box.spans @ np.linalg.inv(periods)).astype(int)
     pieces, points = [s.piece for _, s in found], [s.points for _, s in found]
     starts = np.cumsum([0, *(len(p.vertices) for p in pieces)])
     counts, sizes = [len(p.k) for p in points], [len(p.vertices) for p in pieces]
@@ -278,9 +284,9 @@ def assemble(
         vertex_sheet=vertex_sheet,
         vertex_color=None if color is None else _colors(model, vertices, vertex_sheet, groups, color),
         elements=_joined([p.elements + start for p, start in zip(pieces, starts, strict=False)], (0, d)).astype(int),
-        images=_joined([p.images for p in pieces], (0, d, d)).astype(int),
-        periods=box.spans if box.periodic else np.zeros((d, d)),
-        sheets=tuple(_sheet(model, group, sheet) for group, sheet in found),
+        images=_joined([p.images for p in pieces], (0, d, d)).astype(int) @ change,
+        periods=periods,
+        sheets=tuple(_sheet(model, group, sheet, change) for group, sheet in found),
         residual=max(misses, default=0.0),
         grid=box.cells,
         evaluations=evaluations,
@@ -289,13 +295,13 @@ def assemble(
     )
 
 
-def _sheet(model: AbstractModel, group: tuple[int, ...], sheet: LevelSheet) -> FermiSheet:
+def _sheet(model: AbstractModel, group: tuple[int, ...], sheet: LevelSheet, change: np.ndarray) -> FermiSheet:
     states = model.spin_degeneracy * len(group) / (2 * np.pi) ** model.dimension
     sign = {"electron": 1.0, "hole": -1.0}.get(sheet.kind, np.nan)
     return FermiSheet(
         bands=group,
         kind=sheet.kind,
-        winding=sheet.piece.winding,
+        winding=hermite_basis(sheet.piece.winding @ change),
         measure=float(sheet.points.area.sum()),
         enclosed=sheet.enclosed,
         density=float(sign * states * sheet.enclosed),

@@ -18,13 +18,14 @@ import numpy as np
 from blochflow.core.backend import SAFE_CALLS, Array, jnp
 from blochflow.core.checks import as_index, as_real_array, fail
 from blochflow.execution.threads import Execution, run_batches
-from blochflow.geometry.bands import DEGENERACY_TOLERANCE
+from blochflow.geometry.band_structure import state_weights
+from blochflow.geometry.bands import DEGENERACY_TOLERANCE, bands
 from blochflow.geometry.eigen import eigh
 from blochflow.geometry.fermi_sheets import FermiSheet, FermiSurface, assemble
 from blochflow.models.base import AbstractModel, as_model, check_finite
 from blochflow.zone.fermi_surface import LevelSheet, level_sheets
 from blochflow.zone.grids import requested_grid
-from blochflow.zone.marching import Box
+from blochflow.zone.marching import Box, shortest_basis
 from blochflow.zone.quadrature import TRIANGLE_POINTS
 
 __all__ = ["FermiSheet", "FermiSurface", "fermi_surface"]
@@ -73,12 +74,13 @@ def fermi_surface(
     mu : float
         Energy of the surface.
     grid : int or (d,) ints, optional
-        Detection grid.  Default: 64 (2D) or 24 (3D) cells along the longest reciprocal vector and evenly spaced
-        along the others; across the disc or ball of a k.p model.  The default is refined, by 1.5 at most twice, while
-        a sheet is not resolved.
+        Detection grid.  Default: 64 (2D) or 24 (3D) cells along the longest vector of the shortest reciprocal basis,
+        evenly spaced along the others; across the disc or ball of a k.p model.  The default is refined, by 1.5 at
+        most twice, while a sheet is not resolved.
     points : int, optional
         2D: points on every curve, equally spaced in a smooth parameter; default: doubled until the weights agree to
-        1e-11.  3D: points per triangle, 1, 3, 6 or 7 (default 7).
+        1e-11.  3D: points per triangle, 1, 3, 6 or 7; default: 7, and triangles are split until the error of the
+        weights is about 1e-6.
     color : str, optional
         Store ``"curvature"``, ``"curvature_yz"`` or an operator such as ``"spin_z"`` at the vertices, for plots.
     shift : (d,) floats, optional
@@ -108,14 +110,33 @@ def fermi_surface(
     0.574377973
     """
     model = as_model(model)
-    energy = _checked_energy(model, mu)
-    number = _checked_points(points, model.dimension)
+    boxes, number = check_arguments(model, mu, grid, points, color, shift)
+    energy = float(mu)
     solver = _Solver(model, execution or Execution())
-    for box in _detection_boxes(model, grid, shift):
+    for box in boxes:
         found, note = _sheets(model, solver, energy, box, number)
         if not any(np.isnan(sheet.points.error) for _, sheet in found):
             break
     return assemble(model, energy, found, box, solver.evaluations, note, color)
+
+
+def check_arguments(
+    model: AbstractModel, mu: Any, grid: Any, points: Any, color: Any, shift: Any = None
+) -> tuple[list[Box], int | None]:
+    """Detection grids to try in turn, and points per curve or triangle.
+
+    Raises
+    ------
+    ValueError
+        As `fermi_surface`.
+    """
+    if model.dimension < 2:
+        raise fail("model", "have two or three dimensions for a Fermi surface", f"{model.name} has one")
+    as_real_array(mu, "mu", max_ndim=0)
+    if color is not None:
+        # the error names what is wrong; the value is computed with the surface
+        state_weights(bands(model, np.zeros(model.dimension)), color)
+    return _detection_boxes(model, grid, shift), _checked_points(points, model.dimension)
 
 
 def _sheets(
@@ -197,12 +218,6 @@ def _groups(energies: np.ndarray, scale: float) -> list[tuple[int, ...]]:
     return [tuple(map(int, part)) for part in parts]
 
 
-def _checked_energy(model: AbstractModel, mu: Any) -> float:
-    if model.dimension < 2:
-        raise fail("model", "have two or three dimensions for a Fermi surface", f"{model.name} has one")
-    return float(as_real_array(mu, "mu", max_ndim=0))
-
-
 def _checked_points(points: Any, dimension: int) -> int | None:
     if points is None:
         return None
@@ -228,16 +243,16 @@ def _detection_boxes(model: AbstractModel, grid: Any, shift: Any) -> list[Box]:
         if min(cells) < FEWEST_CELLS:
             raise fail("grid", f"have at least {FEWEST_CELLS} cells along each axis", f"is {grid!r}")
         return [_box(model, cells, start)]
-    spans = np.eye(d) if model.lattice is None else np.asarray(model.lattice.reciprocal)
+    spans = np.eye(d) if model.lattice is None else shortest_basis(np.asarray(model.lattice.reciprocal))
     share = np.linalg.norm(spans, axis=1) / np.linalg.norm(spans, axis=1).max()
     finer = [np.maximum(8, np.ceil(DETECTION[d] * factor * share)) for factor in REFINEMENTS]
-    return [_box(model, tuple(int(n) for n in cells), start) for cells in finer]
+    return [_box(model, tuple(int(n) for n in cells), start, spans) for cells in finer]
 
 
-def _box(model: AbstractModel, cells: tuple[int, ...], start: np.ndarray) -> Box:
+def _box(model: AbstractModel, cells: tuple[int, ...], start: np.ndarray, spans: np.ndarray | None = None) -> Box:
     """The reciprocal cell, or a square or cube that holds the cutoff and one step more on each side."""
     if model.lattice is not None:
-        spans = np.asarray(model.lattice.reciprocal)
+        spans = np.asarray(model.lattice.reciprocal) if spans is None else spans
         return Box((start / np.array(cells)) @ spans, spans, cells, periodic=True)
     # two steps more than the diameter, so that the cutoff stays inside wherever the grid starts
     width = 2 * float(model.cutoff) * np.array(cells) / (np.array(cells) - 2)  # type: ignore[attr-defined]

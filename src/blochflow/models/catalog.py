@@ -43,7 +43,7 @@ FERMI_SURFACE = Quantity(
     conventions="k Cartesian with the factor 2 pi; velocity = grad E; density: electrons positive, holes negative",
     options={
         "grid": "cells per axis of the detection grid (default 64 in 2D, 24 in 3D along the longest reciprocal vector)",
-        "points": "2D: points on every curve (default: until converged); 3D: per triangle, 1, 3, 6 or 7 (default 7)",
+        "points": "2D: points on every curve (default: until converged); 3D: per triangle, 1, 3, 6 or 7",
         "color": 'stored at the vertices for plots: "curvature", "curvature_yz", or an operator such as "spin_z"',
     },
     explanation=(
