@@ -47,6 +47,7 @@ def run_job(path: Path, out: Path | None, settings: Sequence[str], dry_run: bool
 def check_job(path: Path, settings: Sequence[str]) -> int:
     """Validate, load the model, and predict the cost of each task."""
     from blochflow.cli.cost import predict
+    from blochflow.cli.surface_cost import predict_surface
 
     job, model = _prepare(path, settings)
     _banner(job, model)
@@ -56,7 +57,8 @@ def check_job(path: Path, settings: Sequence[str]) -> int:
         "task", "quantity", "k points", "time", "memory in flight", title="Predicted cost", title_justify="left"
     )
     for task in job.tasks:
-        cost = predict(job, task, model)
+        surface = task.quantity == "fermi_surface"
+        cost = predict_surface(job, task, model) if surface else predict(job, task, model)
         table.add_row(task.name, task.quantity, cost.points, cost.time, cost.memory)
     report.console().print(table)
     typer.echo("The job is valid.")

@@ -69,9 +69,23 @@ def check_operators(job: Job, model: AbstractModel) -> None:
             except ValueError as exc:
                 key = "points" if "`points`" in str(exc) and "points" in task.arguments else "path"
                 raise job.error(str(exc), f"task[{index}].{key}") from exc
+        if task.quantity == "fermi_surface":
+            _check_surface(job, index, model)
         reference = task.arguments.get("reference")
         if reference is not None and not (job.path.parent / reference).is_file():
             raise job.error(f"there is no file {reference!r} beside the job.", f"task[{index}].reference")
+
+
+def _check_surface(job: Job, index: int, model: AbstractModel) -> None:
+    """Dimension, grid and points of a Fermi surface."""
+    from blochflow.geometry.fermi_surface import check_arguments
+
+    given = job.tasks[index].arguments
+    try:
+        check_arguments(model, given["mu"], given.get("grid"), given.get("points"), given.get("color"))
+    except ValueError as exc:
+        key = next((name for name in ("mu", "grid", "points", "color") if f"Argument `{name}`" in str(exc)), "quantity")
+        raise job.error(str(exc), f"task[{index}].{key}") from exc
 
 
 def check_integrals(job: Job, model: AbstractModel) -> None:

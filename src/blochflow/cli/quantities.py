@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from blochflow.core.quantity import Quantity
-from blochflow.models.catalog import BANDS
+from blochflow.models.catalog import BANDS, FERMI_SURFACE
 from blochflow.response.catalog import QUANTITIES
 
 # arguments other than (model, mu, temperature), and options without a default
-ARGUMENTS = {"bands": ("path",), "chemical_potential": ("density", "temperature")}
+ARGUMENTS = {"bands": ("path",), "fermi_surface": ("mu",), "chemical_potential": ("density", "temperature")}
 REQUIRED = {"ohmic": ("tau",)}
+# exact at every wave vector: no tolerance
+WITHOUT_TOLERANCE = (BANDS.name, FERMI_SURFACE.name)
 DESCRIPTIONS = {
     "mu": "chemical potential, in the energy unit of the model",
     "temperature": "temperature (K for models in eV, else in the energy unit of the model)",
@@ -19,7 +21,7 @@ DESCRIPTIONS = {
 
 def all_quantities() -> dict[str, Quantity]:
     """Name -> description of everything a task may compute."""
-    return {**QUANTITIES, BANDS.name: BANDS}
+    return {**QUANTITIES, BANDS.name: BANDS, FERMI_SURFACE.name: FERMI_SURFACE}
 
 
 def arguments_of(quantity: str) -> tuple[str, ...]:
@@ -37,6 +39,6 @@ def describe_arguments(quantity: str) -> dict[str, str]:
     described = all_quantities()[quantity]
     lines = {name: described.options.get(name, DESCRIPTIONS.get(name, "")) for name in arguments_of(quantity)}
     lines |= {name: text for name, text in described.options.items() if name not in lines}
-    if quantity != BANDS.name:
+    if quantity not in WITHOUT_TOLERANCE:
         lines["tolerance"] = DESCRIPTIONS["tolerance"]
     return lines

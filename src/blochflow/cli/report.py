@@ -16,6 +16,17 @@ if TYPE_CHECKING:
 
 SHOWN_ROWS = 12
 SHOWN_COLUMNS = 6
+SURFACE = (
+    "vertex_k",
+    "corners",
+    "bands",
+    "kind",
+    "enclosed",
+    "density",
+    "density_of_states",
+    "closure_residual",
+    "error",
+)
 PATIENCE = ("ms", 1e-3), ("s", 1.0), ("min", 60.0), ("h", 3600.0), ("days", 86400.0)
 
 
@@ -63,6 +74,8 @@ def result_table(result: xr.Dataset) -> Table:
     """Value +- error of every state (evenly chosen where there are many) and independent component."""
     from rich.table import Table
 
+    if "vertex_k" in result:
+        return _sheets_table(result)
     if "value" not in result:
         return _bands_table(result)
     unit = result.attrs.get("units", "")
@@ -95,14 +108,17 @@ def result_table(result: xr.Dataset) -> Table:
 
 def check_complete(result: xr.Dataset) -> None:
     """Refuse files that lack what a result of their quantity holds, or hold it along other dimensions."""
-    bands = result.attrs["quantity"] == "bands"
-    wanted = ("energy", "distance") if bands else ("value", "error", "converged")
+    bands, surface = (result.attrs["quantity"] == name for name in ("bands", "fermi_surface"))
+    wanted = ("energy", "distance") if bands else SURFACE if surface else ("value", "error", "converged")
     missing = [name for name in wanted if name not in result]
     if missing:
         quantity = result.attrs["quantity"]
         raise fail("file", "hold a result of Blochflow", f"holds {quantity!r} without {', '.join(missing)}")
     if bands:
         good = set(result["energy"].dims) == {"k", "band"} and result["distance"].dims == ("k",)
+    elif surface:
+        good = result["vertex_k"].dims == ("vertex", "a") and result["corners"].dims == ("element", "corner")
+        good = good and all(result[name].dims == ("sheet",) for name in SURFACE[2:])
     else:
         states = [d for d in result["value"].dims if d not in ("a", "b", "c")]
         good = result["error"].dims == result["value"].dims and set(result["converged"].dims) == set(states)
@@ -113,6 +129,8 @@ def check_complete(result: xr.Dataset) -> None:
 
 def describe_shortfall(result: xr.Dataset) -> str:
     """By how much a result misses its tolerance."""
+    if "converged" not in result:
+        return str(result.attrs.get("status_message", ""))
     missing = ~result["converged"].values
     error = np.abs(result["error"].values).reshape(*missing.shape, -1).max(axis=-1)
     size = np.abs(result["value"].values).reshape(*missing.shape, -1).max(axis=-1)
@@ -150,6 +168,26 @@ def _bands_table(result: xr.Dataset) -> Table:
     for n in _spread(energy.sizes["band"]):
         band = energy.isel(band=n).values
         table.add_row(str(n), f"{band.min():.6f}", f"{band.max():.6f}")
+    return table
+
+
+def _sheets_table(result: xr.Dataset) -> Table:
+    from rich.table import Table
+
+    table = Table(title=str(result.attrs.get("title", "")), title_justify="left")
+    for name in ("bands", "kind", "enclosed", "density", "density_of_states"):
+        table.add_column(f"{name} {_bracket(result[name].attrs.get('units'))}".strip(), justify="right")
+    table.add_column("closure")
+    table.add_column("error")
+    if not result.sizes["sheet"]:
+        table.caption = str(result.attrs.get("status_message", ""))
+    for i in _spread(result.sizes["sheet"]) if result.sizes["sheet"] else []:
+        sheet = result.isel(sheet=i)
+        cells = [str(sheet["bands"].item()), str(sheet["kind"].item())]
+        cells += [f"{float(sheet[name]):.8g}" for name in ("enclosed", "density", "density_of_states")]
+        table.add_row(*cells, *(f"{float(sheet[name]):.1e}" for name in ("closure_residual", "error")))
+    if result.sizes["sheet"] > SHOWN_ROWS:
+        table.caption = f"{SHOWN_ROWS} of {result.sizes['sheet']} sheets shown; the file holds all"
     return table
 
 

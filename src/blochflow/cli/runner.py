@@ -75,6 +75,8 @@ def compute(job: Job, task: Task, model: AbstractModel) -> xr.Dataset:
         options["reference"] = job.path.parent / options["reference"]
     positional = [options.pop(name, None) for name in positional_of(task.quantity)]
     function = function_of(task.quantity)
+    if task.quantity == "fermi_surface":
+        return function(model, *positional, **options, execution=Execution(**job.execution)).to_dataset()  # type: ignore[no-any-return]
     if task.tolerance is None:
         return function(model, *positional, **options)  # type: ignore[no-any-return]
     tolerance, execution = Tolerance(**task.tolerance), Execution(**job.execution)
@@ -87,6 +89,10 @@ def function_of(quantity: str) -> Any:
         from blochflow.geometry.band_structure import band_structure
 
         return band_structure
+    if quantity == "fermi_surface":
+        from blochflow.geometry.fermi_surface import fermi_surface
+
+        return fermi_surface
     from blochflow import response
 
     return getattr(response, quantity)
@@ -106,7 +112,9 @@ def run_task(job: Job, task: Task, model: AbstractModel, file: Path) -> Finished
 
 
 def is_converged(result: xr.Dataset) -> bool:
-    """True when every state met its tolerance."""
+    """True when every state met its tolerance, and every sheet of a Fermi surface is resolved."""
+    if result.attrs.get("quantity") == "fermi_surface":
+        return result.attrs.get("status") == "CONVERGED"
     return "converged" not in result or bool(result["converged"].values.all())
 
 

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_validator
 
-from blochflow.cli.quantities import all_quantities, arguments_of
-from blochflow.cli.values import KINDS, AnyOption, Text, parse_number
+from blochflow.cli.quantities import WITHOUT_TOLERANCE, all_quantities, arguments_of
+from blochflow.cli.values import KINDS, AnyOption, Number, Text, parse_number
 from blochflow.execution.threads import parse_bytes
 
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
@@ -108,13 +108,15 @@ def task_table(quantity: str) -> type[BaseModel]:
     fields: dict[str, Any] = {"quantity": (Text, ...), "name": (Text, None)}
     required = arguments_of(quantity)
     options = all_quantities()[quantity].options
+    # a surface belongs to one energy
+    kinds = {**KINDS, "mu": Number} if quantity == "fermi_surface" else KINDS
     for name in required:
         # mu may be replaced by a density where the quantity allows it; that is checked afterwards
         replaceable = name == "mu" and "density" in options
-        fields[name] = (KINDS.get(name, AnyOption), None if replaceable else ...)
+        fields[name] = (kinds.get(name, AnyOption), None if replaceable else ...)
     for name in options:
         if name not in required:
-            fields[name] = (KINDS.get(name, AnyOption), None)
-    if quantity != "bands":
+            fields[name] = (kinds.get(name, AnyOption), None)
+    if quantity not in WITHOUT_TOLERANCE:
         fields["tolerance"] = (ToleranceTable, Field(default_factory=ToleranceTable))
     return create_model(f"{quantity} task", __config__=STRICT, **fields)

@@ -36,6 +36,8 @@ EXAMPLES = {
     "reference": '"seed_band.dat"',
     "tolerance": "{ rtol = 1e-3 }",
 }
+# where a quantity takes another kind of value than the others
+OWN_EXAMPLES = {"fermi_surface": {"mu": "1.0", "points": "64", "grid": "64"}}
 SHOWN = ("mu", "temperature", "path", "points", "color", "tolerance")
 
 
@@ -52,6 +54,7 @@ def starter_job(quantity: str) -> str:
     lines = [HEAD.format(title=described.title, name=quantity).rstrip("\n")]
     for name, text in describe_arguments(quantity).items():
         active = name in SHOWN or name in arguments_of(quantity)
-        assignment = f"{name} = {EXAMPLES.get(name, '...')}"
+        example = OWN_EXAMPLES.get(quantity, EXAMPLES).get(name) or EXAMPLES.get(name, "...")
+        assignment = f"{name} = {example}"
         lines.append(f"{assignment if active else '# ' + assignment:<34} # {text}")
     return "\n".join(lines) + "\n" + TAIL
