@@ -10,7 +10,7 @@ from random_models import random_blocks
 
 import blochflow as bf
 from blochflow.models.base import AbstractModel
-from blochflow.response.hall import HallIntegrand, antisymmetric
+from blochflow.response.integrands import BerrySea, Weighed, as_tensor
 from blochflow.response.occupation import make_occupation
 from blochflow.response.symmetry import Verification, integrand_tensor, verified_operations
 from blochflow.zone.orbits import grid_operations, grid_orbits
@@ -25,7 +25,8 @@ NEGLIGIBLE = 1e-10
 def hall_at(model: AbstractModel, mu=0.1, kt=0.05):
     """Hall integrand of one state, (K, 1, a, b)."""
     occupation, _ = make_occupation(np.array([mu]), np.array([kt]))
-    return integrand_tensor(model, HallIntegrand(occupation), lambda x: antisymmetric(x, model.dimension))
+    bands = BerrySea.of_dimension(model.dimension)
+    return integrand_tensor(model, Weighed(bands, occupation), lambda x: as_tensor(x, bands, model.dimension))
 
 
 def hall(model: AbstractModel, **options) -> Verification:

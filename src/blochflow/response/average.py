@@ -20,9 +20,11 @@ from blochflow.core.status import Status
 from blochflow.execution.threads import Execution
 from blochflow.models.base import AbstractModel, as_model
 from blochflow.models.continuum import ContinuumModel
+from blochflow.response.reduction import UsedSymmetry, use_symmetry
 from blochflow.response.source import ModelSource
+from blochflow.response.symmetry import SAMPLES
 from blochflow.response.uniform import plan_grid, uniform_average
-from blochflow.zone.adaptive import CellIntegral, integrate_cells
+from blochflow.zone.adaptive import CellIntegral, evaluate, integrate_cells
 from blochflow.zone.cells import CellSet
 from blochflow.zone.certificate import Certified, Filling, certify
 from blochflow.zone.charts import AbstractChart, BallChart, LatticeChart
@@ -36,6 +38,7 @@ ORDERS = ((3e-3, (3, 5), (3, 4)), (3e-5, (4, 6), (4, 5)), (0.0, (6, 8), (5, 7)))
 # A uniform grid is tried up to this many points, and this many times the number its rate predicts.
 MOST_UNIFORM = {1: 20_000, 2: 300_000, 3: 300_000}
 DOUBLINGS = 3
+TAIL_DECADES = 4.0
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ class ZoneOptions:
     rule: str = "auto"
     grid: Any = None
     shift: Any = 0.0
+    symmetry: Any = "auto"
 
 
 def as_call(model: Any, tolerance: Any, execution: Any) -> tuple[Tolerance, Execution]:
@@ -79,19 +83,71 @@ def average_over_zone(
         return uniform_average(model, bands, filling, *fixed, tolerance, execution, factor=factor)
     source = ModelSource(model, bands, chart_of(model), execution)
     limit = tolerance.evaluations(model.dimension)
-    tree = certify(source, CellSet.whole_zone(source.chart.base), filling, limit)
+    found = use_symmetry(source, filling, options.symmetry, tolerance)
+    if found.forbidden is not None and found.forbidden.all():
+        return vanishing(source, filling, found)
+    tree = certify(source, found.cells, filling, limit)
     allowed = allowed_by(tolerance, factor)
     if rule == "auto" and tree.complete and not len(tree.touching):
         points = uniform_points(tree, filling, tolerance, model)
         if points is not None:
-            integral = try_uniform(model, bands, filling, points, tolerance, execution, factor)
+            integral = found.applied(try_uniform(model, bands, filling, points, tolerance, execution, factor), allowed)
             if integral.converged.all():
                 return replace(integral, gap=tree.smallest_gap)
     done = integrate_cells(
-        source, filling, tree, allowed, orders=orders_for(tolerance, model.dimension), limit=limit,
+        source,
+        filling,
+        tree,
+        allowed,
+        orders=orders_for(tolerance, model.dimension),
+        limit=limit,
         memory=execution.memory_bytes // 2,
-    )  # fmt: skip
-    return as_integral(done, tree, source)
+        project=found.project,
+    )
+    integral = replace(as_integral(done, tree, source), forbidden=found.forbidden, symmetry=found.text)
+    if isinstance(model, ContinuumModel):
+        integral = replace(integral, cutoff_tail=cutoff_tail(source, filling, tolerance))
+    return integral
+
+
+def vanishing(source: ModelSource, filling: Filling, found: UsedSymmetry) -> Integral:
+    """An integral all of whose components symmetry forbids."""
+    zero = np.zeros((len(filling.mu), source.components))
+    converged, absolute = np.ones(len(zero), dtype=bool), np.zeros(len(zero))
+    evaluations = SAMPLES
+    return Integral(
+        zero,
+        zero,
+        converged,
+        absolute,
+        evaluations,
+        Status.CONVERGED,
+        [(evaluations, zero)],
+        rule="symmetry",
+        rigor="zero by symmetry, verified at random k",
+        forbidden=found.forbidden,
+        symmetry=found.text,
+    )
+
+
+def cutoff_tail(source: ModelSource, filling: Filling, tolerance: Tolerance) -> np.ndarray:
+    """(P, C) what the k.p model itself would contribute beyond its cutoff; infinite where it does not settle.
+
+    Integrated over `TAIL_DECADES` decades of |k| with one rule of moderate accuracy; where the outermost quarter of
+    them still holds more than a tenth of it, nothing can be said.
+    """
+    model = source.model
+    chart = BallChart(float(model.cutoff), model.dimension, TAIL_DECADES)  # type: ignore[attr-defined]
+    outside = ModelSource(model, source.integrand, chart, source.execution)
+    limit = tolerance.evaluations(model.dimension)
+    tree = certify(outside, CellSet.whole_zone(chart.base), filling, limit)
+    leaves = evaluate(outside, filling, tree.cells, orders_for(tolerance, model.dimension), 0.0)
+    tail = leaves.value.sum(axis=0)
+    radial = 2 * np.abs(leaves.cells.centre[:, 0] - 0.5) if model.dimension == 1 else leaves.cells.centre[:, 0]
+    outermost = leaves.value[radial > 0.75].sum(axis=0)
+    size = np.abs(tail).max(axis=-1, keepdims=True)
+    settled = (np.abs(outermost) <= 0.1 * np.abs(tail)) | (np.abs(outermost) <= 1e-9 * size) | (tail == 0)
+    return np.where(settled & tree.complete, tail, np.inf)
 
 
 def check_options(

@@ -20,7 +20,7 @@ from blochflow.execution.threads import Execution
 from blochflow.models.base import AbstractModel
 from blochflow.response.average import ZoneOptions, as_call, average_over_zone, measure
 from blochflow.response.catalog import OHMIC
-from blochflow.response.integrands import VelocitySurface
+from blochflow.response.integrands import VelocitySurface, as_tensor
 from blochflow.response.result import finish, raise_if_missed
 from blochflow.response.states import as_states
 from blochflow.zone.tolerance import Tolerance
@@ -38,6 +38,7 @@ def ohmic(
     rule: str = "auto",
     grid: Any = None,
     shift: float = 0.0,
+    symmetry: Any = "auto",
     tolerance: Tolerance | None = None,
     execution: Execution | None = None,
     throw: bool = True,
@@ -61,7 +62,7 @@ def ohmic(
     tau : float, (S,) array or callable
         Relaxation time: hbar/energy for NATURAL models, fs for EV_ANGSTROM ones.  An array adds a dimension ``tau``.  A
         callable ``tau(energy, band, k)`` gets one energy, band index and Cartesian k, and uses ``jax.numpy``.
-    rule, grid, shift, tolerance, execution, throw
+    rule, grid, shift, symmetry, tolerance, execution, throw
         As for `anomalous_hall`; T = 0 needs ``rule="cells"`` (the default finds it).
 
     Returns
@@ -87,15 +88,16 @@ def ohmic(
     1.5
     """
     tolerance, execution = as_call(model, tolerance, execution)
-    options = ZoneOptions(rule, grid, shift)
+    options = ZoneOptions(rule, grid, shift, symmetry)
     times, function = as_relaxation(tau, model)
     states = as_states(model, mu, temperature)
     scale, unit = OHMIC.unit(model.units.name, model.dimension)
     per_time = 1 / HBAR_EV_FS if model.units.time == "fs" else 1.0
     factor = scale * per_time * model.spin_degeneracy * measure(model)
+    bands = VelocitySurface.of_dimension(model.dimension, function)
     integral = average_over_zone(
         model,
-        VelocitySurface.of_dimension(model.dimension, function),
+        bands,
         states.mu,
         states.kt,
         options=options,
@@ -108,7 +110,7 @@ def ohmic(
         model,
         states,
         integral.scaled(factor),
-        tensor=lambda x: symmetric(x, model.dimension),
+        tensor=lambda x: as_tensor(x, bands, model.dimension),
         cartesian=("a", "b"),
         unit=unit,
         options=options,
@@ -147,20 +149,11 @@ def times_tau(result: xr.Dataset, tau: Any, unit: str) -> xr.Dataset:
     scaled = result.copy()
     order = [d for d in result["value"].dims if d not in ("a", "b")]
     order += ["tau"] * (np.ndim(tau) > 0)
-    for name in ("value", "error"):
+    for name in ("value", "error", "cutoff_tail"):
+        if name not in result:
+            continue
         scaled[name] = (result[name] * scale).transpose(*order, "a", "b").assign_attrs(result[name].attrs)
     if np.ndim(tau):
         scaled["converged"] = result["converged"].expand_dims(tau=tau).transpose(*order).copy()
     scaled.attrs["history_value"] = np.asarray(scaled.attrs["history_value"]) * float(np.min(tau))
     return scaled
-
-
-def symmetric(components: np.ndarray, dimension: int) -> np.ndarray:
-    """(..., p) components with a <= b -> symmetric (..., a, b)."""
-    tensor = np.zeros((*components.shape[:-1], dimension, dimension))
-    p = 0
-    for a in range(dimension):
-        for b in range(a, dimension):
-            tensor[..., a, b] = tensor[..., b, a] = components[..., p]
-            p += 1
-    return tensor

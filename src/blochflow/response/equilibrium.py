@@ -33,6 +33,7 @@ def electron_density(
     rule: str = "auto",
     grid: Any = None,
     shift: float = 0.0,
+    symmetry: Any = "auto",
     tolerance: Tolerance | None = None,
     execution: Execution | None = None,
     throw: bool = True,
@@ -46,7 +47,7 @@ def electron_density(
 
     Parameters
     ----------
-    model, mu, temperature, rule, grid, shift, tolerance, execution, throw
+    model, mu, temperature, rule, grid, shift, symmetry, tolerance, execution, throw
         As for `anomalous_hall`.
 
     Returns
@@ -69,7 +70,15 @@ def electron_density(
     0.5
     """
     return _number(
-        ELECTRON_DENSITY, NumberSea(), model, mu, temperature, rule, grid, shift, tolerance, execution, throw
+        ELECTRON_DENSITY,
+        NumberSea(),
+        model,
+        mu,
+        temperature,
+        ZoneOptions(rule, grid, shift, symmetry),
+        tolerance,
+        execution,
+        throw,
     )
 
 
@@ -79,16 +88,13 @@ def _number(
     model: AbstractModel,
     mu: Any,
     temperature: Any,
-    rule: str,
-    grid: Any,
-    shift: Any,
+    options: ZoneOptions,
     tolerance: Tolerance | None,
     execution: Execution | None,
     throw: bool,
 ) -> xr.Dataset:
     """A scalar of equilibrium, per length, area or volume."""
     tolerance, execution = as_call(model, tolerance, execution)
-    options = ZoneOptions(rule, grid, shift)
     states = as_states(model, mu, temperature)
     scale, unit = quantity.unit(model.units.name, model.dimension)
     factor = scale * model.spin_degeneracy * measure(model)
@@ -124,6 +130,7 @@ def density_of_states(
     rule: str = "auto",
     grid: Any = None,
     shift: float = 0.0,
+    symmetry: Any = "auto",
     tolerance: Tolerance | None = None,
     execution: Execution | None = None,
     throw: bool = True,
@@ -137,7 +144,7 @@ def density_of_states(
 
     Parameters
     ----------
-    model, mu, temperature, rule, grid, shift, tolerance, execution, throw
+    model, mu, temperature, rule, grid, shift, symmetry, tolerance, execution, throw
         As for `anomalous_hall`; T = 0 is refused on a fixed ``grid``.
 
     Returns
@@ -160,7 +167,15 @@ def density_of_states(
     1.0
     """
     return _number(
-        DENSITY_OF_STATES, NumberSurface(), model, mu, temperature, rule, grid, shift, tolerance, execution, throw
+        DENSITY_OF_STATES,
+        NumberSurface(),
+        model,
+        mu,
+        temperature,
+        ZoneOptions(rule, grid, shift, symmetry),
+        tolerance,
+        execution,
+        throw,
     )
 
 

@@ -13,11 +13,11 @@ import numpy as np
 
 from blochflow.core.checks import fail
 from blochflow.execution.threads import Execution
-from blochflow.models.base import PAIRS, AbstractModel
+from blochflow.models.base import AbstractModel
 from blochflow.response.average import ZoneOptions, as_call, average_over_zone, measure
 from blochflow.response.catalog import ANOMALOUS_HALL
 from blochflow.response.equilibrium import precise_chemical_potential
-from blochflow.response.integrands import BerrySea
+from blochflow.response.integrands import BerrySea, as_tensor
 from blochflow.response.result import finish
 from blochflow.response.states import as_states
 from blochflow.zone.tolerance import Tolerance
@@ -35,6 +35,7 @@ def anomalous_hall(
     rule: str = "auto",
     grid: Any = None,
     shift: float = 0.0,
+    symmetry: Any = "auto",
     tolerance: Tolerance | None = None,
     execution: Execution | None = None,
     throw: bool = True,
@@ -63,6 +64,10 @@ def anomalous_hall(
         Fixed uniform grid; its half (when even) gives the error.  Default: refinement until the tolerance is met.
     shift : float
         Shift of a fixed ``grid`` in units of its spacing, in [0, 1); 0 is centred on Gamma.
+    symmetry : "auto", False or list
+        Point-group and time-reversal operations to use: all of the lattice that hold on H(k) and on the integrand,
+        none, or those listed ("time_reversal", "inversion", matrices).  Forbidden components are exactly zero.  Fixed
+        grids use none.
     tolerance : Tolerance
         Default ``Tolerance(rtol=1e-3)``.
     execution : Execution
@@ -95,7 +100,7 @@ def anomalous_hall(
     tolerance, execution = as_call(model, tolerance, execution)
     if model.dimension < 2:
         raise fail("model", "have two or three dimensions for a Hall response", f"{model.name} has one")
-    options = ZoneOptions(rule, grid, shift)
+    options = ZoneOptions(rule, grid, shift, symmetry)
     fixed = {"grid": grid, "shift": shift, "execution": execution}
     states = as_states(
         model, mu, temperature, density, lambda n, t: precise_chemical_potential(model, n, t, tolerance, **fixed)
@@ -106,9 +111,10 @@ def anomalous_hall(
     around = [states.mu]
     if density is not None:
         around += [states.mu - states.mu_error, states.mu + states.mu_error]
+    bands = BerrySea.of_dimension(model.dimension)
     integral = average_over_zone(
         model,
-        BerrySea.of_dimension(model.dimension),
+        bands,
         np.concatenate(around),
         np.tile(states.kt, len(around)),
         options=options,
@@ -121,19 +127,10 @@ def anomalous_hall(
         model,
         states,
         integral.scaled(factor),
-        tensor=lambda x: antisymmetric(x, model.dimension),
+        tensor=lambda x: as_tensor(x, bands, model.dimension),
         cartesian=("a", "b"),
         unit=unit,
         options=options,
         tolerance=tolerance,
         throw=throw,
     )
-
-
-def antisymmetric(components: np.ndarray, dimension: int) -> np.ndarray:
-    """(..., p) independent components -> antisymmetric (..., a, b)."""
-    tensor = np.zeros((*components.shape[:-1], dimension, dimension))
-    for p, (a, b) in enumerate(PAIRS[dimension]):
-        tensor[..., a, b] = components[..., p]
-        tensor[..., b, a] = -components[..., p]
-    return tensor

@@ -7,9 +7,10 @@ surface:  sum_n -f'(E_n) g_n                                                    
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
+import numpy as np
 
 from blochflow.core.backend import Array, jax, jnp
 from blochflow.geometry.bands import DEGENERACY_TOLERANCE, rotate
@@ -17,6 +18,23 @@ from blochflow.geometry.cumulative import cumulative_curvature
 from blochflow.geometry.eigen import eigh
 from blochflow.models.base import PAIRS, BlochMatrices
 from blochflow.response.occupation import Occupation, active_gap
+from blochflow.zone.tensor_symmetry import HALL, OHMIC, SCALAR, TensorKind
+
+
+def as_tensor(components: np.ndarray, bands: Any, dimension: int) -> np.ndarray:
+    """(..., C) components of an integrand -> its tensor (..., a, b, ..)."""
+    tensor = np.zeros((*components.shape[:-1], *(dimension,) * bands.kind.rank))
+    for index, component, sign in bands.entries:
+        tensor[(..., *index)] = sign * components[..., component]
+    return tensor
+
+
+def as_components(tensor: np.ndarray, bands: Any) -> np.ndarray:
+    """The inverse of `as_tensor`."""
+    components = np.zeros((*tensor.shape[: tensor.ndim - bands.kind.rank], bands.components), dtype=tensor.dtype)
+    for index, component, sign in reversed(bands.entries):
+        components[..., component] = tensor[(..., *index)] * np.asarray(sign, dtype=tensor.dtype)
+    return components
 
 
 class BerrySea(eqx.Module):
@@ -24,11 +42,19 @@ class BerrySea(eqx.Module):
 
     components: int = eqx.field(static=True)
     surface: bool = eqx.field(static=True, default=False)
+    kind: ClassVar[TensorKind] = HALL
 
     @classmethod
     def of_dimension(cls, dimension: int) -> BerrySea:
         """For a model in two or three dimensions."""
         return cls(len(PAIRS[dimension]))
+
+    @property
+    def entries(self) -> list[tuple[tuple[int, ...], int, float]]:
+        """Where each component stands in the tensor (index, component, sign)."""
+        pairs = PAIRS[{1: 2, 3: 3}[self.components]]
+        upper: list[tuple[tuple[int, ...], int, float]] = [(pair, p, 1.0) for p, pair in enumerate(pairs)]
+        return upper + [((b, a), p, -1.0) for p, (a, b) in enumerate(pairs)]
 
     def bound(self, num_bands: int) -> float | None:
         """Curvature has no bound."""
@@ -43,6 +69,12 @@ class NumberSea(eqx.Module):
 
     components: int = eqx.field(static=True, default=1)
     surface: bool = eqx.field(static=True, default=False)
+    kind: ClassVar[TensorKind] = SCALAR
+
+    @property
+    def entries(self) -> list[tuple[tuple[int, ...], int, float]]:
+        """Where each component stands in the tensor (index, component, sign)."""
+        return [((), 0, 1.0)]
 
     def bound(self, num_bands: int) -> float | None:
         """S_j = j + 1 <= N."""
@@ -59,6 +91,12 @@ class NumberSurface(eqx.Module):
 
     components: int = eqx.field(static=True, default=1)
     surface: bool = eqx.field(static=True, default=True)
+    kind: ClassVar[TensorKind] = SCALAR
+
+    @property
+    def entries(self) -> list[tuple[tuple[int, ...], int, float]]:
+        """Where each component stands in the tensor (index, component, sign)."""
+        return [((), 0, 1.0)]
 
     def bound(self, num_bands: int) -> float | None:
         """What delta functions contribute has no bound."""
@@ -78,6 +116,14 @@ class VelocitySurface(eqx.Module):
     components: int = eqx.field(static=True)
     relaxation: Callable[..., Any] | None = eqx.field(static=True, default=None)
     surface: bool = eqx.field(static=True, default=True)
+    kind: ClassVar[TensorKind] = OHMIC
+
+    @property
+    def entries(self) -> list[tuple[tuple[int, ...], int, float]]:
+        """Where each component stands in the tensor (index, component, sign)."""
+        d = {1: 1, 3: 2, 6: 3}[self.components]
+        upper = [(a, b) for a in range(d) for b in range(a, d)]
+        return [(index, p, 1.0) for p, (a, b) in enumerate(upper) for index in {(a, b), (b, a)}]
 
     @classmethod
     def of_dimension(cls, dimension: int, relaxation: Callable[..., Any] | None = None) -> VelocitySurface:

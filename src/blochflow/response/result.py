@@ -58,6 +58,7 @@ def finish(
         "evaluations": int(integral.evaluations),
         "rule": integral.rule,
         "rigor": integral.rigor,
+        "symmetry": integral.symmetry,
         **grid_attrs(integral, options),
         "max_evaluations": int(tolerance.evaluations(model.dimension)),
         "rtol": float(tolerance.rtol),
@@ -75,6 +76,14 @@ def finish(
         unit=unit,
         attrs=attrs,
     )
+    if integral.cutoff_tail is not None:
+        tail = tensor(integral.cutoff_tail[:count]).reshape(result["value"].shape)
+        label = {"units": unit, "long_name": "contribution of the k.p model beyond its cutoff, not in value"}
+        result["cutoff_tail"] = (result["value"].dims, tail, label)
+    if integral.forbidden is not None and cartesian:
+        mask = np.abs(tensor(integral.forbidden.astype(float)[None]))[0] > 0
+        diagonal = tensor(np.ones((1, value.shape[-1])))[0] == 0
+        result["forbidden"] = (cartesian, mask | diagonal, {"long_name": "zero by symmetry"})
     return raise_if_missed(quantity, result, throw)
 
 

@@ -23,6 +23,7 @@ from blochflow.zone.cells import CellSet
 from blochflow.zone.certificate import CellBounds
 from blochflow.zone.charts import AbstractChart, LatticeChart
 from blochflow.zone.polynomials import GaussRule
+from blochflow.zone.tensor_symmetry import TensorKind
 
 # Shapes of batches: small rounds are padded to the first, larger ones are cut into the second.
 BATCHES = (256, 4096)
@@ -35,8 +36,21 @@ SAME_ENERGY = 1e-8
 class BandIntegrand(Protocol):
     """What responses hand over; see the module docstring."""
 
-    components: int
-    surface: bool
+    @property
+    def components(self) -> int:
+        """C."""
+
+    @property
+    def surface(self) -> bool:
+        """Weighed with -f' instead of f."""
+
+    @property
+    def kind(self) -> TensorKind:
+        """How the tensor behaves under symmetry."""
+
+    @property
+    def entries(self) -> list[tuple[tuple[int, ...], int, float]]:
+        """Where each component stands in the tensor (index, component, sign)."""
 
     def bound(self, num_bands: int) -> float | None:
         """Largest |S_j|, where it is known beforehand."""
@@ -125,6 +139,11 @@ class ModelSource:
             for i in _batches(len(k))
         ]
         return np.concatenate([np.asarray(x) for x in found])[: len(k)]
+
+    def sample_k(self, k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Energies (K, N) and integrand (K, N, C) at Cartesian k, without the weight of the chart."""
+        energies, values = self._run_points(k)
+        return energies[:, self.tops], self._grouped(values) if self.surface else values[:, self.tops]
 
     def sample(self, cells: CellSet, rule: GaussRule) -> tuple[np.ndarray, np.ndarray]:
         """Energies (B, n^d, N) and integrand (B, n^d, N, C), with the weight of the chart."""

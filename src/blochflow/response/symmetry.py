@@ -104,6 +104,7 @@ def verified_operations(
     symmetry: Any = "auto",
     threshold: float = THRESHOLD,
     negligible: float = 0.0,
+    energies_at: TensorAt | None = None,
 ) -> Verification:
     """Group of point operations, with and without time reversal, under which a model and an integrand are symmetric.
 
@@ -128,6 +129,8 @@ def verified_operations(
     negligible : float
         Difference of integrands that is rounding whatever their size: an integrand that vanishes by symmetry would
         otherwise be compared with its own rounding errors.
+    energies_at : function, optional
+        Cartesian k (K, d) -> energies (K, n), where they are at hand with the integrand.
 
     Returns
     -------
@@ -168,7 +171,11 @@ def verified_operations(
         candidates, listed = requested_operations(symmetry, families[0], model.lattice is not None)
         families = [candidates]
     k = sample_points(model)
-    options = [_verify_family(model, tensor_at, kind, k, f, threshold, negligible) for f in families]
+    energies_at = energies_at or (lambda points: np.linalg.eigvalsh(np.asarray(model.hamiltonian(points))))
+    options = [
+        _verify_family(model, Images(model, tensor_at, energies_at, kind, k), f, threshold, negligible)
+        for f in families
+    ]
     best = max(options, key=lambda found: len(found.operations))
     _warn_about(listed, best, threshold)
     return best
@@ -222,8 +229,10 @@ def _integrand_values(model: AbstractModel, integrand: Callable[..., Any], k: Ar
 class Images:
     """Energies and tensors at the images of the sample, one evaluation for operations with the same image."""
 
-    def __init__(self, model: AbstractModel, tensor_at: TensorAt, kind: TensorKind, k: np.ndarray) -> None:
-        self.model, self.tensor_at, self.kind, self.k = model, tensor_at, kind, k
+    def __init__(
+        self, model: AbstractModel, tensor_at: TensorAt, energies_at: TensorAt, kind: TensorKind, k: np.ndarray
+    ) -> None:
+        self.tensor_at, self.energies_at, self.kind, self.k = tensor_at, energies_at, kind, k
         self.rows = None if model.lattice is None else reciprocal_rows(model.lattice)
         self.k_frac = None if self.rows is None else k @ np.linalg.inv(self.rows)
         self.known_energies: dict[bytes, np.ndarray] = {}
@@ -240,7 +249,7 @@ class Images:
         """(K, n)."""
         key, k = self.of(operation)
         if key not in self.known_energies:
-            self.known_energies[key] = np.linalg.eigvalsh(np.asarray(self.model.hamiltonian(k)))
+            self.known_energies[key] = np.asarray(self.energies_at(k))
         return self.known_energies[key]
 
     def tensor(self, operation: Operation) -> np.ndarray:
@@ -270,15 +279,13 @@ def largest_component(tensor: np.ndarray, kind: TensorKind) -> np.ndarray:
 
 def _verify_family(
     model: AbstractModel,
-    tensor_at: TensorAt,
-    kind: TensorKind,
-    k: np.ndarray,
+    images: Images,
     candidates: Sequence[Operation],
     threshold: float,
     negligible: float,
 ) -> Verification:
     """Measure every candidate, keep a group of those that pass."""
-    images = Images(model, tensor_at, kind, k)
+    kind = images.kind
     energies = images.energies(identity(model.dimension))
     width = max(float(np.ptp(energies)), 1e-12 * float(np.abs(energies).max()), 1e-300)
     energy = np.array([np.abs(images.energies(g) - energies).max() / width for g in candidates])

@@ -26,11 +26,17 @@ TOUCHING_FACTOR = 10.0
 NEGLIGIBLE = 1e-3
 # States that set the scale before anything is integrated.
 ROUGH_STATES = 8
+# Fraction of the width of the spectrum by which mu is moved: where the Fermi surface coincides with faces of cells, as
+# symmetry may have it, rounding would otherwise decide on which side it lies.
+NUDGE = 1e-13
 ITEMS = 4096
 CELLS_AT_ONCE = 512
 
 # (largest allowed error per (state, component)) from (value, absolute)
 Allowed = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+# (value, error) of what symmetry left to do -> (value, error) of the whole
+Project = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass
@@ -75,28 +81,33 @@ def integrate_cells(
     orders: tuple[int, int],
     limit: int,
     memory: int = 2**31,
+    project: Project = lambda value, error: (value, error),
 ) -> CellIntegral:
-    """Refine the certified cells of ``tree`` until the error is below ``allowed`` or evaluations or memory run out."""
+    """Refine the certified cells of ``tree`` until the error is below ``allowed`` or evaluations or memory run out.
+
+    ``project`` turns sums over cells that symmetry represents into sums over the zone.
+    """
     per_cell = orders[0] ** source.dimension + orders[1] ** source.dimension
     evaluations = tree.evaluations
     fixed_value, fixed_error, spent = touching_part(source, filling, tree, orders[0])
     evaluations += spent
+    nudged = Filling(filling.mu + NUDGE * tree.width, filling.kt)
     new, leaves = tree.cells, None
     negligible = NEGLIGIBLE * rough_tolerance(source, filling, tree.cells, allowed)
     evaluations += len(tree.cells)
     history: list[tuple[int, np.ndarray]] = []
     while True:
-        evaluated = evaluate(source, filling, new, orders, negligible)
+        evaluated = evaluate(source, nudged, new, orders, negligible)
         leaves = evaluated if leaves is None else leaves.joined(evaluated)
         evaluations += len(new) * per_cell
         value = leaves.value.sum(axis=0) + fixed_value
         absolute = np.abs(leaves.value).sum(axis=0).max(axis=-1)
-        error = SAFETY * leaves.error.sum(axis=0) + fixed_error
+        value, error = project(value, SAFETY * leaves.error.sum(axis=0) + fixed_error)
         error = np.maximum(error, 8 * np.finfo(np.float64).eps * absolute[:, None])
         history.append((evaluations, value))
         tolerated = allowed(value, absolute)
         converged = np.asarray((error <= tolerated[:, None]).all(axis=-1))
-        hopeless = ~(fixed_error <= tolerated[:, None]).all(axis=-1)
+        hopeless = ~(project(value, fixed_error)[1] <= tolerated[:, None]).all(axis=-1)
         if converged[~hopeless].all():
             break
         chosen = select(leaves.error, tolerated, ~converged & ~hopeless)

@@ -24,19 +24,23 @@ class CellSet:
         Origin of the tree.
     level : (B,) int
     index : (B, d) int
+    multiplicity : (B,)
+        How many cells of the zone, related by symmetry, each stands for.
     """
 
     base: np.ndarray
     shift: np.ndarray
     level: np.ndarray
     index: np.ndarray
+    multiplicity: np.ndarray
 
     @classmethod
     def whole_zone(cls, base: tuple[int, ...], shift: tuple[float, ...] | None = None) -> CellSet:
         """All cells of level 0."""
         index = np.array(list(itertools.product(*(range(n) for n in base))), dtype=np.int64)
         origin = np.zeros(len(base)) if shift is None else np.asarray(shift, dtype=np.float64)
-        return cls(np.asarray(base, dtype=np.int64), origin, np.zeros(len(index), dtype=np.int64), index)
+        level = np.zeros(len(index), dtype=np.int64)
+        return cls(np.asarray(base, dtype=np.int64), origin, level, index, np.ones(len(index)))
 
     def __len__(self) -> int:
         return len(self.level)
@@ -58,23 +62,25 @@ class CellSet:
 
     @property
     def volume(self) -> np.ndarray:
-        """Fraction of the zone, (B,)."""
-        return np.asarray(self.width.prod(axis=1))
+        """Fraction of the zone that each stands for, (B,)."""
+        return np.asarray(self.width.prod(axis=1) * self.multiplicity)
 
     def take(self, which: np.ndarray) -> CellSet:
         """A selection."""
-        return CellSet(self.base, self.shift, self.level[which], self.index[which])
+        return CellSet(self.base, self.shift, self.level[which], self.index[which], self.multiplicity[which])
 
     def children(self) -> CellSet:
         """The 2^d halves of every cell."""
         offsets = np.array(list(itertools.product((0, 1), repeat=self.dimension)), dtype=np.int64)
         index = (2 * self.index[:, None, :] + offsets).reshape(-1, self.dimension)
-        return CellSet(self.base, self.shift, np.repeat(self.level + 1, len(offsets)), index)
+        level, multiplicity = np.repeat(self.level + 1, len(offsets)), np.repeat(self.multiplicity, len(offsets))
+        return CellSet(self.base, self.shift, level, index, multiplicity)
 
     def joined(self, other: CellSet) -> CellSet:
         """Both sets, one after the other."""
-        level, index = np.concatenate([self.level, other.level]), np.concatenate([self.index, other.index])
-        return CellSet(self.base, self.shift, level, index)
+        names = ("level", "index", "multiplicity")
+        parts = [np.concatenate([getattr(self, name), getattr(other, name)]) for name in names]
+        return CellSet(self.base, self.shift, *parts)
 
     def order(self) -> np.ndarray:
         """Permutation that sorts by (level, index)."""

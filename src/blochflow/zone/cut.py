@@ -43,6 +43,8 @@ COLD_LEVELS = np.array([0.0])
 NARROW = 3.0
 # Splittings after which what is left counts as unresolved: fractions 2^-40, 4^-20, 8^-13 of the cell.
 DEPTH = {1: 40, 2: 20, 3: 13}
+# More parts of one chunk than this are not split: something is flat at mu.
+MOST_PARTS = 100_000
 CHUNK = {1: 16384, 2: 2048, 3: 128}
 # Gauss nodes beyond the degree: the inner averages are not polynomials.  Both rules of a cell have their own number, so
 # that their difference shows what is missing.
@@ -132,7 +134,8 @@ def _resolve(cut: Cut, levels: np.ndarray, surface: bool, negligible: float) -> 
         if not len(cut):
             break
         largest = cut.share[:, None] * _largest(cut)
-        small = (largest.max(axis=1, initial=0.0) <= negligible) | (depth == DEPTH[cut.dimension])
+        last = depth == DEPTH[cut.dimension] or len(cut) > MOST_PARTS
+        small = (largest.max(axis=1, initial=0.0) <= negligible) | last
         weight = np.inf if surface else 0.5
         if small.any():
             if not surface:

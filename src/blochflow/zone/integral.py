@@ -36,6 +36,12 @@ class Integral:
         What the error rests on, in words.
     gap : float
         Smallest gap between filled and empty bands that was met.
+    forbidden : (C,) bool array or None
+        Components that symmetry forbids; they are exactly zero.
+    symmetry : str
+        The operations that were used, in words.
+    cutoff_tail : (P, C) array or None
+        For k.p models: what lies beyond the cutoff, not part of value or error.
     """
 
     value: np.ndarray
@@ -49,12 +55,18 @@ class Integral:
     grid: tuple[int, ...] = ()
     rigor: str = ""
     gap: float = float("inf")
+    forbidden: np.ndarray | None = None
+    symmetry: str = "none"
+    cutoff_tail: np.ndarray | None = None
 
     def scaled(self, factor: float) -> Integral:
         """In other units."""
         history = [(points, factor * value) for points, value in self.history]
         error, absolute = abs(factor) * self.error, abs(factor) * self.absolute
-        return replace(self, value=factor * self.value, error=error, absolute=absolute, history=history)
+        tail = None if self.cutoff_tail is None else factor * self.cutoff_tail
+        return replace(
+            self, value=factor * self.value, error=error, absolute=absolute, history=history, cutoff_tail=tail
+        )
 
     def reordered(self, order: np.ndarray) -> Integral:
         """Rows in another order."""

@@ -1,0 +1,179 @@
+"""Symmetry of a zone integral: fewer cells, forbidden components, and what an imperfect symmetry adds to the error.
+
+    Int T = (1/|G|) sum_g g [ sum_cells multiplicity T ]          cells: one of each orbit under G
+
+G holds only operations that were verified on H(k) and on the integrand; delta, the mismatch that was measured there,
+enters the error.  Where delta exceeds a tenth of what the tolerance allows, no symmetry is used.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from blochflow.core.errors import SymmetryWarning
+from blochflow.response.integrands import as_components, as_tensor
+from blochflow.response.source import ModelSource
+from blochflow.response.symmetry import Verification, verified_operations
+from blochflow.zone.adaptive import Allowed, occupation_steps
+from blochflow.zone.cells import CellSet
+from blochflow.zone.certificate import Filling
+from blochflow.zone.charts import LatticeChart
+from blochflow.zone.integral import Integral
+from blochflow.zone.orbits import cell_operations, cell_orbits
+from blochflow.zone.symmetry import identity
+from blochflow.zone.tensor_symmetry import allowed_components, symmetrise
+from blochflow.zone.tolerance import Tolerance
+
+# States on which the integrand is compared.
+COMPARED = 4
+# A Fermi surface at T = 0 has no value at single k: compared at k_B T of this fraction of the width of the spectrum.
+BROADENED = 0.05
+# An integrand below this fraction of what its single bands are is rounding.
+NEGLIGIBLE = 1e-9
+
+
+@dataclass(frozen=True)
+class UsedSymmetry:
+    """Cells to evaluate and how their sum becomes the integral over the zone.
+
+    Attributes
+    ----------
+    source : ModelSource
+    found : Verification or None
+        None: no symmetry.
+    cells : CellSet
+        Representatives of the base cells, with multiplicities.
+    delta : float
+        Added to the error of every component, in units of the average.
+    """
+
+    source: ModelSource
+    found: Verification | None
+    cells: CellSet
+    delta: float
+
+    @property
+    def forbidden(self) -> np.ndarray | None:
+        """(C,) components that vanish by symmetry."""
+        if self.found is None:
+            return None
+        allowed = allowed_components(self.found.operations, self.found.kind)
+        return ~as_components(allowed.astype(float), _unsigned(self.source.integrand)).astype(bool)
+
+    @property
+    def text(self) -> str:
+        """For the record."""
+        if self.found is None or len(self.found.operations) == 1:
+            return "none"
+        names = ", ".join(str(g) for g in self.found.operations[1:13])
+        return f"{len(self.found.operations)} operations, mismatch {self.delta:.1e}: {names}"
+
+    def project(self, value: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Average over the group; every allowed component takes the largest error, plus delta."""
+        if self.found is None:
+            return value, error
+        bands, d = self.source.integrand, self.source.dimension
+        tensor = symmetrise(as_tensor(value, bands, d), self.found.operations, self.found.kind)
+        largest = error.max(axis=-1, keepdims=True) + self.delta
+        return as_components(tensor, bands), np.where(np.asarray(self.forbidden), 0.0, largest)
+
+    def applied(self, integral: Integral, allowed: Allowed) -> Integral:
+        """The same for an integral over the whole zone."""
+        if self.found is None:
+            return integral
+        value, error = self.project(integral.value, integral.error)
+        fine = (error <= allowed(value, integral.absolute)[:, None]).all(axis=-1)
+        history = [(points, self.project(v, np.zeros_like(v))[0]) for points, v in integral.history]
+        converged = integral.converged | fine
+        return replace(
+            integral,
+            value=value,
+            error=error,
+            history=history,
+            converged=converged,
+            forbidden=self.forbidden,
+            symmetry=self.text,
+        )
+
+
+class _unsigned:
+    """Entries of an integrand without signs, to carry masks from tensors to components."""
+
+    def __init__(self, bands: Any) -> None:
+        self.kind, self.components = bands.kind, bands.components
+        self.entries = [(index, component, 1.0) for index, component, _ in bands.entries]
+
+
+def use_symmetry(source: ModelSource, filling: Filling, symmetry: Any, tolerance: Tolerance) -> UsedSymmetry:
+    """Verify the operations asked for and choose the cells to evaluate."""
+    whole = CellSet.whole_zone(source.chart.base)
+    if symmetry is False or symmetry is None:
+        return UsedSymmetry(source, None, whole, 0.0)
+    sampled = Sampled(source, filling)
+    found = verified_operations(
+        source.model,
+        sampled.tensor,
+        source.integrand.kind,
+        symmetry=symmetry,
+        negligible=sampled.negligible,
+        energies_at=sampled.energies,
+    )
+    if len(found.operations) == 1:
+        return UsedSymmetry(source, None, whole, 0.0)
+    delta = float(np.max(found.mean_delta))
+    if delta > 0.1 * tolerance.rtol * float(np.max(found.scale)) and delta > sampled.negligible:
+        warnings.warn(
+            f"The symmetry of {source.model.name} holds to {delta:.2g} only, which is more than a tenth of the "
+            "tolerance: the whole zone is used. Pass symmetry=False to silence this.",
+            SymmetryWarning,
+            stacklevel=4,
+        )
+        return UsedSymmetry(source, None, whole, 0.0)
+    cells = whole
+    if isinstance(source.chart, LatticeChart):
+        usable = cell_operations(found.operations, source.chart.base) or (identity(source.dimension),)
+        orbits = cell_orbits(usable, source.chart.base, 0, whole.index)
+        cells = replace(whole.take(orbits.representatives), multiplicity=orbits.multiplicities)
+    return UsedSymmetry(source, found, cells, delta)
+
+
+class Sampled:
+    """Energies and the integrand of some states at given k, each k evaluated once."""
+
+    def __init__(self, source: ModelSource, filling: Filling) -> None:
+        self.source = source
+        chosen = np.unique(np.linspace(0, len(filling.mu) - 1, COMPARED).astype(int))
+        self.mu, self.kt = filling.mu[chosen], filling.kt[chosen]
+        self.known: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
+        self.negligible = 0.0
+
+    def _at(self, k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        key = np.round(k, 12).tobytes()
+        if key not in self.known:
+            self.known[key] = self.source.sample_k(k)
+            largest = float(np.abs(self.known[key][1]).max())
+            self.negligible = max(self.negligible, NEGLIGIBLE * largest)
+        return self.known[key]
+
+    def energies(self, k: np.ndarray) -> np.ndarray:
+        """(K, N)."""
+        return self._at(k)[0]
+
+    def tensor(self, k: np.ndarray) -> np.ndarray:
+        """(K, P, a, b, ..)."""
+        energies, values = self._at(k)
+        parts = [self._filled(energies, values, mu, kt) for mu, kt in zip(self.mu, self.kt, strict=True)]
+        return as_tensor(np.stack(parts, axis=1), self.source.integrand, self.source.dimension)
+
+    def _filled(self, energies: np.ndarray, values: np.ndarray, mu: float, kt: float) -> np.ndarray:
+        if not self.source.surface:
+            return np.asarray((occupation_steps(energies, mu, kt)[..., None] * values).sum(axis=1))
+        from scipy.special import expit
+
+        broad = max(kt, BROADENED * max(float(np.ptp(energies)), 1e-300))
+        x = (mu - energies) / broad
+        return np.asarray(((expit(x) * expit(-x) / broad)[..., None] * values).sum(axis=1))
