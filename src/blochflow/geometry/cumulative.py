@@ -1,12 +1,13 @@
 """Band-cumulative Berry curvature: the form in which occupied sums stay finite and exact.
 
     sum_n f_n Omega_n = sum_j (f_j - f_{j+1}) S_j,   f_N = 0                      (Abel summation)
-    S_j = sum_{n<=j<m} -2 Im(V_a,nm V_b,mn)/(E_n - E_m)^2 + sum_{n<=j} F_ab,nn
+    S_j = sum_{n<=j<m} [2 Im(A_a,nm A_b,mn) - 2 Im(V_a,nm V_b,mn)/(E_n - E_m)^2] + sum_{n<=j} (d_a A_b - d_b A_a)_nn
+    V_a,nm = (U^+ d_a H U)_nm + i (E_n - E_m) A_a,nm
 
 All weights f_j - f_{j+1} are >= 0, so nothing cancels between bands: pairs that are both filled never enter, and
 a pair at distance delta enters with weight f_n - f_m.  Legend: S cumulative curvature, V covariant velocity matrix,
-F curvature of the basis.  Pair form: Wang et al., PRB 74, 195118 (2006), Eq. (34).  Exactly degenerate pairs count
-zero: for n, m at equal energy the two orders cancel.
+A position matrices of the basis, between eigenstates.  Pair form: Wang et al., PRB 74, 195118 (2006), Eq. (34).
+Exactly degenerate pairs count zero in V: for n, m at equal energy the two orders cancel.
 """
 
 from __future__ import annotations
@@ -18,54 +19,74 @@ from blochflow.core.backend import Array, jax, jnp
 from blochflow.geometry.eigen import eigh
 from blochflow.geometry.subspace import DEGENERACY_TOLERANCE
 from blochflow.models.base import PAIRS, BlochMatrices
+from blochflow.zone.fourier import pack
 
 
 def cumulative_curvature(matrices: BlochMatrices) -> tuple[Float[Array, "k n"], Float[Array, "k n p"]]:
     """Energies (k, n) and cumulative Berry curvature S (k, n, p) for the pairs p of ``PAIRS[d]``, Cartesian."""
     energies, states = eigh(matrices.hamiltonian)
     d = matrices.gradient.shape[1]
-    moved, velocity = rotated_velocity(matrices, energies, states)
+    curl, rotated = rotated_fields(matrices, states)
+    velocity, position = rotated[:d], rotated[d:]
+    if position:
+        gap = energies[:, :, None] - energies[:, None, :]
+        velocity = [(v[0] - gap * a[1], v[1] + gap * a[0]) for v, a in zip(velocity, position, strict=True)]
     weight = pair_weight(energies, velocity, matrices.length)
     crossing = crossing_matrix(energies.shape[-1])
-    columns = []
+    pairs = []
     for a, b in PAIRS[d]:
-        (va_re, va_im), (vb_re, vb_im) = velocity[a], velocity[b]
-        pair = (va_im * vb_re - va_re * vb_im) * weight
-        columns.append(pair.reshape(pair.shape[0], -1) @ crossing)
-    cumulative = jnp.stack(columns, axis=-1)
-    if matrices.position is not None:
-        cumulative = cumulative + jnp.cumsum(basis_curvature_diagonal(states, moved, d), axis=1)
+        pair = weight * cross(velocity[a], velocity[b])
+        if position:
+            pair = pair + 2 * cross(position[a], position[b])
+        pairs.append(pair.reshape(pair.shape[0], -1))
+    cumulative = jnp.swapaxes(jnp.stack(pairs, axis=1) @ crossing, -1, -2)
+    if curl is not None:
+        cumulative = cumulative + jnp.cumsum(curl, axis=1)
     if matrices.frame is not None:
         cumulative = cumulative @ pair_frame(matrices.frame)
     return energies, cumulative
 
 
-def rotated_velocity(
-    matrices: BlochMatrices, energies: Array, states: Array
-) -> tuple[Array, list[tuple[Array, Array]]]:
-    """X U for all matrices X = (dH, A, curl A), and V_a = U^+ dH_a U + i (E_n - E_m) (U^+ A_a U)_nm as (Re, Im).
+def rotated_fields(matrices: BlochMatrices, states: Array) -> tuple[Array | None, list[tuple[Array, Array]]]:
+    """<n| curl A |n> (k, n, p), and U^+ X U of X = (dH, A) as (Re, Im), each (k, n, m).
 
-    Complex products are written as real ones, [Re X, Im X] @ [[Re U, Im U], [-Im U, Re U]]: real matrix products run
-    near the peak of the processor where small complex ones do not.
+    With T = Re X + Im X, a real matrix, X = Z + Z^+ for Z = (1 + i)/2 T, so that for U = C + i D
+
+        2 U^+ Z U = C^T T M + D^T T P + i (C^T T P - D^T T M),   M = C - D,  P = C + D
+
+    which takes half the products of X U, all real: these run near the peak of the processor where small complex ones
+    do not.
     """
-    count, d = energies.shape[-1], matrices.gradient.shape[1]
-    stack = [matrices.gradient]
-    if matrices.position is not None and matrices.position_curl is not None:
-        stack += [matrices.position, matrices.position_curl]
-    fields = jnp.concatenate(stack, axis=1)
-    split = jnp.concatenate([fields.real, fields.imag], axis=-1).reshape(fields.shape[0], -1, 2 * count)
-    row = jnp.concatenate([states.real, states.imag], axis=-1)
-    real_states = jnp.concatenate([row, jnp.concatenate([-states.imag, states.real], axis=-1)], axis=-2)
-    moved = _barrier(split @ _barrier(real_states)).reshape(*fields.shape[:3], 2 * count)
-    used = 2 * d if matrices.position is not None else d
-    left = jnp.broadcast_to(jnp.swapaxes(row, -1, -2)[:, None], (fields.shape[0], used, 2 * count, count))
+    count, d = states.shape[-1], matrices.gradient.shape[1]
+    fields = packed_fields(matrices)
+    right = _barrier(jnp.concatenate([states.real - states.imag, states.real + states.imag], axis=-1))
+    moved = _barrier(fields.reshape(fields.shape[0], -1, count) @ right).reshape(*fields.shape[:3], 2 * count)
+    used = d if matrices.position is None else 2 * d
+    row = jnp.swapaxes(jnp.concatenate([states.real, states.imag], axis=-1), -1, -2)
+    left = jnp.broadcast_to(row[:, None], (fields.shape[0], used, 2 * count, count))
     blocks = _barrier(left @ moved[:, :used])
-    re = blocks[..., :count, :count] + blocks[..., count:, count:]
-    im = blocks[..., :count, count:] - blocks[..., count:, :count]
-    if matrices.position is None:
-        return moved, [(re[:, a], im[:, a]) for a in range(d)]
-    gap = energies[:, :, None] - energies[:, None, :]
-    return moved, [(re[:, a] - gap * im[:, d + a], im[:, a] + gap * re[:, d + a]) for a in range(d)]
+    re = 0.5 * (blocks[..., :count, :count] + blocks[..., count:, count:])
+    im = 0.5 * (blocks[..., :count, count:] - blocks[..., count:, :count])
+    re, im = re + jnp.swapaxes(re, -1, -2), im - jnp.swapaxes(im, -1, -2)
+    rotated = [(re[:, a], im[:, a]) for a in range(used)]
+    if fields.shape[1] == used:
+        return None, rotated
+    tail = moved[:, used:]
+    terms = states.real[:, None] * tail[..., :count] + states.imag[:, None] * tail[..., count:]
+    return jnp.swapaxes(terms.sum(axis=-2), -1, -2), rotated
+
+
+def packed_fields(matrices: BlochMatrices) -> Array:
+    """Re X + Im X of X = (dH, A, curl A), as far as the model has them: (k, c, n, n)."""
+    if matrices.packed is not None:
+        return matrices.packed
+    parts = (matrices.gradient, matrices.position, matrices.position_curl)
+    return pack(jnp.concatenate([part for part in parts if part is not None], axis=1))
+
+
+def cross(left: tuple[Array, Array], right: tuple[Array, Array]) -> Array:
+    """Im(X_nm Y_mn) of two Hermitian matrices given as (Re, Im)."""
+    return left[1] * right[0] - left[0] * right[1]
 
 
 def pair_weight(energies: Array, velocity: list[tuple[Array, Array]], length: Array | float) -> Array:
@@ -76,18 +97,6 @@ def pair_weight(energies: Array, velocity: list[tuple[Array, Array]], length: Ar
     scale = jnp.maximum(jnp.abs(energies).max(axis=-1) + speed / length, 1e-300)[:, None, None]
     apart = jnp.abs(gap) > DEGENERACY_TOLERANCE * scale
     return jnp.where(apart, -2.0 / jnp.where(apart, gap, 1.0) ** 2, 0.0)
-
-
-def basis_curvature_diagonal(states: Array, moved: Array, d: int) -> Array:
-    """F_ab,nn = <n| d_a A_b - d_b A_a |n> + 2 Im <A_a n|A_b n> from X U of X = (dH, A, curl A): (k, n, p)."""
-    count = states.shape[-1]
-    re, im = moved[..., :count], moved[..., count:]
-    terms = []
-    for p, (a, b) in enumerate(PAIRS[d]):
-        curl = (states.real * re[:, 2 * d + p] + states.imag * im[:, 2 * d + p]).sum(axis=1)
-        commutator = re[:, d + a] * im[:, d + b] - im[:, d + a] * re[:, d + b]
-        terms.append(curl + 2 * commutator.sum(axis=1))
-    return jnp.stack(terms, axis=-1)
 
 
 def pair_frame(frame: Array) -> Array:

@@ -53,6 +53,8 @@ class BlochMatrices(eqx.Module):
     length : scalar
         Length that turns a gradient into an energy of the model: its shortest lattice vector, 1/cutoff for k.p, and 1
         in lattice components.
+    packed : (k, c, n, n) or None
+        Re X + Im X of X = gradient, position, position_curl, where the model makes these first (`zone.fourier.pack`).
     """
 
     hamiltonian: Complex[Array, "k n n"]
@@ -61,6 +63,7 @@ class BlochMatrices(eqx.Module):
     position_curl: Complex[Array, "k p n n"] | None = None
     frame: Float[Array, "a a"] | None = None
     length: Float[Array, ""] | float = 1.0
+    packed: Float[Array, "k c n n"] | None = None
     k: Float[Array, "k a"] | None = None
 
 

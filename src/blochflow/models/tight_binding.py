@@ -23,13 +23,13 @@ from blochflow.models.base import PAIRS, AbstractModel, BlochMatrices, ChunksOfP
 from blochflow.models.hoppings import Hoppings, hoppings_from_blocks
 from blochflow.models.operators import as_operators, orbital_phases
 from blochflow.models.user_function import as_parameter_dict
-from blochflow.zone.fourier import fourier_last, fourier_leading, fourier_scattered, to_box
+from blochflow.zone.fourier import fourier_last, fourier_leading, fourier_scattered, to_box, unpack
 
 # Below this many lattice vectors one phase matrix and one matrix product beat the factorised sum.
 FACTORISE_FROM = 48
 # Points whose matrices are made and used together: enough to hide the cost of a kernel launch, few enough for
 # the cache of one core.
-CHUNK_POINTS = 32
+CHUNK_POINTS = 40
 
 
 class TightBinding(AbstractModel):
@@ -293,14 +293,17 @@ def row_matrices(model: TightBinding, rows: tuple[Array, ...], k_axis: Array) ->
     """Matrices along rows of a block, in lattice components and with the phases on the cells."""
     d, count = model.dimension, model.num_bands
     flat, fields = fourier_last(rows, k_axis, vector=model.positions is not None)
-    hamiltonian = flat.reshape(-1, count, count)
+    packed = flat.reshape(-1, count, count)
     fields = fields.reshape(-1, fields.shape[1], count, count)
-    frame = model.lattice.vectors
+    hamiltonian, frame = unpack(packed), model.lattice.vectors
     if model.positions is None:
         reduced = model.lattice.to_reduced_r(model.orbitals)
         offset = jnp.moveaxis(reduced[None, :, :] - reduced[:, None, :], -1, 0)
-        return BlochMatrices(hamiltonian, fields + 1j * offset * hamiltonian[:, None], frame=frame)
-    return BlochMatrices(hamiltonian, fields[:, :d], fields[:, d : 2 * d], fields[:, 2 * d :], frame)
+        # i offset H, packed: Re H - Im H is the transpose of the packed H
+        fields = fields + offset * jnp.swapaxes(packed, -1, -2)[:, None]
+        return BlochMatrices(hamiltonian, unpack(fields), frame=frame, packed=fields)
+    gradient, position, curl = jnp.split(unpack(fields), (d, 2 * d), axis=1)
+    return BlochMatrices(hamiltonian, gradient, position, curl, frame, packed=fields)
 
 
 def as_spin_degeneracy(value: Any) -> int:

@@ -1,8 +1,10 @@
 """Fourier sums X(k) = sum_R X(R) exp(2 pi i k.R) on scattered k and on tensor-product blocks of k.
 
-On a block the sum is factorised: one axis of R is contracted at a time, so that the cost per k approaches that of
-the last, shortest contraction, and no phase matrix of all k times all R is ever built.  Coordinates are reduced
-throughout; ``cells`` are integer.  Derivatives are with respect to reduced phases: d/d(2 pi k_a) X = sum i R_a X(R) ...
+On a block X(k) must be Hermitian, and the sum is factorised: one axis of R is contracted at a time, so that the cost
+per k approaches that of the last, shortest contraction, and no phase matrix of all k times all R is ever built.  It
+is a real series in cosines and sines for the N^2 real numbers of X, a quarter of the work of the complex one.
+Coordinates are reduced throughout; ``cells`` are integer.  Derivatives are with respect to reduced phases,
+d/d(2 pi k_a) X = sum i R_a X(R) ...
 """
 
 from __future__ import annotations
@@ -54,38 +56,47 @@ def fourier_scattered(coefficients: Array, cells: Cells, k_frac: Array) -> Array
 
 
 def to_box(coefficients: Array, cells: Cells) -> Array:
-    """Scatter coefficients (nR, ...) into a dense centred box of R: real (2 n1, n2, .., nd, ...), Re before Im."""
+    """Real Fourier series of Hermitian matrices: (nR, C, N N) coefficients -> real (2 n1 + 1, .., C, N N).
+
+    T = Re X + Im X is real and holds all of a Hermitian X, see `unpack`.  The series runs over
+    cos(2 pi k r), r = 0 .. n_a, and sin(2 pi k r), r = 1 .. n_a, on every axis; n_a = max |R_a|.
+    """
     index = tuple((cells.vectors + cells.extent).T)
     box = jnp.zeros((*cells.box_shape, *coefficients.shape[1:]), dtype=coefficients.dtype)
     box = box.at[index].add(coefficients)
-    return jnp.concatenate([box.real, box.imag], axis=0)
+    for axis, extent in enumerate(cells.extent):
+        up = jnp.moveaxis(box, axis, 0)
+        plus, minus = up[extent + 1 :], up[:extent][::-1]
+        box = jnp.moveaxis(jnp.concatenate([up[extent : extent + 1], plus + minus, 1j * (plus - minus)]), 0, axis)
+    return box.real + box.imag
+
+
+def pack(matrix: Array) -> Array:
+    """Hermitian X (.., N, N) -> real T = Re X + Im X."""
+    return matrix.real + matrix.imag
+
+
+def unpack(packed: Array) -> Array:
+    """T (.., N, N) -> Hermitian X = (T + T^T)/2 + i (T - T^T)/2."""
+    turned = jnp.swapaxes(packed, -1, -2)
+    return jax.lax.complex(0.5 * (packed + turned), 0.5 * (packed - turned))
 
 
 def real_phases(k_axis: Array, count: int) -> tuple[Array, Array]:
-    """exp(2 pi i k R) and i R exp(2 pi i k R) on one axis of a centred box, as real matrices (2 m, 2 n).
-
-    A complex product is one real product [[Re, -Im], [Im, Re]] @ [Re; Im]: real matrix products run near the peak of
-    the processor where complex ones do not.
-    """
-    extent = (count - 1) // 2
-    steps = jnp.arange(-extent, extent + 1, dtype=jnp.float64)
-    phase = jnp.exp(2j * jnp.pi * k_axis[:, None] * steps)
-    return _real_form(phase), _real_form(phase * (1j * steps))
-
-
-def _real_form(matrix: Array) -> Array:
-    """(m, n) complex -> (2 m, 2 n) real; rows run over points, then Re and Im; columns over Re and Im, then cells."""
-    re, im = matrix.real, matrix.imag
-    upper, lower = jnp.concatenate([re, -im], axis=1), jnp.concatenate([im, re], axis=1)
-    return jnp.stack([upper, lower], axis=1).reshape(2 * matrix.shape[0], 2 * matrix.shape[1])
+    """The functions of `to_box` on one axis, and their derivatives with respect to 2 pi k: two (m, count)."""
+    steps = jnp.arange((count + 1) // 2, dtype=jnp.float64)
+    angle = 2 * jnp.pi * k_axis[:, None] * steps
+    cos, sin = jnp.cos(angle), jnp.sin(angle)
+    value = jnp.concatenate([cos, sin[:, 1:]], axis=1)
+    return value, jnp.concatenate([-steps * sin, (steps * cos)[:, 1:]], axis=1)
 
 
 def _contract(phase: Array, terms: Array) -> Array:
-    """(2 m, 2 n), (rows, 2 n, n', ..) -> (rows m, 2 n', ..): one axis of the factorised sum."""
+    """(m, n), (rows, n, ..) -> (rows m, ..): one axis of the factorised sum."""
     rows, rest = terms.shape[0], terms.shape[2:]
     # One batched product, with the phases repeated: contracting without a batch axis would transpose the result.
     product = jnp.broadcast_to(phase, (rows, *phase.shape)) @ terms.reshape(rows, terms.shape[1], -1)
-    return product.reshape(rows * (phase.shape[0] // 2), 2 * rest[0], *rest[1:])
+    return product.reshape(rows * phase.shape[0], *rest)
 
 
 def fourier_leading(terms: tuple[Array, ...], axes: tuple[Array, ...]) -> tuple[Array, ...]:
@@ -93,20 +104,22 @@ def fourier_leading(terms: tuple[Array, ...], axes: tuple[Array, ...]) -> tuple[
 
     Parameters
     ----------
-    terms : (rows, 2 n1, n2, .., C, X) real arrays
-        The plain sum so far (at first the box of `to_box` with a leading axis of length 1), and the sums with i R_a
-        for each axis a that is already summed.
+    terms : (rows, n1, n2, .., C, X) real arrays
+        The plain sum so far (at first the box of `to_box` with a leading axis of length 1), and its derivatives
+        along each axis a that is already summed, without channel 1 + a.
     axes : (m_a,) arrays
         Reduced coordinates of the axes to sum now.
 
     Returns
     -------
-    (rows m_1 .. , 2 n, .., C, X) real arrays: the plain sum, and those with i R_a, one more for each axis summed.
+    (rows m_1 .. , n, .., C, X) real arrays: the plain sum and its derivatives, one more for each axis summed.
     """
     plain, *slopes = terms
     for k_axis in axes:
-        phase, slope_phase = real_phases(k_axis, plain.shape[1] // 2)
-        slopes = [_contract(phase, term) for term in slopes] + [_contract(slope_phase, plain)]
+        phase, slope_phase = real_phases(k_axis, plain.shape[1])
+        # the derivative of A_a along its own axis a enters no curl
+        used = [c for c in range(plain.shape[-2]) if c != 1 + len(slopes)]
+        slopes = [_contract(phase, term) for term in slopes] + [_contract(slope_phase, plain[..., used, :])]
         plain = _contract(phase, plain)
     # A barrier keeps XLA from fusing, and thereby repeating, the sums in every use of them.
     return tuple(jax.lax.optimization_barrier([plain, *slopes]))
@@ -119,39 +132,24 @@ def fourier_last(rows: tuple[Array, ...], k_axis: Array, *, vector: bool) -> tup
 
     Returns
     -------
-    hamiltonian : (rows m, X)
-    fields : (rows m, c, X)
+    hamiltonian : (rows m, X) real, packed
+    fields : (rows m, c, X) real, packed
         gradient of H (d); with ``vector`` also A (d) and its curl for the pairs (0, 1) in 2D and (1, 2), (2, 0),
         (0, 1) in 3D.
     """
     plain, slopes, last = rows[0], rows[1:], len(rows) - 1
-    direct = [plain[:, :, :1], *(term[:, :, :1] for term in slopes)]
-    sloped = [plain[:, :, :1]]
+    phase, slope_phase = real_phases(k_axis, plain.shape[1])
+    groups = [(phase, [term[:, :, :1] for term in slopes]), (slope_phase, [plain[:, :, :1]])]
     if vector:
-        direct.append(plain[:, :, 1:])
+        groups.append((phase, [plain[:, :, 1:]]))
+        both = jnp.concatenate([phase, slope_phase], axis=1)
         if last == 1:
-            direct.append(slopes[0][:, :, 2:])
-            sloped.append(plain[:, :, 1:2])
+            groups.append((both, [jnp.concatenate([slopes[0][:, :, 1:], -plain[:, :, 1:2]], axis=1)]))
         if last == 2:
-            direct += [slopes[1][:, :, 3:], -slopes[0][:, :, 3:], slopes[0][:, :, 2:3] - slopes[1][:, :, 1:2]]
-            sloped.append(plain[:, :, 1:3])
-    phase, slope_phase = real_phases(k_axis, plain.shape[1] // 2)
-    values = _sum_last(phase, jnp.concatenate(direct, axis=2))
-    ends = _sum_last(slope_phase, jnp.concatenate(sloped, axis=2))
-    fields = [values[:, 1 : 1 + last], ends[:, :1]]
-    if vector:
-        fields.append(values[:, 1 + last : 2 + 2 * last])
-        curl = values[:, 2 + 2 * last :]
-        if last == 1:
-            fields.append(curl - ends[:, 1:])
-        if last == 2:
-            fields += [curl[:, :1] - ends[:, 2:], curl[:, 1:2] + ends[:, 1:2], curl[:, 2:]]
-    return values[:, 0], jnp.concatenate(fields, axis=1)
-
-
-def _sum_last(phase: Array, terms: Array) -> Array:
-    """(2 m, 2 n), (rows, 2 n, C, X) -> complex (rows m, C, X)."""
-    rows = terms.shape[0]
-    product = jnp.broadcast_to(phase, (rows, *phase.shape)) @ terms.reshape(rows, terms.shape[1], -1)
-    product = jax.lax.optimization_barrier(product.reshape(-1, 2, *terms.shape[2:]))
-    return jax.lax.complex(product[:, 0], product[:, 1])
+            across = jnp.concatenate([slopes[1][:, :, 2:], -slopes[0][:, :, 2:]], axis=2)
+            along = jnp.concatenate([-plain[:, :, 2:3], plain[:, :, 1:2]], axis=2)
+            groups.append((both, [jnp.concatenate([across, along], axis=1)]))
+            groups.append((phase, [slopes[0][:, :, 1:2] - slopes[1][:, :, 1:2]]))
+    fields = [_contract(factor, jnp.concatenate(terms, axis=2)) for factor, terms in groups if terms]
+    hamiltonian = _contract(phase, plain[:, :, 0])
+    return tuple(jax.lax.optimization_barrier((hamiltonian, jnp.concatenate(fields, axis=1))))
