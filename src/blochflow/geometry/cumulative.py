@@ -25,6 +25,8 @@ from blochflow.zone.fourier import pack
 def cumulative_curvature(matrices: BlochMatrices) -> tuple[Float[Array, "k n"], Float[Array, "k n p"]]:
     """Energies (k, n) and cumulative Berry curvature S (k, n, p) for the pairs p of ``PAIRS[d]``, Cartesian."""
     energies, states = eigh(matrices.hamiltonian)
+    if matrices.position is None and matrices.position_curl is not None:
+        return energies, covariant_cumulative(matrices, matrices.position_curl, energies, states)
     d = matrices.gradient.shape[1]
     curl, rotated = rotated_fields(matrices, states)
     velocity, position = rotated[:d], rotated[d:]
@@ -45,6 +47,22 @@ def cumulative_curvature(matrices: BlochMatrices) -> tuple[Float[Array, "k n"], 
     if matrices.frame is not None:
         cumulative = cumulative @ pair_frame(matrices.frame)
     return energies, cumulative
+
+
+def covariant_cumulative(matrices: BlochMatrices, curvature: Array, energies: Array, states: Array) -> Array:
+    """S (k, n, p) from a covariant gradient V and the curvature F of the basis: a frame in which A = 0 at this k.
+
+    Made for small matrices, which plain complex products serve best.
+    """
+    left = jnp.conj(jnp.swapaxes(states, -1, -2))[:, None]
+    velocity = left @ (matrices.gradient @ states[:, None])
+    parts = [(velocity[:, a].real, velocity[:, a].imag) for a in range(velocity.shape[1])]
+    weight = pair_weight(energies, parts, matrices.length)
+    curl = (states.conj()[:, None] * (curvature @ states[:, None])).sum(axis=2).real
+    pairs = [(weight * cross(parts[a], parts[b])).reshape(len(energies), -1) for a, b in PAIRS[len(parts)]]
+    cumulative = jnp.swapaxes(jnp.stack(pairs, axis=1) @ crossing_matrix(energies.shape[-1]), -1, -2)
+    cumulative = cumulative + jnp.cumsum(jnp.swapaxes(curl, 1, 2), axis=1)
+    return cumulative if matrices.frame is None else cumulative @ pair_frame(matrices.frame)
 
 
 def rotated_fields(matrices: BlochMatrices, states: Array) -> tuple[Array | None, list[tuple[Array, Array]]]:

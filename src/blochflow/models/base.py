@@ -42,7 +42,8 @@ class BlochMatrices(eqx.Module):
     position : (k, a, n, n) or None
         Position matrices A_a of the basis beyond the orbital positions (Wannier input only).
     position_curl : (k, p, n, n) or None
-        d_a A_b - d_b A_a for the pairs p of ``PAIRS[d]``.
+        d_a A_b - d_b A_a for the pairs p of ``PAIRS[d]``.  Without ``position``: the curvature of the basis, in a
+        frame in which A vanishes at this k and the gradient is covariant.
     frame : (d, d) or None
         None: components are Cartesian.  Otherwise they are along lattice directions (derivatives with respect to
         2 pi k_frac) and the Cartesian component a is sum_c frame[c, a] (component c): the rows are the lattice vectors.

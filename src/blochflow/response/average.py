@@ -15,15 +15,17 @@ from typing import Any
 
 import numpy as np
 
+from blochflow.core.backend import jnp
 from blochflow.core.checks import as_choice, fail
 from blochflow.core.status import Status
 from blochflow.execution.threads import Execution
 from blochflow.models.base import AbstractModel, as_model
 from blochflow.models.continuum import ContinuumModel
 from blochflow.response.reduction import UsedSymmetry, use_symmetry
-from blochflow.response.source import ModelSource
+from blochflow.response.sampled import sampled_average, shifted_average
+from blochflow.response.source import ModelSource, prepare
 from blochflow.response.symmetry import SAMPLES
-from blochflow.response.uniform import plan_grid, uniform_average
+from blochflow.response.uniform import batch_energies, plan_grid, uniform_average
 from blochflow.zone.adaptive import CellIntegral, evaluate, integrate_cells
 from blochflow.zone.cells import CellSet
 from blochflow.zone.certificate import Certified, Filling, certify
@@ -32,13 +34,16 @@ from blochflow.zone.grids import NestedGrid
 from blochflow.zone.integral import Integral
 from blochflow.zone.tolerance import Tolerance
 
-RULES = ("auto", "uniform", "cells")
+RULES = ("auto", "uniform", "cells", "shifted", "local")
+# Beyond this many bands in three dimensions, proving every gap open costs more than sampling with error bars.
+MOST_CERTIFIED = 8
 # Nodes per axis of the coarse and the fine rule, by tolerance: (smallest rtol, nodes in 1D and 2D, in 3D).
 ORDERS = ((3e-3, (3, 5), (3, 4)), (3e-5, (4, 6), (4, 5)), (0.0, (6, 8), (5, 7)))
 # A uniform grid is tried up to this many points, and this many times the number its rate predicts.
 MOST_UNIFORM = {1: 20_000, 2: 300_000, 3: 300_000}
 DOUBLINGS = 3
 TAIL_DECADES = 4.0
+PROBE_GRID = 8
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,7 @@ class ZoneOptions:
     grid: Any = None
     shift: Any = 0.0
     symmetry: Any = "auto"
+    seed: int = 0
 
 
 def as_call(model: Any, tolerance: Any, execution: Any) -> tuple[Tolerance, Execution]:
@@ -81,6 +87,15 @@ def average_over_zone(
     if fixed is not None:
         check_warm_surface(bands, kt)
         return uniform_average(model, bands, filling, *fixed, tolerance, execution, factor=factor)
+    if rule == "auto" and model.lattice is not None and model.dimension == 3 and model.num_bands > MOST_CERTIFIED:
+        rule = rule_of_many_bands(model, bands, filling)
+        if rule == "uniform":
+            nested, _ = plan_grid(model, None, 0.0, tolerance)
+            return uniform_average(model, bands, filling, nested, None, tolerance, execution, factor=factor)
+    if rule in ("shifted", "local"):
+        check_warm_surface(bands, kt)
+        average = shifted_average if rule == "shifted" else sampled_average
+        return average(model, bands, filling, tolerance, execution, factor=factor, seed=options.seed)
     source = ModelSource(model, bands, chart_of(model), execution)
     limit = tolerance.evaluations(model.dimension)
     found = use_symmetry(source, filling, options.symmetry, tolerance)
@@ -108,6 +123,15 @@ def average_over_zone(
     if isinstance(model, ContinuumModel):
         integral = replace(integral, cutoff_tail=cutoff_tail(source, filling, tolerance))
     return integral
+
+
+def rule_of_many_bands(model: AbstractModel, bands: Any, filling: Filling) -> str:
+    """ "uniform" for insulators, else sampling: with local models for sums over filled bands, plain for surfaces."""
+    axes = tuple(jnp.asarray((np.arange(PROBE_GRID) + 0.5) / PROBE_GRID) for _ in range(3))
+    energies = np.asarray(batch_energies(model, prepare(model), axes, PROBE_GRID))
+    if not filling.meets(energies.min(axis=0), energies.max(axis=0)).any():
+        return "uniform"
+    return "shifted" if bands.surface else "local"
 
 
 def vanishing(source: ModelSource, filling: Filling, found: UsedSymmetry) -> Integral:
@@ -158,6 +182,12 @@ def check_options(
     fixed = options.grid is not None or bool(np.any(options.shift != 0))
     if fixed and rule == "cells":
         raise fail("rule", 'be "uniform" or left out where a `grid` or `shift` is given', "is 'cells'")
+    if model.lattice is None and rule != "auto" and rule != "cells":
+        raise fail("rule", 'be "auto" or "cells" for continuum models, which have no zone', f"is {rule!r}")
+    if fixed and rule in ("shifted", "local"):
+        raise fail("rule", 'be "uniform" or left out where a `grid` or `shift` is given', f"is {rule!r}")
+    if rule in ("shifted", "local"):
+        return rule, None
     if fixed or rule == "uniform":
         return rule, plan_grid(model, options.grid, options.shift, tolerance)
     per_cell = 2 + sum(n**model.dimension for n in orders_for(tolerance, model.dimension))

@@ -39,6 +39,7 @@ def ohmic(
     grid: Any = None,
     shift: float = 0.0,
     symmetry: Any = "auto",
+    seed: int = 0,
     tolerance: Tolerance | None = None,
     execution: Execution | None = None,
     throw: bool = True,
@@ -62,7 +63,7 @@ def ohmic(
     tau : float, (S,) array or callable
         Relaxation time: hbar/energy for NATURAL models, fs for EV_ANGSTROM ones.  An array adds a dimension ``tau``.  A
         callable ``tau(energy, band, k)`` gets one energy, band index and Cartesian k, and uses ``jax.numpy``.
-    rule, grid, shift, symmetry, tolerance, execution, throw
+    rule, grid, shift, symmetry, seed, tolerance, execution, throw
         As for `anomalous_hall`; T = 0 needs ``rule="cells"`` (the default finds it).
 
     Returns
@@ -88,7 +89,7 @@ def ohmic(
     1.5
     """
     tolerance, execution = as_call(model, tolerance, execution)
-    options = ZoneOptions(rule, grid, shift, symmetry)
+    options = ZoneOptions(rule, grid, shift, symmetry, seed)
     times, function = as_relaxation(tau, model)
     states = as_states(model, mu, temperature)
     scale, unit = OHMIC.unit(model.units.name, model.dimension)

@@ -34,6 +34,7 @@ def electron_density(
     grid: Any = None,
     shift: float = 0.0,
     symmetry: Any = "auto",
+    seed: int = 0,
     tolerance: Tolerance | None = None,
     execution: Execution | None = None,
     throw: bool = True,
@@ -47,7 +48,7 @@ def electron_density(
 
     Parameters
     ----------
-    model, mu, temperature, rule, grid, shift, symmetry, tolerance, execution, throw
+    model, mu, temperature, rule, grid, shift, symmetry, seed, tolerance, execution, throw
         As for `anomalous_hall`.
 
     Returns
@@ -75,7 +76,7 @@ def electron_density(
         model,
         mu,
         temperature,
-        ZoneOptions(rule, grid, shift, symmetry),
+        ZoneOptions(rule, grid, shift, symmetry, seed),
         tolerance,
         execution,
         throw,
@@ -131,6 +132,7 @@ def density_of_states(
     grid: Any = None,
     shift: float = 0.0,
     symmetry: Any = "auto",
+    seed: int = 0,
     tolerance: Tolerance | None = None,
     execution: Execution | None = None,
     throw: bool = True,
@@ -144,7 +146,7 @@ def density_of_states(
 
     Parameters
     ----------
-    model, mu, temperature, rule, grid, shift, symmetry, tolerance, execution, throw
+    model, mu, temperature, rule, grid, shift, symmetry, seed, tolerance, execution, throw
         As for `anomalous_hall`; T = 0 is refused on a fixed ``grid``.
 
     Returns
@@ -172,7 +174,7 @@ def density_of_states(
         model,
         mu,
         temperature,
-        ZoneOptions(rule, grid, shift, symmetry),
+        ZoneOptions(rule, grid, shift, symmetry, seed),
         tolerance,
         execution,
         throw,

@@ -7,17 +7,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import equinox as eqx
 import numpy as np
 
-from blochflow.core.backend import SAFE_CALLS, Array, jnp
+from blochflow.core.backend import SAFE_CALLS, jnp
 from blochflow.core.errors import ConvergenceError
 from blochflow.core.status import Status
 from blochflow.execution.threads import Execution, run_batches
-from blochflow.geometry.eigen import eigh
-from blochflow.models.base import AbstractModel, check_finite, grid_points, map_chunks
+from blochflow.models.base import AbstractModel, check_finite, grid_points
 from blochflow.response.source import prepare
-from blochflow.response.uniform import batch_size, plan_grid
+from blochflow.response.uniform import batch_energies, batch_size, plan_grid
 from blochflow.zone.grids import Block
 from blochflow.zone.integral import Integral
 from blochflow.zone.tolerance import Tolerance
@@ -26,13 +24,6 @@ from blochflow.zone.uniform import successive_error
 # A number of states this close to a whole number, relative to it, is whole: densities are given in double precision.
 ROUNDING = 1e-10
 RIGOR = "change on doubling the grid"
-
-
-@eqx.filter_jit
-def batch_energies(model: AbstractModel, prepared: Any, axes: tuple[Array, ...], points: int) -> Array:
-    """Energies of a batch, (k, n)."""
-    energies = map_chunks(model, axes, prepared, points, lambda matrices, _: eigh(matrices.hamiltonian)[0])
-    return energies.reshape(-1, model.num_bands)
 
 
 def solve_filling(

@@ -36,6 +36,7 @@ def anomalous_hall(
     grid: Any = None,
     shift: float = 0.0,
     symmetry: Any = "auto",
+    seed: int = 0,
     tolerance: Tolerance | None = None,
     execution: Execution | None = None,
     throw: bool = True,
@@ -57,9 +58,11 @@ def anomalous_hall(
         0 is a sharp step; in K for EV_ANGSTROM models, in energy for NATURAL ones.
     density : float or array, optional
         Electrons per area or volume instead of mu; the uncertainty of mu enters the error.
-    rule : "auto", "uniform" or "cells"
+    rule : "auto", "uniform", "cells", "shifted" or "local"
         How the zone is integrated.  "auto": a uniform grid where gaps and temperature allow one, else adaptive cells
-        in which every gap at mu is proven open.  The choice is recorded in the attribute ``rule``.
+        in which every gap at mu is proven open; for three-dimensional metals of more than eight bands "local", coarse
+        cells with models of the few bands near mu, averaged over random shifts.  "shifted": plain uniform grids with
+        random shifts.  The choice is recorded in the attribute ``rule``, what the error rests on in ``rigor``.
     grid : int or (d,) ints, optional
         Fixed uniform grid; its half (when even) gives the error.  Default: refinement until the tolerance is met.
     shift : float
@@ -68,6 +71,8 @@ def anomalous_hall(
         Point-group and time-reversal operations to use: all of the lattice that hold on H(k) and on the integrand,
         none, or those listed ("time_reversal", "inversion", matrices).  Forbidden components are exactly zero.  Fixed
         grids use none.
+    seed : int
+        Of the random shifts.
     tolerance : Tolerance
         Default ``Tolerance(rtol=1e-3)``.
     execution : Execution
@@ -100,7 +105,7 @@ def anomalous_hall(
     tolerance, execution = as_call(model, tolerance, execution)
     if model.dimension < 2:
         raise fail("model", "have two or three dimensions for a Hall response", f"{model.name} has one")
-    options = ZoneOptions(rule, grid, shift, symmetry)
+    options = ZoneOptions(rule, grid, shift, symmetry, seed)
     fixed = {"grid": grid, "shift": shift, "execution": execution}
     states = as_states(
         model, mu, temperature, density, lambda n, t: precise_chemical_potential(model, n, t, tolerance, **fixed)

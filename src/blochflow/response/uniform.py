@@ -15,6 +15,7 @@ import numpy as np
 from blochflow.core.backend import SAFE_CALLS, Array, jnp
 from blochflow.core.checks import as_real_array, fail
 from blochflow.execution.threads import Execution, run_batches
+from blochflow.geometry.eigen import eigh
 from blochflow.models.base import PAIRS, AbstractModel, BlochMatrices, check_finite, grid_points, map_chunks
 from blochflow.response.integrands import Listed, NumberSea, Weighed
 from blochflow.response.occupation import make_occupation
@@ -185,6 +186,13 @@ def batch_lists(
     """Energies (k, n) and values (k, n, C) of a batch."""
     energies, values = map_chunks(model, axes, prepared, points, lambda matrices, _: integrand(matrices))
     return energies.reshape(-1, energies.shape[-1]), values.reshape(-1, *values.shape[-2:])
+
+
+@eqx.filter_jit
+def batch_energies(model: AbstractModel, prepared: Any, axes: tuple[Array, ...], points: int) -> Array:
+    """Energies of a batch, (k, n)."""
+    energies = map_chunks(model, axes, prepared, points, lambda matrices, _: eigh(matrices.hamiltonian)[0])
+    return energies.reshape(-1, model.num_bands)
 
 
 def plan_grid(model: AbstractModel, grid: Any, shift: Any, tolerance: Tolerance) -> tuple[NestedGrid, int | None]:

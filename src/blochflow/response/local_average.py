@@ -1,0 +1,202 @@
+"""Zone averages for metals with many bands: the full model on coarse cells, models of a few bands inside them.
+
+    I = sum_cells w_c { Q_n[F] + L_c - Q_n[F_c] }        averaged over independent random shifts of the cells
+
+F is the integrand of the full model, F_c that of the group of bands near mu, interpolated from the Gauss nodes of the
+cell (`geometry.local_model`), Q_n the Gauss rule of the cell, L_c an integral of F_c by adaptive halving of boxes.
+F and F_c differ by a smooth term of the other bands, for which Q_n is accurate; all sharp structure is in F_c, whose
+points cost a tenth.  Cells whose group turns too far, or misses energies at the centre, are halved and evaluated again.
+The error is Student's for the shifts, plus the difference of two Gauss orders in the final boxes.  Cells that stay
+untrusted at the last halving keep Q_n[F] alone: an unbiased sample, whose scatter is in the bar; they are counted.
+What neither shows is a systematic error of the interpolated group models; finer ``cells`` are the check.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import Counter
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+
+from blochflow.core.backend import SAFE_CALLS, Array, jnp
+from blochflow.core.checks import fail
+from blochflow.core.status import Status
+from blochflow.execution.threads import Execution, run_batches
+from blochflow.models.base import AbstractModel, BlochMatrices, map_chunks
+from blochflow.response.local_cells import Integrand
+from blochflow.response.local_work import BlockSum, CellWork, LocalRule
+from blochflow.response.occupation import Occupation
+from blochflow.response.source import prepare
+from blochflow.zone.integral import ROUNDING, Integral, pairwise_sum
+from blochflow.zone.sampling import CONFIDENCE, Sampled, check_sampling, random_shifts, student_bar
+from blochflow.zone.shifted import describe
+from blochflow.zone.tiling import tile
+from blochflow.zone.tolerance import Tolerance
+
+# Three samples need a Student factor of ten, which the small scatter of these averages affords.
+SHIFTS = 3
+# Nodes in one call of the full model, and points whose occupations are weighed together.
+BLOCK_NODES = 4096
+LARGEST_CHUNK = 8192
+# Number of the stream of shifts that only sets the scale.
+PILOT_LEVEL = 1_000_000
+
+
+def local_average(
+    model: AbstractModel,
+    integrand: Integrand,
+    occupation: Occupation,
+    *,
+    tolerance: Tolerance,
+    execution: Execution,
+    rule: LocalRule | None = None,
+    seed: int = 0,
+    shifts: int = SHIFTS,
+    confidence: float = CONFIDENCE,
+    factor: float = 1.0,
+) -> tuple[Sampled, np.ndarray]:
+    """Zone average of a sum over occupied bands, and the smallest gap per state.
+
+    Parameters
+    ----------
+    model : AbstractModel
+        Periodic, any number of bands.
+    integrand : callable
+        ``integrand(matrices) -> (values (k, P, C), gap (k, P))`` for the states of ``occupation``; filled bands far
+        below mu must enter as a smooth function of k, empty ones not at all (Hall conductivity, density).
+    occupation : Occupation
+        The states (mu, k_B T), which decide the bands that the local models hold.
+    tolerance, execution
+        As for the responses; ``max_evaluations`` bounds the k points of the full model, but ``shifts`` samples are
+        always taken.
+    rule : LocalRule, optional
+        Default: `default_rule`.
+    seed, shifts, confidence
+        As for `integrate_shifted`; more shifts are added once, as many as the measured scatter asks for.
+    factor : float
+        Converts the average to the units of ``tolerance.atol``.
+
+    Returns
+    -------
+    Sampled
+        ``integral.grid`` holds the cells per axis, ``counts`` the work.
+    gap : (P,)
+    """
+    seed, shifts, confidence = check_sampling(seed, shifts, confidence)
+    if model.lattice is None:
+        raise fail("model", "be periodic for integrals over the Brillouin zone", f"{model.name} is a continuum model")
+    rule = rule or default_rule(model)
+    samples: list[BlockSum] = []
+    prepared = prepare(model)
+    framed, length = grid_frame(model, prepared)
+    frame = model.lattice.vectors if framed else None
+    mu, kt = np.asarray(occupation.mu), np.asarray(occupation.kt)
+    work = CellWork(model, prepared, integrand, frame, length, mu, kt, np.full(len(mu), np.inf), rule, LARGEST_CHUNK)
+    allowed = pilot_allowed(work, tolerance, execution, seed, factor)
+    work = dataclasses.replace(work, allowed=allowed)
+    samples += run_shifts(work, execution, seed, 0, shifts)
+    integral, systematic = judge_samples(samples, tolerance, confidence, factor, rule)
+    more = extra_shifts(integral, systematic, samples, tolerance, factor)
+    if more:
+        samples += run_shifts(work, execution, seed, shifts, more)
+        integral, systematic = judge_samples(samples, tolerance, confidence, factor, rule)
+    counts: Counter[str] = Counter(shifts=len(samples))
+    for sample in samples:
+        counts.update(sample.counts)
+    values = np.stack([sample.value for sample in samples])
+    gap = np.min([sample.gap for sample in samples], axis=0)
+    return Sampled(integral, values, systematic, seed, confidence, dict(counts)), gap
+
+
+def default_rule(model: AbstractModel) -> LocalRule:
+    """About equal cells along the reciprocal vectors: 64, 24 or 16 on the longest in one, two or three dimensions."""
+    lengths = np.linalg.norm(np.asarray(model.lattice.reciprocal), axis=1)  # type: ignore[union-attr]
+    longest = {1: 64, 2: 24, 3: 16}[len(lengths)]
+    return LocalRule(tuple(int(n) for n in np.maximum(2, np.ceil(longest * lengths / lengths.max()))))
+
+
+def grid_frame(model: AbstractModel, prepared: Any) -> tuple[bool, Array | float]:
+    """Whether matrices on grids come in lattice components, and the length that goes with them."""
+    seen: list[BlochMatrices] = []
+    axes = (jnp.zeros(4),) * model.dimension
+
+    def look(matrices: BlochMatrices, _: Any) -> Array:
+        seen.append(matrices)
+        return matrices.hamiltonian
+
+    eqx.filter_eval_shape(lambda m, p: map_chunks(m, axes, p, 4, look), model, prepared)
+    framed = seen[0].frame is not None
+    return framed, 1.0 if framed else model.lattice.shortest  # type: ignore[union-attr]
+
+
+def run_shifts(work: CellWork, execution: Execution, seed: int, first: int, count: int) -> list[BlockSum]:
+    """One sample for each shift of the tiling."""
+    rule, dimension = work.rule, work.model.dimension
+    shifts = random_shifts(seed, 0, first, count, dimension)
+    tilings = [list(tile(rule.cells, shift, BLOCK_NODES // rule.nodes**dimension)) for shift in shifts]
+    blocks = [block for tiling in tilings for block in tiling]
+    label = f"{work.model.name}: {count} x {' x '.join(map(str, rule.cells))} cells"
+    width = min(rule.sizes[-1], work.model.num_bands)
+    per_node = 8 * (work.model.num_bands**2 * 8 + 10 * width**2 + 6 * len(work.mu))
+    options: dict[str, Any] = {"batch_bytes": 2 * BLOCK_NODES * per_node, "label": label, "most_threads": SAFE_CALLS}
+    sums = run_batches(work.block, iter(blocks), len(blocks), execution, **options)
+    size = len(tilings[0])
+    return [add_blocks(sums[i : i + size]) for i in range(0, len(sums), size)]
+
+
+def add_blocks(parts: list[BlockSum]) -> BlockSum:
+    """Sum of blocks in a fixed order."""
+    counts: Counter[str] = Counter()
+    for part in parts:
+        counts.update(part.counts)
+    value, absolute, change = (pairwise_sum([getattr(p, n) for p in parts]) for n in ("value", "absolute", "change"))
+    return BlockSum(value, absolute, change, np.min([p.gap for p in parts], axis=0), counts)
+
+
+def pilot_allowed(work: CellWork, tolerance: Tolerance, execution: Execution, seed: int, factor: float) -> np.ndarray:
+    """(P,) allowed error by two coarse shifted grids; it steers the work and enters no value."""
+    trial = dataclasses.replace(work, rule=dataclasses.replace(work.rule, nodes=1, sizes=(), cell_depth=0))
+    shifts = random_shifts(seed, PILOT_LEVEL, 0, 2, work.model.dimension)
+    blocks = [b for shift in shifts for b in tile(work.rule.cells, shift, BLOCK_NODES // 8)]
+    options: dict[str, Any] = {"batch_bytes": 2**28, "label": "scale", "most_threads": SAFE_CALLS}
+    sums = add_blocks(run_batches(trial.plain, iter(blocks), len(blocks), execution, **options))
+    value, absolute = 0.5 * sums.value, 0.5 * sums.absolute
+    allowed = tolerance.allowed(np.abs(value).max(axis=-1), absolute.max(axis=-1), factor)
+    # where the coarse value is small by accident, a thousandth of the absolute integrand is the finest useful scale
+    return np.maximum(allowed, 1e-3 * tolerance.rtol * absolute.max(axis=-1))
+
+
+def judge_samples(
+    samples: list[BlockSum], tolerance: Tolerance, confidence: float, factor: float, rule: LocalRule
+) -> tuple[Integral, np.ndarray]:
+    """Mean, bar and systematic part of the samples so far."""
+    values = np.stack([sample.value for sample in samples])
+    value = values.mean(axis=0)
+    size = np.mean([sample.absolute for sample in samples], axis=0).max(axis=-1)
+    systematic = np.abs(np.mean([sample.change for sample in samples], axis=0))
+    error = np.maximum(student_bar(values, confidence), ROUNDING * size[:, None]) + systematic
+    allowed = tolerance.allowed(np.abs(value).max(axis=-1), size, factor)
+    converged = np.asarray((error <= allowed[:, None]).all(axis=-1))
+    used = sum(sample.counts["k"] for sample in samples)
+    status = Status.CONVERGED if converged.all() else Status.NOT_CONVERGED
+    history = [(used, value)]
+    rigor = f"{describe(confidence)}, and two orders inside the local models"
+    return Integral(value, error, converged, size, used, status, history, "local", rule.cells, rigor), systematic
+
+
+def extra_shifts(
+    integral: Integral, systematic: np.ndarray, samples: list[BlockSum], tolerance: Tolerance, factor: float
+) -> int:
+    """Shifts to add, once, for the bar to meet the tolerance; as many as the k points left allow."""
+    if integral.converged.all():
+        return 0
+    dimension = len(integral.grid)
+    allowed = tolerance.allowed(np.abs(integral.value).max(axis=-1), integral.absolute, factor)
+    left = np.maximum(allowed[:, None] - systematic, 0.3 * allowed[:, None])
+    ratio = float(((integral.error - systematic) / np.maximum(left, 1e-300)).max())
+    wanted = int(np.ceil(len(samples) * ((1.2 * ratio) ** 2 - 1)))
+    each = integral.evaluations / len(samples)
+    affordable = int(max(0, tolerance.evaluations(dimension) - integral.evaluations) // each)
+    return max(0, min(wanted, affordable))
