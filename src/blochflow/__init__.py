@@ -42,6 +42,7 @@ _NAMES = {
     "to_si": "core.convert",
     "to_units": "core.convert",
     "export": "response.export",
+    "sensitivity": "response.sensitivity",
     "Tolerance": "zone.tolerance",
     "Execution": "execution.threads",
 }

@@ -38,6 +38,7 @@ from blochflow.models.tight_binding import TightBinding as TightBinding
 from blochflow.models.wannier90 import read_wannier90 as read_wannier90
 from blochflow.models.wannier90 import write_wannier90 as write_wannier90
 from blochflow.response.export import export as export
+from blochflow.response.sensitivity import sensitivity as sensitivity
 from blochflow.zone.tolerance import Tolerance as Tolerance
 
 __version__: str

@@ -32,6 +32,8 @@ EXAMPLES = {
     "grid": "96",
     "shift": "0.0",
     "rule": '"auto"',
+    "symmetry": '"auto"',
+    "seed": "0",
     "tau": "10.0",
     "reference": '"seed_band.dat"',
     "tolerance": "{ rtol = 1e-3 }",

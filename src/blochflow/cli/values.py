@@ -54,6 +54,22 @@ def parse_positive_option(value: Any) -> float | list[float]:
     return numbers if isinstance(value, str | list) else numbers[0]
 
 
+def parse_symmetry(value: Any) -> Any:
+    """ "auto", false, or names of operations."""
+    if value == "auto" or value is False:
+        return value
+    if isinstance(value, list) and value and all(x in ("time_reversal", "inversion") for x in value):
+        return value
+    raise ValueError(f'expected "auto", false, or a list of "time_reversal" and "inversion", but it is {value!r}.')
+
+
+def parse_seed(value: Any) -> int:
+    """A whole number of at least 0."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"expected an integer of at least 0, but it is {value!r}.")
+    return value
+
+
 def parse_temperature(value: Any) -> list[float]:
     """A scan of numbers that are not negative."""
     numbers = parse_scan(value)
@@ -114,6 +130,8 @@ def parse_any(value: Any) -> Any:
 
 Scan = Annotated[Any, BeforeValidator(parse_scan)]
 PositiveScan = Annotated[Any, BeforeValidator(parse_positive_scan)]
+Symmetry = Annotated[Any, BeforeValidator(parse_symmetry)]
+Seed = Annotated[Any, BeforeValidator(parse_seed)]
 PositiveOption = Annotated[Any, BeforeValidator(parse_positive_option)]
 Temperature = Annotated[Any, BeforeValidator(parse_temperature)]
 Grid = Annotated[Any, BeforeValidator(parse_grid)]
@@ -129,6 +147,8 @@ KINDS: dict[str, Any] = {
     "temperature": Temperature,
     "tau": PositiveOption,
     "rule": Text,
+    "symmetry": Symmetry,
+    "seed": Seed,
     "grid": Grid,
     "shift": Number,
     "path": Path,

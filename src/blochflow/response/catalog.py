@@ -13,6 +13,8 @@ HALL_3D_S_PER_CM = CONDUCTANCE_HBAR_SI * 1e10 / 100
 RULE = 'how the zone is integrated: "auto" (default), "uniform", "cells", "shifted" or "local"'
 GRID_OPTIONS = {
     "rule": RULE,
+    "symmetry": 'operations to use: "auto" (default, all that hold), false, or a list such as ["time_reversal"]',
+    "seed": "seed of the random shifts of the rules shifted and local (default 0)",
     "grid": "points per axis of a fixed uniform grid (number or one per axis); leave out to refine automatically",
     "shift": "shift of a fixed `grid` in units of its spacing, in [0, 1) (default 0, centred on Gamma)",
     "density": "electrons per area or volume instead of mu",
@@ -60,7 +62,7 @@ ELECTRON_DENSITY = Quantity(
     valid_for="independent electrons, T >= 0; counts all bands of the model from the lowest",
     not_included="bands outside the model",
     conventions="number of electrons per length, area or volume, times spin_degeneracy",
-    options={key: GRID_OPTIONS[key] for key in ("rule", "grid", "shift")},
+    options={key: GRID_OPTIONS[key] for key in ("rule", "symmetry", "seed", "grid", "shift")},
     explanation="The number of electrons per volume in the bands of the model at chemical potential mu.",
 )
 
@@ -78,7 +80,7 @@ DENSITY_OF_STATES = Quantity(
     valid_for="independent electrons; at T > 0 the thermally averaged density dn/dmu, at T = 0 the sharp one",
     not_included="bands outside the model",
     conventions="states per energy and length, area or volume, times spin_degeneracy; energies are given as mu",
-    options={key: GRID_OPTIONS[key] for key in ("rule", "grid", "shift")},
+    options={key: GRID_OPTIONS[key] for key in ("rule", "symmetry", "seed", "grid", "shift")},
     explanation=(
         "The number of states per energy. At T = 0 it is the integral over the surface E_n(k) = mu of 1/|grad E_n|, "
         "which diverges at some energies where a velocity vanishes; there the error is infinite and the result not "
@@ -105,7 +107,7 @@ OHMIC = Quantity(
     conventions="j_a = sigma_ab E_b; tau in hbar/E (NATURAL) or fs (EV_ANGSTROM)",
     options={
         "tau": "relaxation time: a number or a scan",
-        **{key: GRID_OPTIONS[key] for key in ("rule", "grid", "shift")},
+        **{key: GRID_OPTIONS[key] for key in ("rule", "symmetry", "seed", "grid", "shift")},
     },
     explanation=(
         "Carriers at the Fermi surface, accelerated by the field for a time tau. Only the velocities of the bands at "
