@@ -1,9 +1,10 @@
-"""Predicted cost of a task: k points, time and memory, from timing its coarsest grid after compilation.
+"""Predicted cost of a task: k points, time and memory, from timing a cheap version of it after compilation.
 
     time = (k points) * (time per k of the second, compiled run)
 
-A fixed grid has a known number of k points; automatic refinement lies between the second grid and the largest one
-that `max_evaluations` allows.
+A fixed grid has a known number of k points.  Otherwise the task is run with a loose tolerance: what it needed is the
+lower end, and the upper end follows from how rules of this order converge.  Sampled metals with many bands need a known
+number of coarse cells.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from blochflow.models.base import AbstractModel
 
 TRIAL_POINTS = 64  # of a path
+LOOSE = 1e-2
+# Points of the cell rules grow at most like tolerance^-0.25 in the cases measured.
+GROWTH = 0.25
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ def predict(job: Job, task: Task, model: AbstractModel) -> Cost:
         result = _quietly(job, trial, model)
         seconds, evaluations = time.perf_counter() - started, int(result.attrs["evaluations"])
     per_point = seconds / evaluations
-    low, high = _range(task, model)
+    low, high = _range(task, model, evaluations)
     if task.tolerance is None:
         size, threads = model.num_bands**2 * 16 * (4 + 2 * model.dimension) * low, 1
     else:
@@ -68,13 +72,32 @@ def _trial(task: Task, model: AbstractModel) -> Task:
     if task.tolerance is None:
         arguments["points"] = min(arguments.get("points", 200), max(TRIAL_POINTS, 4 * len(str(arguments["path"]))))
         return dataclasses.replace(task, arguments=arguments)
-    if model.lattice is not None:
-        arguments["grid"] = automatic_base(np.asarray(model.lattice.reciprocal))
-    return dataclasses.replace(task, arguments=arguments, tolerance={**task.tolerance, "max_evaluations": None})
+    tolerance = {**task.tolerance, "max_evaluations": None}
+    if model.lattice is not None and (_on_grid(task) or _sampled(task, model)):
+        arguments |= {"grid": automatic_base(np.asarray(model.lattice.reciprocal))}
+        arguments.pop("rule", None)
+    else:
+        tolerance["rtol"] = max(LOOSE, task.tolerance["rtol"])
+    return dataclasses.replace(task, arguments=arguments, tolerance=tolerance)
 
 
-def _range(task: Task, model: AbstractModel) -> tuple[int, int]:
-    """Fewest and most k points."""
+def _on_grid(task: Task) -> bool:
+    """True for uniform grids, fixed or doubled."""
+    fixed = task.arguments.get("grid") is not None or task.arguments.get("rule") == "uniform"
+    return fixed or task.quantity == "chemical_potential"
+
+
+def _sampled(task: Task, model: AbstractModel) -> bool:
+    """True where random shifts are the rule."""
+    from blochflow.response.average import MOST_CERTIFIED
+
+    rule = task.arguments.get("rule", "auto")
+    many = model.dimension == 3 and model.num_bands > MOST_CERTIFIED
+    return rule in ("shifted", "local") or (rule == "auto" and many)
+
+
+def _range(task: Task, model: AbstractModel, evaluations: int) -> tuple[int, int]:
+    """Fewest and most k points; ``evaluations`` are those of the trial."""
     from blochflow.response.uniform import plan_grid
     from blochflow.zone.tolerance import Tolerance
 
@@ -82,10 +105,20 @@ def _range(task: Task, model: AbstractModel) -> tuple[int, int]:
         points = int(task.arguments.get("points", 200))
         return points, points
     tolerance = Tolerance(**task.tolerance)
+    limit = tolerance.evaluations(model.dimension)
+    if _sampled(task, model) and not _on_grid(task):
+        from blochflow.response.local_average import SHIFTS, default_rule
+
+        rule = default_rule(model)
+        first = SHIFTS * int(np.prod(rule.cells)) * rule.nodes**model.dimension
+        return first, max(2 * first, limit)
+    if not _on_grid(task):
+        growth = 2 * (LOOSE / max(min(LOOSE, tolerance.rtol), 1e-12)) ** GROWTH
+        return evaluations, min(max(limit, evaluations), int(growth * evaluations))
     nested, levels = plan_grid(model, task.arguments.get("grid"), task.arguments.get("shift", 0.0), tolerance)
     if levels is not None:
         return nested.count(levels - 1), nested.count(levels - 1)
-    limit, level = tolerance.evaluations(model.dimension), 0
+    level = 0
     while nested.count(level + 1) <= limit:
         level += 1
     return nested.count(min(level, 1)), nested.count(level)

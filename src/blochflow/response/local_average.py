@@ -37,6 +37,8 @@ from blochflow.zone.tolerance import Tolerance
 
 # Three samples need a Student factor of ten, which the small scatter of these averages affords.
 SHIFTS = 3
+# A bar is several times the scatter of one sample: boxes are refined to this share of what the tolerance allows.
+STEER = 0.3
 # Nodes in one call of the full model, and points whose occupations are weighed together.
 BLOCK_NODES = 4096
 LARGEST_CHUNK = 8192
@@ -165,7 +167,7 @@ def pilot_allowed(work: CellWork, tolerance: Tolerance, execution: Execution, se
     value, absolute = 0.5 * sums.value, 0.5 * sums.absolute
     allowed = tolerance.allowed(np.abs(value).max(axis=-1), absolute.max(axis=-1), factor)
     # where the coarse value is small by accident, a thousandth of the absolute integrand is the finest useful scale
-    return np.maximum(allowed, 1e-3 * tolerance.rtol * absolute.max(axis=-1))
+    return STEER * np.maximum(allowed, 1e-3 * tolerance.rtol * absolute.max(axis=-1))
 
 
 def judge_samples(
