@@ -160,7 +160,7 @@ class FermiSurface:
         >>> import blochflow as bf
         >>> result = bf.geometry.fermi_surface(bf.zoo.haldane(mass=0.1), mu=1.0).to_dataset()
         >>> result["kind"].values
-        array(['electron'], dtype='<U8')
+        array(['electron', 'electron'], dtype='<U8')
         """
         import xarray as xr
 

@@ -65,7 +65,7 @@ class BlochMatrices(eqx.Module):
     frame: Float[Array, "a a"] | None = None
     length: Float[Array, ""] | float = 1.0
     packed: Float[Array, "k c n n"] | None = None
-    k: Float[Array, "k a"] | None = None
+    k: Any = None
 
 
 ChunksOfPlane = Callable[[Any], tuple[Any, Callable[[Any], BlochMatrices]]]

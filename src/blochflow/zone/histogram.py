@@ -4,7 +4,7 @@
 
 L_b are cubic Lagrange weights (four grid energies), so that moments 0 to 3 of the integrand in energy are kept; this is
 what lets large contributions of opposite sign at nearly equal energies cancel.  The error is of fourth order in the
-step: below 2e-8 of the absolute integrand at an eighth of k_B T.  At T = 0 states are counted exactly: the sum of g
+step: below 1e-7 of the largest absolute integral at an eighth of k_B T.  At T = 0 states are counted exactly: the sum of g
 over energies between neighbouring chemical potentials.
 """
 
@@ -17,7 +17,7 @@ import numpy as np
 from blochflow.core.errors import BlochflowError
 
 STEP = 1 / 8
-STEP_ERROR = 2e-8
+STEP_ERROR = 1e-7
 STATES_AT_ONCE = 256
 MOST_BINS = 2_000_000
 
@@ -60,7 +60,7 @@ class EnergyHistogram:
 
     @property
     def error(self) -> float:
-        """Error relative to the absolute integrand."""
+        """Error relative to the largest absolute integral of the states."""
         warm = self.kt[self.kt > 0]
         return STEP_ERROR * (self.step / (STEP * float(warm.min()))) ** 4 if len(warm) else 0.0
 

@@ -52,7 +52,7 @@ def integrate_uniform(
     factor : float
         Converts the average to the units of ``tolerance.atol``.
     readout, readout_error : callable, float
-        From collected averages to values, and its error relative to the absolute integrand.
+        From collected averages to values, and its error relative to the largest absolute integral.
     fewest : (d,) ints, optional
         Points per axis below which no agreement counts as convergence.
     limit : int, optional
@@ -69,7 +69,7 @@ def integrate_uniform(
         count = grid.count(level)
         history.append((count, readout(total / count)))
         size = readout(absolute / count).max(axis=-1)
-        error = successive_error(history) + readout_error * size[..., None]
+        error = successive_error(history) + readout_error * size.max()
         error = np.maximum(error, ROUNDING * size[..., None])
         allowed = tolerance.allowed(np.abs(history[-1][1]).max(axis=-1), size, factor)
         converged = np.asarray((error <= allowed[..., None]).all(axis=-1))
