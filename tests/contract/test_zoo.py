@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 
@@ -108,6 +109,17 @@ def test_parameters_are_keywords_of_the_constructor(name):
     copy = function(**{key: np.asarray(value).tolist() for key, value in model.parameters.items()})
     k = K[: model.dimension]
     assert np.array_equal(np.asarray(copy.hamiltonian(k)), np.asarray(model.hamiltonian(k)))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_parameter_of_the_wrong_kind_is_named(name):
+    function = getattr(bf.zoo, name)
+    scalars = [p.name for p in inspect.signature(function).parameters.values() if type(p.default) in (int, float)]
+    assert scalars or name == "parabolic"
+    for parameter in scalars:
+        for value in ([1.0, 2.0], 1j, "a"):
+            with pytest.raises(ValueError, match=f"Argument `{parameter}` must "):
+                function(**{parameter: value})
 
 
 def test_operators():

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from blochflow.models.tight_binding import TightBinding
-from blochflow.models.zoo._pieces import COS, ONE, SIN, SX, SY, SZ, ListedHoppings, expand
+from blochflow.models.zoo._pieces import COS, ONE, SIN, SX, SY, SZ, ListedHoppings, expand, numbers
 
 
 def hoppings(mass: Any, quadratic: Any, velocity: Any, asymmetry: Any) -> ListedHoppings:
@@ -70,7 +70,7 @@ def bhz(*, mass: Any = -1.0, quadratic: Any = -1.0, velocity: Any = 1.0, asymmet
         [[1.0, 0.0], [0.0, 1.0]],
         np.zeros((4, 2)),
         hoppings,
-        parameters={"mass": mass, "quadratic": quadratic, "velocity": velocity, "asymmetry": asymmetry},
+        parameters=numbers(mass=mass, quadratic=quadratic, velocity=velocity, asymmetry=asymmetry),
         operators={"spin": np.stack([np.kron(s, ONE) for s in (SX, SY, SZ)]), "orbital": np.kron(ONE, SZ)},
         name="bhz",
     )

@@ -6,7 +6,7 @@ from itertools import combinations, product
 from typing import Any
 
 from blochflow.models.tight_binding import TightBinding
-from blochflow.models.zoo._pieces import ListedHoppings
+from blochflow.models.zoo._pieces import ListedHoppings, numbers
 
 
 def hoppings(t: Any, t2: Any, anisotropy: Any) -> ListedHoppings:
@@ -57,6 +57,6 @@ def cubic(*, t: Any = 1.0, t2: Any = 0.0, anisotropy: Any = 1.0) -> TightBinding
         [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
         [[0.0, 0.0, 0.0]],
         hoppings,
-        parameters={"t": t, "t2": t2, "anisotropy": anisotropy},
+        parameters=numbers(t=t, t2=t2, anisotropy=anisotropy),
         name="cubic",
     )

@@ -8,7 +8,7 @@ import numpy as np
 
 from blochflow.core.backend import Array, jnp
 from blochflow.models.continuum import ContinuumModel
-from blochflow.models.zoo._pieces import ONE, SX, SY, SZ
+from blochflow.models.zoo._pieces import ONE, SX, SY, SZ, numbers
 
 ALPHA = np.stack([np.kron(SX, s) for s in (SX, SY, SZ)])
 BETA = np.kron(SZ, ONE)
@@ -60,7 +60,7 @@ def four_band_dirac(
     >>> [round(float(e), 12) for e in bf.bands(bf.zoo.four_band_dirac(), [[0.4, 0.0, 0.0]]).energies[0]]
     [-0.5, -0.5, 0.5, 0.5]
     """
-    parameters = {"velocity": velocity, "mass": mass, "quadratic": quadratic, "asymmetry": asymmetry}
+    parameters = numbers(velocity=velocity, mass=mass, quadratic=quadratic, asymmetry=asymmetry)
     operators = {"spin": np.stack([np.kron(ONE, s) for s in (SX, SY, SZ)]), "orbital": BETA}
     return ContinuumModel(
         hamiltonian, 3, cutoff=cutoff, parameters=parameters, operators=operators, name="four_band_dirac"

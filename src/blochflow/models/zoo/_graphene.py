@@ -6,7 +6,7 @@ from typing import Any
 
 from blochflow.models.operators import PAULI
 from blochflow.models.tight_binding import TightBinding
-from blochflow.models.zoo._pieces import BONDS, HONEYCOMB, HONEYCOMB_SITES, SECOND_NEIGHBOURS, ListedHoppings
+from blochflow.models.zoo._pieces import BONDS, HONEYCOMB, HONEYCOMB_SITES, SECOND_NEIGHBOURS, ListedHoppings, numbers
 
 
 def hoppings(t: Any, t2: Any, mass: Any) -> ListedHoppings:
@@ -60,7 +60,7 @@ def graphene(*, t: Any = -1.0, t2: Any = 0.0, mass: Any = 0.1, spin_degeneracy: 
         HONEYCOMB,
         HONEYCOMB_SITES,
         hoppings,
-        parameters={"t": t, "t2": t2, "mass": mass},
+        parameters=numbers(t=t, t2=t2, mass=mass),
         operators={"sublattice": PAULI[2]},
         spin_degeneracy=spin_degeneracy,
         name="graphene",

@@ -8,7 +8,7 @@ from typing import Any
 from blochflow.core.backend import jnp
 from blochflow.models.operators import PAULI
 from blochflow.models.tight_binding import TightBinding
-from blochflow.models.zoo._pieces import BONDS, HONEYCOMB, HONEYCOMB_SITES, SECOND_NEIGHBOURS, ListedHoppings
+from blochflow.models.zoo._pieces import BONDS, HONEYCOMB, HONEYCOMB_SITES, SECOND_NEIGHBOURS, ListedHoppings, numbers
 
 
 def hoppings(t: Any, t2: Any, phase: Any, mass: Any) -> ListedHoppings:
@@ -65,7 +65,7 @@ def haldane(*, t: Any = -1.0, t2: Any = 0.15, phase: Any = math.pi / 2, mass: An
         HONEYCOMB,
         HONEYCOMB_SITES,
         hoppings,
-        parameters={"t": t, "t2": t2, "phase": phase, "mass": mass},
+        parameters=numbers(t=t, t2=t2, phase=phase, mass=mass),
         operators={"sublattice": PAULI[2]},
         name="haldane",
     )

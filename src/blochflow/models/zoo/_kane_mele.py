@@ -19,6 +19,7 @@ from blochflow.models.zoo._pieces import (
     SZ,
     ListedHoppings,
     expand,
+    numbers,
 )
 
 A_TO_B = np.array([[0, 1], [0, 0]])
@@ -84,7 +85,7 @@ def kane_mele(*, t: Any = -1.0, spin_orbit: Any = 0.06, rashba: Any = 0.05, mass
         HONEYCOMB,
         np.repeat(HONEYCOMB_SITES, 2, axis=0),
         hoppings,
-        parameters={"t": t, "spin_orbit": spin_orbit, "rashba": rashba, "mass": mass},
+        parameters=numbers(t=t, spin_orbit=spin_orbit, rashba=rashba, mass=mass),
         operators={"spin": np.stack([np.kron(ONE, s) for s in (SX, SY, SZ)]), "sublattice": np.kron(SZ, ONE)},
         name="kane_mele",
     )

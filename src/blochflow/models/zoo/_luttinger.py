@@ -8,7 +8,7 @@ import numpy as np
 
 from blochflow.core.backend import Array, jnp
 from blochflow.models.continuum import ContinuumModel
-from blochflow.models.zoo._pieces import spin_matrices
+from blochflow.models.zoo._pieces import numbers, spin_matrices
 
 J = spin_matrices(3)
 J_SQUARED = np.stack([j @ j for j in J])
@@ -68,6 +68,6 @@ def luttinger(
     >>> [round(float(e), 3) for e in bf.bands(bf.zoo.luttinger(), [[0.0, 0.0, 1.0]]).energies[0]]
     [-5.55, -5.55, -1.43, -1.43]
     """
-    parameters = {"gamma1": gamma1, "gamma2": gamma2, "gamma3": gamma3, "mass": mass}
+    parameters = numbers(gamma1=gamma1, gamma2=gamma2, gamma3=gamma3, mass=mass)
     operators = {"angular_momentum": J, "spin": 2 * J / 3}
     return ContinuumModel(hamiltonian, 3, cutoff=cutoff, parameters=parameters, operators=operators, name="luttinger")

@@ -7,7 +7,7 @@ from typing import Any
 from blochflow.core.backend import Array, jnp
 from blochflow.models.continuum import ContinuumModel
 from blochflow.models.operators import PAULI
-from blochflow.models.zoo._pieces import as_vector
+from blochflow.models.zoo._pieces import as_vector, numbers
 
 
 def hamiltonian(
@@ -67,12 +67,6 @@ def massive_dirac(
     >>> round(float(bf.geometry.berry_curvature(bands)[0, 0, 1, 1]), 12)
     -0.536834371449
     """
-    parameters = {
-        "velocity": velocity,
-        "mass": mass,
-        "tilt": as_vector(tilt, "tilt", 2),
-        "anisotropy": anisotropy,
-        "quadratic": quadratic,
-        "asymmetry": asymmetry,
-    }
+    scalars = numbers(velocity=velocity, mass=mass, anisotropy=anisotropy, quadratic=quadratic, asymmetry=asymmetry)
+    parameters = {**scalars, "tilt": as_vector(tilt, "tilt", 2)}
     return ContinuumModel(hamiltonian, 2, cutoff=cutoff, parameters=parameters, name="massive_dirac")

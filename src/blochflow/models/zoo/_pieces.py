@@ -60,6 +60,17 @@ def spin_matrices(twice_spin: int) -> np.ndarray:
     return np.stack([0.5 * (raising + lowering), -0.5j * (raising - lowering), np.diag(m).astype(np.complex128)])
 
 
+def numbers(**parameters: Any) -> dict[str, np.ndarray]:
+    """Parameters that are single real numbers, checked here so that an error names the parameter."""
+    checked = {}
+    for name, value in parameters.items():
+        array = as_real_array(value, name, max_ndim=8)
+        if array.ndim:
+            raise fail(name, "be a real number", f"is {value!r}")
+        checked[name] = array
+    return checked
+
+
 def as_vector(value: Any, name: str, size: int) -> np.ndarray:
     """A finite real vector of ``size`` components."""
     array = as_real_array(value, name)

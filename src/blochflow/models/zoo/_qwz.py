@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from blochflow.models.tight_binding import TightBinding
-from blochflow.models.zoo._pieces import COS, ONE, SIN, SX, SY, SZ, ListedHoppings, expand
+from blochflow.models.zoo._pieces import COS, ONE, SIN, SX, SY, SZ, ListedHoppings, expand, numbers
 
 
 def hoppings(mass: Any, t: Any, velocity: Any, asymmetry: Any) -> ListedHoppings:
@@ -65,7 +65,7 @@ def qwz(*, mass: Any = -1.2, t: Any = 1.0, velocity: Any = 1.0, asymmetry: Any =
         [[1.0, 0.0], [0.0, 1.0]],
         [[0.0, 0.0], [0.0, 0.0]],
         hoppings,
-        parameters={"mass": mass, "t": t, "velocity": velocity, "asymmetry": asymmetry},
+        parameters=numbers(mass=mass, t=t, velocity=velocity, asymmetry=asymmetry),
         operators={"orbital": SZ},
         name="qwz",
     )

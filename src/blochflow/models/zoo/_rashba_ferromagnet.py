@@ -7,7 +7,7 @@ from typing import Any
 from blochflow.core.backend import Array, jnp
 from blochflow.models.continuum import ContinuumModel
 from blochflow.models.operators import PAULI
-from blochflow.models.zoo._pieces import as_vector
+from blochflow.models.zoo._pieces import as_vector, numbers
 
 
 def hamiltonian(k: Array, mass: Array, rashba: Array, exchange: Array, m: Array) -> Array:
@@ -61,7 +61,7 @@ def rashba_ferromagnet(
     >>> [round(float(e), 12) for e in bf.bands(model, [[0.0, 0.0]]).energies[0]]
     [-0.2, 0.2]
     """
-    parameters = {"mass": mass, "rashba": rashba, "exchange": exchange, "m": as_vector(m, "m", 3)}
+    parameters = {**numbers(mass=mass, rashba=rashba, exchange=exchange), "m": as_vector(m, "m", 3)}
     return ContinuumModel(
         hamiltonian, 2, cutoff=cutoff, parameters=parameters, operators={"spin": PAULI}, name="rashba_ferromagnet"
     )

@@ -7,7 +7,7 @@ from typing import Any
 from blochflow.models.operators import PAULI
 from blochflow.models.tight_binding import TightBinding
 from blochflow.models.zoo import _ssh
-from blochflow.models.zoo._pieces import ListedHoppings
+from blochflow.models.zoo._pieces import ListedHoppings, numbers
 
 
 def hoppings(t_intra: Any, t_inter: Any, mass: Any) -> ListedHoppings:
@@ -55,7 +55,7 @@ def rice_mele(*, t_intra: Any = 1.4, t_inter: Any = 0.6, mass: Any = 0.5) -> Tig
         [[1.0]],
         [[0.0], [0.5]],
         hoppings,
-        parameters={"t_intra": t_intra, "t_inter": t_inter, "mass": mass},
+        parameters=numbers(t_intra=t_intra, t_inter=t_inter, mass=mass),
         operators={"sublattice": PAULI[2]},
         name="rice_mele",
     )

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from blochflow.models.tight_binding import TightBinding
-from blochflow.models.zoo._pieces import COS, SIN, ListedHoppings, expand, spin_matrices
+from blochflow.models.zoo._pieces import COS, SIN, ListedHoppings, expand, numbers, spin_matrices
 
 SPIN = spin_matrices(2)
 ONE = np.eye(3, dtype=np.complex128)
@@ -65,7 +65,7 @@ def spin_one(*, mass: Any = -1.2, t: Any = 1.0, velocity: Any = 1.0, asymmetry: 
         [[1.0, 0.0], [0.0, 1.0]],
         np.zeros((3, 2)),
         hoppings,
-        parameters={"mass": mass, "t": t, "velocity": velocity, "asymmetry": asymmetry},
+        parameters=numbers(mass=mass, t=t, velocity=velocity, asymmetry=asymmetry),
         operators={"pseudospin": SPIN},
         name="spin_one",
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from blochflow.models.tight_binding import TightBinding
-from blochflow.models.zoo._pieces import ListedHoppings
+from blochflow.models.zoo._pieces import ListedHoppings, numbers
 
 
 def hoppings(t: Any, t2: Any, anisotropy: Any) -> ListedHoppings:
@@ -57,6 +57,6 @@ def square(*, t: Any = 1.0, t2: Any = 0.0, anisotropy: Any = 1.0) -> TightBindin
         [[1.0, 0.0], [0.0, 1.0]],
         [[0.0, 0.0]],
         hoppings,
-        parameters={"t": t, "t2": t2, "anisotropy": anisotropy},
+        parameters=numbers(t=t, t2=t2, anisotropy=anisotropy),
         name="square",
     )

@@ -7,7 +7,7 @@ from typing import Any
 from blochflow.core.checks import as_real_array
 from blochflow.models.operators import PAULI
 from blochflow.models.tight_binding import TightBinding
-from blochflow.models.zoo._pieces import ListedHoppings
+from blochflow.models.zoo._pieces import ListedHoppings, numbers
 
 
 def hoppings(t_intra: Any, t_inter: Any) -> ListedHoppings:
@@ -58,7 +58,7 @@ def ssh(*, t_intra: Any = 0.6, t_inter: Any = 1.0, spacing: float = 0.5) -> Tigh
         [[1.0]],
         [[0.0], [place]],
         hoppings,
-        parameters={"t_intra": t_intra, "t_inter": t_inter},
+        parameters=numbers(t_intra=t_intra, t_inter=t_inter),
         operators={"sublattice": PAULI[2]},
         name="ssh",
     )

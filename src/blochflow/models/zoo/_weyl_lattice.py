@@ -10,7 +10,7 @@ import numpy as np
 from blochflow.core.backend import jnp
 from blochflow.models.operators import PAULI
 from blochflow.models.tight_binding import TightBinding
-from blochflow.models.zoo._pieces import COS, ONE, SIN, SX, SY, SZ, ListedHoppings, expand
+from blochflow.models.zoo._pieces import COS, ONE, SIN, SX, SY, SZ, ListedHoppings, expand, numbers
 
 
 def hoppings(node: Any, t: Any, mass: Any, velocity: Any, splitting: Any) -> ListedHoppings:
@@ -75,7 +75,7 @@ def weyl_lattice(
         np.eye(3),
         np.zeros((2, 3)),
         hoppings,
-        parameters={"node": node, "t": t, "mass": mass, "velocity": velocity, "splitting": splitting},
+        parameters=numbers(node=node, t=t, mass=mass, velocity=velocity, splitting=splitting),
         operators={"spin": PAULI},
         name="weyl_lattice",
     )

@@ -8,7 +8,7 @@ from blochflow.core.backend import Array, jnp
 from blochflow.core.checks import fail
 from blochflow.models.continuum import ContinuumModel
 from blochflow.models.operators import PAULI
-from blochflow.models.zoo._pieces import as_vector
+from blochflow.models.zoo._pieces import as_vector, numbers
 
 
 def hamiltonian(k: Array, chirality: Array, velocity: Array, tilt: Array) -> Array:
@@ -64,9 +64,9 @@ def weyl_node(
     >>> float(bf.geometry.berry_curvature(bands)[0, 0, 1, 0])
     2.0
     """
-    if chirality not in (1, -1):
+    parameters = {**numbers(chirality=chirality, velocity=velocity), "tilt": as_vector(tilt, "tilt", 3)}
+    if parameters["chirality"] not in (1, -1):
         raise fail("chirality", "be 1 or -1", f"is {chirality!r}")
-    parameters = {"chirality": chirality, "velocity": velocity, "tilt": as_vector(tilt, "tilt", 3)}
     return ContinuumModel(
         hamiltonian, 3, cutoff=cutoff, parameters=parameters, operators={"spin": PAULI}, name="weyl_node"
     )
