@@ -563,6 +563,10 @@ def not_hermitian(k):
     return jnp.array([[0.0, jnp.sin(k[0])], [0.0, 1.0]])
 
 
+def not_real(k):
+    return jnp.array([[1.0 + 0.5j * jnp.sin(k[0])]])
+
+
 def not_square(k):
     return jnp.array([k[0], k[0]])
 
@@ -585,6 +589,7 @@ def with_own_error(k):
         (python_sine, "`python_sine` failed with .* in .*math.sin.*jnp.sin instead of math.sin"),
         (numpy_only, "`numpy_only` failed with .*jax.numpy only"),
         (not_hermitian, "`not_hermitian` is not Hermitian at k = .*element \\(0, 1\\).*Hermitian conjugate"),
+        (not_real, "`not_real` is not Hermitian at k = .*element \\(0, 0\\) is .* on the diagonal.*must be real"),
         (not_square, "`not_square` returned an array of shape \\(2,\\)"),
         (not_finite, "`not_finite` is not finite at k = "),
         (with_own_error, "`with_own_error` failed with KeyError in .*my table"),

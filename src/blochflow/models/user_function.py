@@ -94,9 +94,11 @@ def check_hermitian(function: Callable[..., Any], parameters: Mapping[str, Array
         asymmetry = np.abs(matrix - matrix.conj().T).max()
         if asymmetry > HERMITIAN_TOLERANCE * max(1e-300, np.abs(matrix).max()):
             i, j = np.unravel_index(np.abs(matrix - matrix.conj().T).argmax(), matrix.shape)
+            what = f"and ({j}, {i}) is {matrix[j, i]:.6g}. Add the Hermitian conjugate."
+            if i == j:
+                what = "on the diagonal, where it must be real."
             raise UserModelError(
-                f"`{name}` is not Hermitian at k = ({where}): element ({i}, {j}) is {matrix[i, j]:.6g} and ({j}, {i}) "
-                f"is {matrix[j, i]:.6g}. Add the Hermitian conjugate."
+                f"`{name}` is not Hermitian at k = ({where}): element ({i}, {j}) is {matrix[i, j]:.6g} {what}"
             )
 
 
