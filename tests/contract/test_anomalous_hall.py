@@ -261,6 +261,16 @@ def test_forbidden_quantity_converges_at_given_density():
     assert float(abs(result.value).max()) < 1e-12
 
 
+def test_unknown_uncertainty_of_mu_is_an_unknown_error():
+    # an odd grid has no half, hence no error of mu
+    result = bf.response.anomalous_hall(bf.zoo.haldane(), None, 0.1, density=1.0, grid=11, throw=False)
+    at_mu = bf.response.anomalous_hall(bf.zoo.haldane(), result.mu.values.ravel(), 0.1, grid=11, throw=False)
+    assert np.isfinite(result.value.values).all() and np.isnan(result.error.sel(a="x", b="y")).all()
+    assert not result.converged.values.any()
+    # the same sums, in another order
+    assert result.value.values.ravel() == pytest.approx(at_mu.value.values.ravel(), rel=1e-12)
+
+
 @pytest.mark.parametrize("length", [1e-10, 1.0, 1e10])
 def test_unit_of_length_does_not_matter(length):
     single = bf.zoo.haldane()

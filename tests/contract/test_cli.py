@@ -96,6 +96,14 @@ def test_not_converged_is_written_and_exits_with_1(job: Path) -> None:
     assert "NOT CONVERGED" in shown.output
 
 
+def test_an_error_that_is_not_known_exits_with_1(job: Path) -> None:
+    job.write_text(JOB.replace("mu = 0.0", "density = 1.0\ngrid = 11"))
+    done = blochflow("run", job, "-o", "out")
+    assert done.exit_code == 1, done.output
+    assert "NOT CONVERGED: hall: 1 of 1 states" in done.output
+    assert np.isfinite(bf.open("out/hall.nc")["value"].values).all()
+
+
 def test_dry_run_computes_and_writes_nothing(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(runner, "compute", forbid)
     done = blochflow("run", job, "-o", "out", "--dry-run")

@@ -115,7 +115,9 @@ def anomalous_hall(
     # with a given density, mu is known to mu_error: evaluate at mu and at both ends
     around = [states.mu]
     if density is not None:
-        around += [states.mu - states.mu_error, states.mu + states.mu_error]
+        # where mu_error is not known there are no ends; `finish` says so in the error
+        spread = np.where(np.isfinite(states.mu_error), states.mu_error, 0.0)
+        around += [states.mu - spread, states.mu + spread]
     bands = BerrySea.of_dimension(model.dimension)
     integral = average_over_zone(
         model,

@@ -39,13 +39,15 @@ def finish(
     """Assemble the Dataset; raise `ConvergenceError` with it when asked to and not converged.
 
     ``integral`` is already in public units; when it holds three times as many rows as ``states``, the second and
-    third part are the values at the ends of the uncertainty of mu, whose spread is added to the error.
+    third part are the values at the ends of the uncertainty of mu, whose spread is added to the error; where that
+    uncertainty is not known, neither is the error (NaN).
     """
     count = len(states.mu)
     value, error, converged = integral.value[:count], integral.error[:count], integral.converged[:count]
     if len(integral.value) > count:
         ends = integral.value[count:].reshape(2, count, -1)
-        error = error + np.abs(ends - value).max(axis=0)
+        known = np.isfinite(states.mu_error)[:, None]
+        error = np.where(known, error + np.abs(ends - value).max(axis=0), np.nan)
         allowed = tolerance.allowed(np.abs(value).max(axis=-1), integral.absolute[:count])
         sharp = (error <= allowed[:, None]).all(axis=-1)
         if integral.status is Status.CONVERGED and not sharp.all():

@@ -24,7 +24,7 @@ class States:
     shape : their lengths
     coords : coordinate arrays with unit attributes
     mu, kt : (P,) chemical potential and k_B T in the model's energy
-    mu_error : (P,) uncertainty of mu (0 where mu was given)
+    mu_error : (P,) uncertainty of mu (0 where mu was given, NaN where it is not known)
     """
 
     dims: tuple[str, str]
