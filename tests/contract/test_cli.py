@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +55,10 @@ def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def forbid(*_: object, **__: object) -> None:
     raise AssertionError("something was computed")
+
+
+def read_only(*_: object, **__: object) -> None:
+    raise OSError(errno.EROFS, os.strerror(errno.EROFS), "hidden")
 
 
 def test_run_writes_one_file_per_task(job: Path) -> None:
@@ -251,6 +257,11 @@ def test_bad_places_exit_with_2_before_anything_is_computed(job: Path, monkeypat
         done = blochflow("run", job, "-o", place)
         assert done.exit_code == 2
         assert words in done.stderr
+    monkeypatch.setattr(tempfile, "NamedTemporaryFile", read_only)
+    done = blochflow("run", job, "-o", "a/b")
+    assert done.exit_code == 2
+    assert "a/b/hall.nc" in done.stderr and f"cannot write to {Path().resolve()} (Read-only file system)" in done.stderr
+    assert sorted(os.listdir(".")) == ["file", "job.toml"]
     assert blochflow("run", "absent.toml").exit_code == 2
     assert blochflow("info", "absent.nc").exit_code == 2
     assert blochflow("run").exit_code == 2

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -101,6 +103,24 @@ def test_saving_says_what_is_wrong(tmp_path: Path, sigma: xr.Dataset) -> None:
         bf.save(sigma["value"], tmp_path / "r.nc")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="attributes"):
         bf.save(sigma.assign_attrs(extra={"a": 1}), tmp_path / "r.nc")
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_place_that_cannot_be_written_names_the_file(
+    tmp_path: Path, sigma: xr.Dataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "r.nc"
+    with pytest.raises(OSError, match="disk is full") as caught, replacing(file):
+        raise OSError("disk is full")
+    assert caught.value.filename == str(file)
+
+    def read_only(*_: object, **__: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", "hidden")
+
+    monkeypatch.setattr(tempfile, "mkstemp", read_only)
+    with pytest.raises(OSError, match=r"cannot be written \(Read-only file system\)") as caught:
+        bf.save(sigma, file)
+    assert (caught.value.errno, caught.value.filename) == (errno.EROFS, str(file))
     assert os.listdir(tmp_path) == []
 
 

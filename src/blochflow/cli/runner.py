@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,8 +59,13 @@ def _check_writable(file: Path) -> None:
         existing = existing.parent
     if not existing.is_dir():
         raise JobError(f"{existing} is not a folder.", path="-o", key=str(file))
-    if not os.access(existing, os.W_OK):
-        raise JobError(f"no permission to write to {existing}.", path="-o", key=str(file))
+    try:
+        # permissions say nothing to root, nor about full or read-only disks: try it
+        with tempfile.NamedTemporaryFile(prefix=".blochflow.", dir=existing):
+            pass
+    except OSError as exc:
+        message = f"cannot write to {existing.resolve()} ({exc.strerror or exc})."
+        raise JobError(message, path="-o", key=str(file)) from exc
     if file.is_dir():
         raise JobError("this is a folder; the result is a file.", path="-o", key=str(file))
 

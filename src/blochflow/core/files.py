@@ -46,6 +46,8 @@ def save(result: xr.Dataset, path: Any) -> Path:
     ------
     ValueError
         Not a Dataset, a name that does not end in ``.nc``, or a missing folder.
+    OSError
+        The file cannot be written.
 
     Examples
     --------
@@ -171,17 +173,22 @@ def replacing(target: Path) -> Iterator[Path]:
         raise fail("path", "lie in an existing folder", f"{str(folder)!r} does not exist")
     if target.is_dir():
         raise fail("path", "be a file", f"{str(target)!r} is a folder")
-    handle, aside = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=folder)
-    os.close(handle)
+    aside = None
     try:
+        handle, aside = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=folder)
+        os.close(handle)
         yield Path(aside)
         with Path(aside).open("rb+") as stream:
             os.fsync(stream.fileno())
         os.chmod(aside, 0o666 & ~_umask())
         os.replace(aside, target)
         _flush_folder(folder)
+    except OSError as exc:
+        # users know the name of the file, not that of the one beside it
+        raise OSError(exc.errno, f"cannot be written ({exc.strerror or exc})", str(target)) from exc
     finally:
-        Path(aside).unlink(missing_ok=True)
+        if aside is not None:
+            Path(aside).unlink(missing_ok=True)
 
 
 def write_text(target: Path, text: str) -> None:
