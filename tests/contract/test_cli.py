@@ -383,11 +383,23 @@ def test_looking_at_results(job: Path) -> None:
         assert drawn.exit_code == 0, drawn.output
         assert Path(arguments[2]).stat().st_size > 5000
     assert blochflow("plot", "out/hall.nc", "-o", "x.docx").exit_code == 2
-    assert blochflow("plot", "out/hall.nc", "-o", "x.png", "--mu", "1").exit_code == 2
     assert blochflow("plot", "out/bands.nc", "-o", "x.png", "--convergence").exit_code == 2
     assert blochflow("export", "out/hall.nc", "-o", "hall.csv").exit_code == 0
     assert Path("hall.csv").read_text().count("\n") > 4
     assert blochflow("export", "out/hall.nc", "-o", "hall.bxsf").exit_code == 2
+
+
+def test_no_option_is_ignored(job: Path) -> None:
+    assert blochflow("run", job, "-o", "out").exit_code == 0
+    for option, value in (("mu", "3"), ("color", "spin"), ("grid", "7")):
+        refused = blochflow("export", "out/hall.nc", "-o", "hall.csv", f"--{option}", value)
+        assert refused.exit_code == 2
+        assert f"`{option}` must be given for .bxsf and .frmsf only" in refused.stderr
+    for arguments in ((), ("--convergence",)):
+        refused = blochflow("plot", "out/hall.nc", "-o", "x.png", "--mu", "3", *arguments)
+        assert refused.exit_code == 2
+        assert "`mu` must be given for band structures only" in refused.stderr
+    assert not Path("hall.csv").exists() and not Path("x.png").exists()
 
 
 def test_export_of_a_model(job: Path) -> None:

@@ -328,6 +328,16 @@ def spinful(units=bf.NATURAL, orbitals=None):
     )
 
 
+@pytest.mark.parametrize("name", ["haldane", "massive_dirac"])
+def test_spin_degeneracy_of_a_model_is_chosen(name):
+    model = getattr(bf.zoo, name)()
+    double = model.with_spin_degeneracy(2)
+    assert (model.spin_degeneracy, double.spin_degeneracy) == (1, 2)
+    assert double.with_spin_degeneracy(1) == model
+    with pytest.raises(ValueError, match="Argument `spin_degeneracy` must be 1 or 2, but is True"):
+        model.with_spin_degeneracy(True)
+
+
 def test_operators_are_addressed_by_name():
     model = spinful().with_operators(layer=np.diag([1.0, -1.0]))
     assert sorted(model.operators) == ["layer", "spin"]

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from blochflow.cli.job import Job, read_job
-from blochflow.cli.load_model import check_operators, load_model
+from blochflow.cli.load_model import check_tasks, load_model
 from blochflow.cli.toml_lines import key_lines
 from blochflow.core.errors import JobError
 
@@ -187,7 +187,7 @@ KINDS = (wrong_key, wrong_inner_key, wrong_table, wrong_value, wrong_value, wron
 def prepare(path: Path) -> Job:
     """What the command does before it computes."""
     job = read_job(path)
-    check_operators(job, load_model(job))
+    check_tasks(job, load_model(job))
     return job
 
 
@@ -314,6 +314,9 @@ def test_lines_of_keys_agree_with_the_text() -> None:
         ("model.parameters.mas=1", "no such parameter"),
         ("execution.workers=0", "greater than or equal to 1"),
         ("model.zoo.x=1", "not a table"),
+        ("tasks.grid=3", "write model.KEY, execution.KEY or task.NAME.grid=... Did you mean `task`?"),
+        ("task.grid=3", "task.NAME.grid=..."),
+        ("modl.zoo=qwz", "Did you mean `model`?"),
     ],
 )
 def test_wrong_settings_name_the_setting(tmp_path: Path, setting: str, words: str) -> None:
@@ -321,7 +324,27 @@ def test_wrong_settings_name_the_setting(tmp_path: Path, setting: str, words: st
     path.write_text(JOB)
     with pytest.raises(JobError) as caught:
         job = read_job(path, [setting])
-        check_operators(job, load_model(job))
+        check_tasks(job, load_model(job))
+    assert words in str(caught.value)
+    assert caught.value.path == f"--set {setting}"
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("tasks.grid=3", "Did you mean `task`?"),
+        ("tolerence.rtol=1", "Did you mean `tolerance`?"),
+        ("xyz.grid=3", "unknown key"),
+    ],
+)
+def test_settings_of_the_only_task_are_not_blamed_on_the_file(tmp_path: Path, setting: str, words: str) -> None:
+    path = tmp_path / "job.toml"
+    path.write_text(
+        JOB.partition("[[task]]")[0] + '[[task]]\nquantity = "anomalous_hall"\nmu = 0.0\ntemperature = 0.0\n'
+    )
+    assert read_job(path, ["tolerance.rtol=1e-2"]).tasks[0].tolerance["rtol"] == 1e-2  # type: ignore[index]
+    with pytest.raises(JobError) as caught:
+        read_job(path, [setting])
     assert words in str(caught.value)
     assert caught.value.path == f"--set {setting}"
 

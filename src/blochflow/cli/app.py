@@ -125,14 +125,14 @@ def export(
     out: Annotated[
         Path, typer.Option("-o", "--out", help=".csv; for a job (.toml) also .bxsf or .frmsf.", show_default=False)
     ],
-    grid: Annotated[int, typer.Option("--grid", help=".bxsf, .frmsf: points per axis.")] = 40,
+    grid: Annotated[int | None, typer.Option("--grid", help=".bxsf, .frmsf: points per axis (default 40).")] = None,
     mu: Annotated[float | None, typer.Option("--mu", help=".bxsf, .frmsf: Fermi energy (required).")] = None,
     color: Annotated[str | None, typer.Option("--color", help='.frmsf: "curvature" or an operator.')] = None,
 ) -> None:
     """Write a result as a table (.csv), or the bands of a job's model for Fermi-surface viewers (.bxsf, .frmsf)."""
     from blochflow.cli.commands import export_result
 
-    raise typer.Exit(export_result(file, out, grid=grid, mu=mu, color=color))
+    raise typer.Exit(export_result(file, out, {"mu": mu, "grid": grid, "color": color}))
 
 
 @app.command()

@@ -14,7 +14,7 @@ from blochflow.cli import report
 from blochflow.cli.explanations import unknown
 from blochflow.cli.guard import DONE, NOT_CONVERGED, say
 from blochflow.cli.job import Job, Task, read_job
-from blochflow.cli.load_model import check_integrals, check_operators, load_model
+from blochflow.cli.load_model import check_integrals, check_tasks, load_model
 from blochflow.cli.quantities import all_quantities
 from blochflow.cli.runner import Finished, is_converged, output_files, peak_memory, run_task
 from blochflow.core.checks import fail
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def run_job(path: Path, out: Path | None, settings: Sequence[str], dry_run: bool) -> int:
     """Check, load, compute, write, report."""
     started = time.perf_counter()
-    job, model = _prepare(path, settings)
+    job, model = _read_and_check(path, settings)
     files = output_files(job, out)
     _banner(job, model)
     for task, file in zip(job.tasks, files, strict=True):
@@ -49,7 +49,7 @@ def check_job(path: Path, settings: Sequence[str]) -> int:
     from blochflow.cli.cost import predict
     from blochflow.cli.surface_cost import predict_surface
 
-    job, model = _prepare(path, settings)
+    job, model = _read_and_check(path, settings)
     _banner(job, model)
     from rich.table import Table
 
@@ -119,13 +119,12 @@ def plot_result(file: Path, out: Path, for_bands: dict[str, Any], *, convergence
     if units is not None:
         result = to_units(result, units)
     if convergence:
+        _refuse(for_bands, "band structures", "--convergence draws a history")
         figure, _ = plot.convergence(result)
     elif result.attrs["quantity"] == "bands":
         figure, _ = plot.bands(result, **for_bands)
     else:
-        for option, value in for_bands.items():
-            if value is not None:
-                raise fail(option, "be given for band structures only", f"{file} holds {result.attrs['quantity']}")
+        _refuse(for_bands, "band structures", f"{file} holds {result.attrs['quantity']}")
         figure, _ = plot.auto(result)
     with replacing(out) as aside:
         figure.savefig(aside, format=out.suffix.lstrip(".").lower(), dpi=200, bbox_inches="tight")
@@ -134,27 +133,36 @@ def plot_result(file: Path, out: Path, for_bands: dict[str, Any], *, convergence
     return DONE
 
 
-def export_result(file: Path, out: Path, *, grid: int, mu: float | None, color: str | None) -> int:
-    """Write a table, or bands on a grid for Fermi-surface viewers."""
+def _refuse(options: dict[str, Any], use: str, but: str) -> None:
+    """No option that was given may be ignored."""
+    for option, value in options.items():
+        if value is not None:
+            raise fail(option, f"be given for {use} only", but)
+
+
+def export_result(file: Path, out: Path, for_grids: dict[str, Any]) -> int:
+    """Write a table, or bands on a grid for Fermi-surface viewers; ``for_grids`` are the options of the latter."""
     from blochflow.core.files import open as open_result
     from blochflow.response.export import export
 
-    if mu is None and out.suffix in (".bxsf", ".frmsf"):
+    if out.suffix not in (".bxsf", ".frmsf"):
+        _refuse(for_grids, ".bxsf and .frmsf", f"the output is {str(out)!r}")
+    elif for_grids["mu"] is None:
         raise fail("mu", f"be given for {out.suffix}: --mu and the Fermi energy", "is missing")
     if file.suffix == ".toml":
-        _, model = _prepare(file, [])
-        export(model, out, grid=grid, mu=0.0 if mu is None else mu, color=color)
+        _, model = _read_and_check(file, [])
+        export(model, out, **{name: value for name, value in for_grids.items() if value is not None})
     else:
         export(open_result(file), out)
     typer.echo(f"Wrote {out}.")
     return DONE
 
 
-def _prepare(path: Path, settings: Sequence[str]) -> tuple[Job, AbstractModel]:
+def _read_and_check(path: Path, settings: Sequence[str]) -> tuple[Job, AbstractModel]:
     """Everything that can be wrong is found here."""
     job = read_job(path, settings)
     model = load_model(job)
-    check_operators(job, model)
+    check_tasks(job, model)
     check_integrals(job, model)
     return job, model
 

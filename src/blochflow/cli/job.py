@@ -11,14 +11,13 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from blochflow.cli.overrides import apply_overrides
+from blochflow.cli.overrides import TABLES, apply_overrides
 from blochflow.cli.quantities import all_quantities, arguments_of
 from blochflow.cli.schema import ExecutionTable, ModelTable, ToleranceTable, task_table
 from blochflow.cli.toml_lines import key_in_line, key_lines, line_of
 from blochflow.core.checks import nearest
 from blochflow.core.errors import JobError
 
-TABLES = ("model", "task", "execution")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 
 
@@ -57,7 +56,9 @@ class _Source:
 
     def error(self, message: str, key: str, hint: str | None = None) -> JobError:
         for changed, text in self.overridden.items():
-            if key == changed or key.startswith(f"{changed}."):
+            # a key that stands in no line of the file is there because the command line holds something inside of it
+            opened = changed.startswith(f"{key}.") and key not in self.lines
+            if opened or key == changed or key.startswith(f"{changed}."):
                 return JobError(message, path=f"--set {text}", key=key, nearest=hint)
         return JobError(message, path=self.path, line=line_of(self.lines, key), key=key, nearest=hint)
 

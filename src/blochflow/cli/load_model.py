@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib.util
 import inspect
 import sys
@@ -45,12 +44,12 @@ def load_model(job: Job) -> AbstractModel:
         except ValueError as exc:
             raise job.error(str(exc), "model.operators") from exc
     if table.spin_degeneracy is not None and table.wannier90 is None:
-        model = _with_spin_degeneracy(model, table.spin_degeneracy)
+        model = model.with_spin_degeneracy(table.spin_degeneracy)
     return model
 
 
-def check_operators(job: Job, model: AbstractModel) -> None:
-    """Operators and paths that tasks name must exist in this model; found out before anything is computed."""
+def check_tasks(job: Job, model: AbstractModel) -> None:
+    """Operators, paths, surfaces and reference files that tasks name must exist; found out before any computation."""
     from blochflow.geometry.band_structure import CURVATURE, curvature_axes
     from blochflow.models.k_points import k_path
 
@@ -237,12 +236,3 @@ def _import_file(path: Path) -> Any:
     finally:
         sys.path.remove(str(path.parent.resolve()))
     return module
-
-
-def _with_spin_degeneracy(model: AbstractModel, value: int) -> AbstractModel:
-    """A copy with another (static) spin degeneracy."""
-    copy: AbstractModel = object.__new__(type(model))
-    for field in dataclasses.fields(model):  # type: ignore[arg-type]
-        object.__setattr__(copy, field.name, getattr(model, field.name))
-    object.__setattr__(copy, "spin_degeneracy", value)
-    return copy

@@ -13,6 +13,9 @@ from typing import Any
 from blochflow.core.checks import nearest
 from blochflow.core.errors import JobError
 
+TABLES = ("model", "task", "execution")
+INNER = ("tolerance",)  # tables inside of a task, which it may lack
+
 
 def apply_overrides(data: dict[str, Any], settings: Sequence[str]) -> dict[str, str]:
     """Change ``data`` in place; returns changed key -> text of the setting.
@@ -76,6 +79,11 @@ def _locate(data: dict[str, Any], key: str, setting: str) -> tuple[dict[str, Any
             raise JobError(message, path=path, key=key, nearest=nearest(steps[1], names))
         return tasks[names.index(steps[1])], steps[2:]
     holding = [task for task in tasks if steps[0] in task]
+    if len(steps) > 1 and not holding:
+        near = nearest(steps[0], [*TABLES, *INNER, *(name for task in tasks for name in task)])
+        if near in TABLES:
+            message = f"no key of a task; write model.KEY, execution.KEY or task.NAME.{'.'.join(steps[1:])}=..."
+            raise JobError(message, path=path, key=key, nearest=near if near != steps[0] else None)
     chosen = tasks if len(tasks) == 1 else holding
     if len(chosen) != 1:
         known = sorted({name for task in tasks for name in task})

@@ -11,6 +11,7 @@ Phases in Electronic Structure Theory" (2018), ch. 2-3; position matrices: Wang 
 from __future__ import annotations
 
 import abc
+import copy
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -19,7 +20,7 @@ import numpy as np
 from jaxtyping import Complex, Float
 
 from blochflow.core.backend import Array, jax, jnp
-from blochflow.core.checks import as_real_array, as_wavevectors, fail, nearest
+from blochflow.core.checks import as_index, as_real_array, as_wavevectors, fail, nearest
 from blochflow.core.errors import NonFiniteError
 from blochflow.core.lattice import Lattice
 from blochflow.core.units import Units
@@ -211,6 +212,20 @@ class AbstractModel(eqx.Module):
         merged = {**self.operators, **as_operators(operators, self.num_bands)}
         return eqx.tree_at(lambda m: m.operators, self, merged, is_leaf=lambda x: x is self.operators)
 
+    def with_spin_degeneracy(self: ModelT, spin_degeneracy: int) -> ModelT:
+        """The same model with every band counted once (1), or twice where it stands for both spins (2).
+
+        Examples
+        --------
+        >>> import blochflow as bf
+        >>> bf.zoo.haldane().with_spin_degeneracy(2).spin_degeneracy
+        2
+        """
+        model = copy.copy(self)
+        # a static field is no leaf that `eqx.tree_at` could replace
+        object.__setattr__(model, "spin_degeneracy", as_spin_degeneracy(spin_degeneracy))
+        return model
+
     def with_zeeman(self: ModelT, magnetic_field: Any, g: Any = 2.0) -> ModelT:
         """Add the Zeeman energy (g/2) mu_B B.sigma with the model's ``"spin"`` operator (Pauli matrices).
 
@@ -295,6 +310,14 @@ def as_parameter(value: Any, name: str, like: Array | None = None) -> Array:
     if like is not None and np.iscomplexobj(array) and not jnp.iscomplexobj(like):
         raise fail(name, "be real", f"is {value!r}")
     return jnp.asarray(array)
+
+
+def as_spin_degeneracy(value: Any) -> int:
+    """1 or 2."""
+    number = as_index(value, "spin_degeneracy", "be 1 or 2")
+    if number not in (1, 2):
+        raise fail("spin_degeneracy", "be 1 or 2", f"is {value!r}")
+    return number
 
 
 def check_finite(values: np.ndarray, k: np.ndarray, what: str) -> None:

@@ -16,10 +16,18 @@ import equinox as eqx
 import numpy as np
 
 from blochflow.core.backend import Array, jax, jnp
-from blochflow.core.checks import as_index, as_real_array, check_components, fail
+from blochflow.core.checks import as_real_array, check_components, fail
 from blochflow.core.lattice import Lattice
 from blochflow.core.units import NATURAL, Units
-from blochflow.models.base import PAIRS, AbstractModel, BlochMatrices, ChunksOfPlane, as_parameter, largest_divisor
+from blochflow.models.base import (
+    PAIRS,
+    AbstractModel,
+    BlochMatrices,
+    ChunksOfPlane,
+    as_parameter,
+    as_spin_degeneracy,
+    largest_divisor,
+)
 from blochflow.models.hoppings import Hoppings, hoppings_from_blocks
 from blochflow.models.operators import as_operators, orbital_phases
 from blochflow.models.user_function import as_parameter_dict
@@ -304,14 +312,6 @@ def row_matrices(model: TightBinding, rows: tuple[Array, ...], k_axis: Array) ->
         return BlochMatrices(hamiltonian, unpack(fields), frame=frame, packed=fields)
     gradient, position, curl = jnp.split(unpack(fields), (d, 2 * d), axis=1)
     return BlochMatrices(hamiltonian, gradient, position, curl, frame, packed=fields)
-
-
-def as_spin_degeneracy(value: Any) -> int:
-    """1 or 2."""
-    number = as_index(value, "spin_degeneracy", "be 1 or 2")
-    if number not in (1, 2):
-        raise fail("spin_degeneracy", "be 1 or 2", f"is {value!r}")
-    return number
 
 
 def as_units(value: Any) -> Units:
