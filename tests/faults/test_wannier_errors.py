@@ -97,6 +97,19 @@ def test_broken_hermiticity_names_both_lines(tmp_path: Path, run: dict[str, byte
     assert run["tb"].decode().split("\n")[partner - 1].split()[:2] == ["1", "1"]
 
 
+@pytest.mark.parametrize("altered", ["    1    0    0", "    0    7    0"])
+def test_damaged_r_of_the_hamiltonian_is_named_itself(tmp_path: Path, run: dict[str, bytes], altered: str) -> None:
+    line = line_of(run["tb"], "0 0 0")
+    save(tmp_path, {"tb": edit(run["tb"], line, altered)})
+    error = refused(tmp_path)
+    assert error.line == line and "R = (0, 0, 0)" in error.expected and "Hamiltonian" in error.fix
+    # the same in the list of the position matrices, where that of the Hamiltonian is sound
+    line = line_of(run["tb"], "0 0 0", 1)
+    save(tmp_path, {"tb": edit(run["tb"], line, altered)})
+    error = refused(tmp_path)
+    assert error.line == line and "position matrices" in error.fix
+
+
 def test_position_matrices_grossly_asymmetric(tmp_path: Path, run: dict[str, bytes]) -> None:
     rows = run["tb"].decode().split("\n")
     at = next(n for n, row in enumerate(rows) if len(row.split()) == 8 and row.split()[:2] == ["2", "1"])

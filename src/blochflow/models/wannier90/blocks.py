@@ -269,17 +269,24 @@ def _read_positions(table: TextTable, first: int, cells: np.ndarray, num_wann: i
     wrong = (values[:, :3] != cells).any(axis=1)
     if wrong.any():
         at = int(np.argmax(wrong))
-        table.fail_at(
-            int(heads[at]),
-            f"R = {_shown(values[at, :3])}",
-            f"R = {_shown(cells[at])}",
-            "list R for the position matrices in the same order as for the Hamiltonian",
-        )
+        there, here = _shown(values[at, :3]), _shown(cells[at])
+        if not _is_closed(cells):
+            field = first - (num_cells - at) * (3 + 4 * num_wann**2)
+            fix = "correct the lattice vector R of the Hamiltonian: R are repeated there, or lack their partner -R"
+            table.fail_at(field, f"R = {here}", f"R = {there} as for the position matrices", fix)
+        fix = "list R for the position matrices in the same order as for the Hamiltonian"
+        table.fail_at(int(heads[at]), f"R = {there}", f"R = {here}", fix)
     elements = values[:, 3:].reshape(num_cells, -1, 8)
     fields = heads[:, None] + 3 + 8 * np.arange(num_wann**2)
     _check_indices(table, elements[..., :2], fields, num_wann, "position matrices")
     matrices = elements[..., 2::2] + 1j * elements[..., 3::2]
     return np.ascontiguousarray(matrices.reshape(num_cells, num_wann, num_wann, 3).transpose(0, 3, 2, 1))
+
+
+def _is_closed(cells: np.ndarray) -> bool:
+    """Every R stands once, and its -R too."""
+    listed = {tuple(cell) for cell in cells.tolist()}
+    return len(listed) == len(cells) and all(tuple(-x for x in cell) in listed for cell in listed)
 
 
 def _read_hr(table: TextTable, first: int, num_cells: int, num_wann: int) -> tuple[np.ndarray, np.ndarray]:
