@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import blochflow as bf
-from blochflow.core.checks import as_real_array
+from blochflow.core.checks import as_bool, as_real_array
 from blochflow.core.errors import UserModelError
 
 ONE, TWO = [[1.0]], [[1.0, 0.0], [0.0, 1.0]]
@@ -51,6 +51,19 @@ def curvature():
     return bf.geometry.berry_curvature(bf.bands(weyl(), [0.3, 0.4, 0.5]))
 
 
+def one_k():
+    return bf.bands(model(), [0.3, 0.5])
+
+
+RESPONSES = [
+    lambda **options: bf.response.anomalous_hall(model(), 0.0, 0.1, **options),
+    lambda **options: bf.response.ohmic(model(), 0.0, 0.1, tau=1.0, **options),
+    lambda **options: bf.response.electron_density(model(), 0.0, 0.1, **options),
+    lambda **options: bf.response.density_of_states(model(), 0.0, 0.1, **options),
+    lambda **options: bf.response.chemical_potential(model(), 1.0, 0.1, **options),
+    lambda **options: bf.sensitivity(bf.response.anomalous_hall, model(), ["mass"], mu=0.0, temperature=0.1, **options),
+]
+
 # Tests run with a type checker around the kernels; `inspect.unwrap` gives the functions as users have them.
 CASES = {
     # accuracy
@@ -68,7 +81,16 @@ CASES = {
         lambda: bf.geometry.quantum_metric(None),
         lambda: bf.geometry.expectation(5, "sublattice"),
         lambda: bf.geometry.non_abelian_curvature(5, bf.Subspace([0])),
+        *[lambda v=v: bf.geometry.orbital_moment(v) for v in (3, None, model())],
     ],
+    "subspace": [
+        *[lambda v=v: bf.geometry.non_abelian_curvature(one_k(), v) for v in (0, None, [0])],
+        *[lambda v=v: bf.geometry.berry_curvature(one_k(), subspace=v) for v in (0, [0])],
+    ],
+    # switches
+    "throw": [lambda f=f, v=v: f(throw=v) for f in RESPONSES for v in ("no", 0, None)],
+    "progress": [lambda v=v: bf.Execution(progress=v) for v in ("no", 1, None)],
+    "strict": [lambda v=v: bf.read_wannier90("absent_tb.dat", strict=v) for v in ("yes", 0, None)],
     # models
     "hoppings": [lambda v=v: square(v) for v in (None, 5, "a", [], {})],
     "hoppings[0]": [
@@ -85,6 +107,7 @@ CASES = {
     "hoppings[(0, 0)]": [
         lambda v=v: square({(0, 0): v}) for v in ([["a", "b"], ["c", "d"]], [[1, 2], [3]], None, np.eye(3), "a")
     ],
+    "hoppings[(1,)]": [lambda: bf.TightBinding(ONE, [[0.0]], {1: ONE, (1,): [[2.0]]})],
     "hoppings['a'][3]": [lambda: square({"a": np.eye(2)})],
     "cells": [lambda v=v: blocks(cells=v) for v in ([[0.5, 0.0]], [["a", "b"]], 5, None, [[1e300, 0]])],
     "blocks": [lambda v=v: blocks(matrices=v) for v in ("a", [[[1, 2], [3]]], None, np.eye(2), [np.eye(2) * np.nan])],
@@ -176,9 +199,15 @@ def test_a_function_without_a_square_matrix_is_refused(matrix):
         bf.LatticeModel(lambda k: matrix, ONE)
 
 
+def test_a_required_subspace_is_not_said_to_be_optional():
+    with pytest.raises(ValueError, match=r"must be a bf\.Subspace, but is 0"):
+        bf.geometry.non_abelian_curvature(one_k(), 0)
+
+
 def test_numbers_in_any_usual_form_are_taken():
     for value in (1, 1.0, np.float32(1), jnp.array(1.0), 1 + 0j, np.array([1], dtype=np.uint8)):
         assert as_real_array(value, "x").item() == 1.0
+    assert as_bool(np.True_, "x") is True
     assert bf.Subspace(np.array([1, 0])) == bf.Subspace([0, 1])
     assert bf.Tolerance(rtol=np.float64(1e-3), max_evaluations=np.int64(10)).evaluations(2) == 10
 

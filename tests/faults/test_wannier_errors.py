@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import blochflow as bf
 from blochflow.core.errors import FileFormatError, FileWarning
 from blochflow.models.wannier90.data import load_wannier90
 from blochflow.models.wannier90.slab import as_periodic, drop_directions
@@ -249,6 +251,14 @@ def test_hr_without_centres_warns(tmp_path: Path, run: dict[str, bytes]) -> None
     with pytest.warns(FileWarning, match="Wannier centres"):
         data = load_wannier90(tmp_path / "X_hr.dat")
     assert np.all(data.centres == 0) and any("origin" in note for note in data.notes)
+
+
+def test_orbital_moment_without_position_matrices_says_so(tmp_path: Path, run: dict[str, bytes]) -> None:
+    save(tmp_path, {kind: run[kind] for kind in ("hr", "win", "centres")})
+    with warnings.catch_warnings(action="ignore", category=FileWarning):
+        model = bf.read_wannier90(tmp_path / "X_hr.dat")
+    with pytest.warns(bf.ValidityWarning, match=r"tight-binding approximation.*Position matrices are missing too"):
+        bf.geometry.orbital_moment(bf.bands(model, [0.1, 0.2, 0.3]))
 
 
 def test_hr_needs_a_lattice(tmp_path: Path, run: dict[str, bytes]) -> None:

@@ -72,6 +72,13 @@ def as_index(value: Any, name: str, must: str = "be an integer") -> int:
     return number
 
 
+def as_bool(value: Any, name: str) -> bool:
+    """A truth value: text, numbers and None are refused, since "no" is true."""
+    if not isinstance(value, bool | np.bool_):
+        raise fail(name, "be True or False", f"is {value!r}")
+    return bool(value)
+
+
 def as_path(value: Any, name: str) -> str:
     """The text of a path."""
     try:

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from blochflow.core.checks import fail
+from blochflow.core.checks import as_bool, fail
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -56,6 +56,7 @@ class Execution:
         if self.workers is not None and (not whole or self.workers < 1):
             raise fail("workers", "be None or a positive integer", f"is {self.workers!r}")
         parse_bytes(self.max_memory)
+        as_bool(self.progress, "progress")
 
     @property
     def memory_bytes(self) -> int:

@@ -117,8 +117,8 @@ def non_abelian_curvature(bands: Bands, subspace: Subspace, *, degenerate: str =
     >>> bf.geometry.non_abelian_curvature(bands, bf.Subspace([0])).shape
     (1, 2, 2, 1, 1)
     """
-    if subspace is None:
-        raise fail("subspace", "be a bf.Subspace", "is None")
+    if not isinstance(subspace, Subspace):
+        raise fail("subspace", "be a bf.Subspace", f"is {subspace!r}")
     check_group(bands, "non-abelian curvature", subspace, degenerate)
     arrays = (bands.energies, bands.velocity, touching_bands(bands), bands.basis_curvature)
     return on_batch(_non_abelian, arrays, subspace)

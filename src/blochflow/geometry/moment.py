@@ -15,13 +15,15 @@ import warnings
 from blochflow.core.backend import Array
 from blochflow.core.errors import ValidityWarning
 from blochflow.geometry.bands import Bands
-from blochflow.geometry.connection import antisymmetric, evaluate, pair_sum
+from blochflow.geometry.connection import antisymmetric, check_bands, evaluate, pair_sum
 from blochflow.geometry.subspace import Subspace
+from blochflow.models.wannier90.data import NO_POSITIONS
 
 WANNIER_WARNING = (
     "The orbital moment is the tight-binding approximation: circulation inside the Wannier functions, and bands "
-    "outside the Wannier space, are missing (a `_tb.dat` file does not hold them)."
+    "outside the Wannier space, are missing (the files of Wannier90 do not hold them)."
 )
+WITHOUT_POSITIONS = "Position matrices are missing too: read the `_tb.dat` instead of the `_hr.dat`."
 
 
 def orbital_moment(bands: Bands, *, subspace: Subspace | None = None, degenerate: str = "raise") -> Array:
@@ -64,8 +66,11 @@ def orbital_moment(bands: Bands, *, subspace: Subspace | None = None, degenerate
     >>> bool(abs(m[0, 0, 1, 0] - m[0, 0, 1, 1]) < 1e-12)                      # equal for the bands of a two-band model
     True
     """
+    check_bands(bands)
     if bands.model.has_position_matrices:
         warnings.warn(WANNIER_WARNING, ValidityWarning, stacklevel=2)
+    elif NO_POSITIONS in bands.model.notes:
+        warnings.warn(f"{WANNIER_WARNING} {WITHOUT_POSITIONS}", ValidityWarning, stacklevel=2)
     return evaluate(_moment, bands, "orbital moment", subspace, degenerate)
 
 

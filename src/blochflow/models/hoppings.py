@@ -199,6 +199,8 @@ def blocks_from_dict(hoppings: Mapping[Any, Any], count: int, dimension: int) ->
     table: dict[tuple[int, ...], np.ndarray] = {}
     for cell, matrix in hoppings.items():
         key = as_cell(cell, f"hoppings[{cell!r}]", dimension)
+        if key in table:
+            raise fail(f"hoppings[{cell!r}]", "name a lattice vector that is not listed yet", f"repeats R = {key}")
         array = as_complex_array(matrix, f"hoppings[{cell!r}]", max_ndim=2)
         if array.shape != (count, count):
             raise fail(f"hoppings[{cell!r}]", f"be a finite ({count}, {count}) matrix", f"has shape {array.shape}")

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from blochflow.core.backend import jnp
-from blochflow.core.checks import as_choice, fail
+from blochflow.core.checks import as_bool, as_choice, fail
 from blochflow.core.status import Status
 from blochflow.execution.threads import Execution
 from blochflow.models.base import AbstractModel, as_model
@@ -57,13 +57,14 @@ class ZoneOptions:
     seed: int = 0
 
 
-def as_call(model: Any, tolerance: Any, execution: Any) -> tuple[Tolerance, Execution]:
+def as_call(model: Any, tolerance: Any, execution: Any, throw: Any) -> tuple[Tolerance, Execution]:
     """Check the arguments every response shares; None stands for the defaults."""
     as_model(model)
     if tolerance is not None and not isinstance(tolerance, Tolerance):
         raise fail("tolerance", "be a bf.Tolerance, e.g. bf.Tolerance(rtol=1e-3)", f"is {tolerance!r}")
     if execution is not None and not isinstance(execution, Execution):
         raise fail("execution", "be a bf.Execution, e.g. bf.Execution(workers=2)", f"is {execution!r}")
+    as_bool(throw, "throw")
     return tolerance or Tolerance(), execution or Execution()
 
 

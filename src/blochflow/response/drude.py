@@ -88,7 +88,7 @@ def ohmic(
     >>> round(float(sigma.value.sel(a="x", b="x").item()) * 6.283185307, 6)     # n e^2 tau/m, n = m mu/2 pi
     1.5
     """
-    tolerance, execution = as_call(model, tolerance, execution)
+    tolerance, execution = as_call(model, tolerance, execution, throw)
     options = ZoneOptions(rule, grid, shift, symmetry, seed)
     times, function = as_relaxation(tau, model)
     states = as_states(model, mu, temperature)

@@ -95,7 +95,7 @@ def _number(
     throw: bool,
 ) -> xr.Dataset:
     """A scalar of equilibrium, per length, area or volume."""
-    tolerance, execution = as_call(model, tolerance, execution)
+    tolerance, execution = as_call(model, tolerance, execution, throw)
     states = as_states(model, mu, temperature)
     scale, unit = quantity.unit(model.units.name, model.dimension)
     factor = scale * model.spin_degeneracy * measure(model)
@@ -228,7 +228,7 @@ def chemical_potential(
     >>> abs(float(mu.value.item())) < 1e-6
     True
     """
-    tolerance, execution = as_call(model, tolerance, execution)
+    tolerance, execution = as_call(model, tolerance, execution, throw)
     values = np.atleast_1d(as_real_array(density, "density", positive=True))
     t = np.atleast_1d(as_real_array(temperature, "temperature", positive=False))
     full = model.spin_degeneracy * model.num_bands / periodic_volume(model)

@@ -102,7 +102,7 @@ def anomalous_hall(
     >>> round(float(sigma.value.sel(a="x", b="y").item()) * 6.283185307, 6)   # -C in e^2/h
     1.0
     """
-    tolerance, execution = as_call(model, tolerance, execution)
+    tolerance, execution = as_call(model, tolerance, execution, throw)
     if model.dimension < 2:
         raise fail("model", "have two or three dimensions for a Hall response", f"{model.name} has one")
     options = ZoneOptions(rule, grid, shift, symmetry, seed)

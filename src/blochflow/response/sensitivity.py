@@ -89,7 +89,7 @@ def sensitivity(
     >>> slope.value.dims
     ('parameter', 'mu', 'temperature', 'a', 'b')
     """
-    tolerance, execution = as_call(model, tolerance, execution)
+    tolerance, execution = as_call(model, tolerance, execution, throw)
     quantity, bands = integrand_of(response, model)
     states = as_states(model, mu, temperature)
     if (states.kt == 0).any():

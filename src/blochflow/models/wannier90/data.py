@@ -28,6 +28,8 @@ from blochflow.models.wannier90.wsvec import read_wsvec
 LATTICE_AGREEMENT = 1e-5
 # Centres of two files agree to this many angstrom, up to lattice vectors (`translate_home_cell`).
 CENTRE_AGREEMENT = 1e-3
+# The note of every model that was read without position matrices.
+NO_POSITIONS = "no position matrices in a _hr.dat: geometry uses the Wannier centres only"
 
 
 @dataclass(frozen=True)
@@ -178,7 +180,7 @@ def _geometry_of_hr(
             expected="lattice vectors, which a `_hr.dat` does not hold",
             fix=f"put {seed}.win with its block unit_cell_cart beside the `_hr.dat`, or read the `_tb.dat`",
         )
-    findings.notes.append("no position matrices in a _hr.dat: geometry uses the Wannier centres only")
+    findings.notes.append(NO_POSITIONS)
     found = find_friend(path, "centres")
     if found is not None:
         findings.notes.append(f"Wannier centres from {found.name}")

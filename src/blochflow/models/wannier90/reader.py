@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from blochflow.core.checks import as_choice, fail
+from blochflow.core.checks import as_bool, as_choice, fail
 from blochflow.core.errors import FileFormatError, FileWarning
 from blochflow.models.wannier90.data import WannierData, load_wannier90
 from blochflow.models.wannier90.slab import as_periodic, drop_directions
@@ -96,6 +96,7 @@ def read_wannier90(
     EV_ANGSTROM
     """
     flags = as_periodic(periodic)
+    as_bool(strict, "strict")
     data = drop_directions(load_wannier90(path, wsvec=wsvec, strict=strict), flags, os.fspath(path))
     matrices, notes = _named_operators(operators, data, os.fspath(path), strict)
     from blochflow.core.units import EV_ANGSTROM
