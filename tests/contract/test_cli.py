@@ -164,7 +164,7 @@ POTENTIAL = 'quantity = "chemical_potential"\ntemperature = 0.1\n'
     [
         ('python = "m.py:chain"', f"{HALL}mu = 0", "job.toml:4: `task[0].quantity`: Argument `model` must have dimens"),
         ('python = "m.py:continuum"', f"{HALL}mu = 0\ngrid = 8", "job.toml:7: `task[0].grid`: Argument `grid` must be"),
-        ('python = "m.py:continuum"', f"{HALL}mu = 0\nrule = \"local\"", "job.toml:7: `task[0].rule`"),
+        ('python = "m.py:continuum"', f'{HALL}mu = 0\nrule = "local"', "job.toml:7: `task[0].rule`"),
         ('zoo = "haldane"', f"{HALL}mu = 0\ngrid = [4, 4, 4]", "job.toml:7: `task[0].grid`"),
         ('zoo = "haldane"', f"{HALL}mu = 0\nshift = 0.5", "job.toml:7: `task[0].shift`"),
         ('zoo = "haldane"', f"{HALL}mu = 0\ngrid = 8\nshift = 1.5", "job.toml:8: `task[0].shift`"),

@@ -32,9 +32,9 @@ def test_small_gaps_never_overflow(distance):
     model = bf.zoo.graphene(mass=distance)
     result = bf.response.anomalous_hall(model, 0.0, [0.0, 1e-3], grid=12, shift=0.0, throw=False)
     assert np.isfinite(result.value.values).all()
-    # Time reversal: valleys cancel.  Each contributes up to 1/mass^2 at one k of 144, so that rounding remains, which the
-    # stated error knows.
-    assert np.all(np.abs(result.value.values) <= result.error.values)
+    # Time reversal: valleys cancel.  Each contributes up to 1/mass^2 at one k of 144, so that rounding remains, which
+    # the stated error knows; 1e-15 is rounding inside the sum over pairs.
+    assert np.all(np.abs(result.value.values) <= result.error.values + 1e-15)
 
 
 def test_spin_doubled_bands_in_a_gap_give_twice_the_chern_number():
