@@ -4,8 +4,8 @@
 
 L_b are cubic Lagrange weights (four grid energies), so that moments 0 to 3 of the integrand in energy are kept; this is
 what lets large contributions of opposite sign at nearly equal energies cancel.  The error is of fourth order in the
-step: below 1e-7 of the largest absolute integral at an eighth of k_B T.  At T = 0 states are counted exactly: the sum of
-g over energies between neighbouring chemical potentials.
+step: below 1e-7 of the largest absolute integral at an eighth of k_B T.  At T = 0 states are counted exactly: the
+sum of g over energies between neighbouring chemical potentials.
 """
 
 from __future__ import annotations
