@@ -2,12 +2,13 @@
 
 The environment is set before anything imports JAX.  Most of a test's time is compilation by XLA, hence the persistent
 cache in `.cache/jax` and hypothesis without deadlines.  Kernels are checked against the shapes in their annotations
-here (jaxtyping with beartype), and only here: users pay nothing.
+here (jaxtyping with beartype), and only here: users pay nothing.  Compiled kernels are forgotten after each module.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -21,6 +22,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("BLOCHFLOW_TEST_DATA", str(ROOT.parent / "shared" / "data"))
 
 import jaxtyping
+import pytest
 from hypothesis import HealthCheck, settings
 
 # Modules of kernels, whose arrays carry shapes in their annotations.  Public boundaries are left out: they check their
@@ -41,3 +43,16 @@ jaxtyping.install_import_hook([f"blochflow.{name}" for name in KERNELS], "typech
 # The first example of a test compiles for seconds, so that time limits of single examples say nothing.
 settings.register_profile("blochflow", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("blochflow")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def forget_kernels() -> Iterator[None]:
+    """Compiled kernels of a module are of little use to the next, and would fill gigabytes by the end of a run."""
+    yield
+    # not above: Blochflow sets JAX up before anything else imports it
+    import equinox
+
+    from blochflow.core.backend import jax
+
+    equinox.clear_caches()
+    jax.clear_caches()
