@@ -5,8 +5,10 @@
     gap j stays open if   max_s [ lambda_max(P s.V P) - lambda_min(Q s.V Q) ]_+ + 2 r  <=  E_{j+1}(c) - E_j(c)
 
 P projects on the lowest j + 1 states at the centre, Q on the rest: what couples P with Q only pushes them apart.
-Both extremes are convex in s, so that corners suffice.  A second condition, 0.35 sum_a ||P V_a Q|| <= gap, limits how
-far the states turn in a cell; it serves accuracy, not proof.  For many bands the spread of each V_a replaces blocks.
+Both extremes are convex in s, so that corners suffice.  0.35 sum_a ||P V_a Q||, how far the states turn in a cell, is
+added to what the slopes use up: it serves accuracy, not proof.  A cone of mass m at the corner of a cell of size h
+leaves a gap in proportion to m^2/h there, which proves it open however large h/m is; with the turning, h <= 3.4 m/v.
+For many bands the spread of each V_a replaces blocks.
 """
 
 from __future__ import annotations
@@ -59,7 +61,7 @@ def _block(turned: Array, corners: Array, j: int) -> Array:
     lower, upper = eigh(corners[:, :, :j, :j])[0], eigh(corners[:, :, j:, j:])[0]
     closing = jnp.maximum(lower[..., -1] - upper[..., 0], upper[..., -1] - lower[..., 0]).max(axis=1)
     turning = jnp.sqrt((jnp.abs(turned[:, :, :j, j:]) ** 2).sum(axis=(-1, -2))).sum(axis=1)
-    return jnp.maximum(jnp.maximum(closing, 0.0), TURNING * turning)
+    return jnp.maximum(closing, 0.0) + TURNING * turning
 
 
 @eqx.filter_jit

@@ -29,7 +29,7 @@ from blochflow.response.uniform import batch_energies, plan_grid, uniform_averag
 from blochflow.zone.adaptive import CellIntegral, evaluate, integrate_cells
 from blochflow.zone.cells import CellSet
 from blochflow.zone.certificate import Certified, Filling, certify
-from blochflow.zone.charts import AbstractChart, BallChart, LatticeChart
+from blochflow.zone.charts import AbstractChart, BallChart, LatticeChart, ShellChart
 from blochflow.zone.grids import NestedGrid
 from blochflow.zone.integral import Integral
 from blochflow.zone.tolerance import Tolerance
@@ -162,7 +162,7 @@ def cutoff_tail(source: ModelSource, filling: Filling, tolerance: Tolerance) -> 
     them still holds more than a tenth of it, nothing can be said.
     """
     model = source.model
-    chart = BallChart(float(model.cutoff), model.dimension, TAIL_DECADES)  # type: ignore[attr-defined]
+    chart = ShellChart(float(model.cutoff), model.dimension, TAIL_DECADES)  # type: ignore[attr-defined]
     outside = ModelSource(model, source.integrand, chart, source.execution)
     limit = tolerance.evaluations(model.dimension)
     tree = certify(outside, CellSet.whole_zone(chart.base), filling, limit)

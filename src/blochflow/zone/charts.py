@@ -1,10 +1,13 @@
 """Charts: how the unit cube of the integration rules covers the domain of k.
 
     lattice:  k = u.b                                        one reciprocal cell, weight 1
-    ball:     k = r(u_1) (direction by angles u_2, ..)       |k| < cutoff; weight = d^dk/d^du over its average
-    shell:    r = cutoff e^(u_1 S)                           what lies beyond the cutoff
+    ball:     k_a = R x_a sqrt(1 - (x_b^2 + x_c^2)/2 + x_b^2 x_c^2/3),  x = 2 u - 1       |k| < R
+    shell:    k = R 10^(S u_1) (direction by angles u_2, ..)                              what lies beyond the cutoff
 
-Weights are relative to ``volume``, the measure of the whole domain where that is finite.
+Weights are those of d^dk = weight d^du.  The ball has no pole at its centre, where the gaps of k.p models are: halved
+cells keep their shape there, so that a gap g costs cells in proportion to log(1/g), not to 1/g as with angles.  The
+only points without a tangent map are the corners of the cube, on the surface; the weight vanishes there.
+Source of the map: P. Nowell, "Mapping a cube to a sphere" (2005); the square to the disc is its face x_c = 0.
 """
 
 from __future__ import annotations
@@ -68,24 +71,57 @@ class LatticeChart(AbstractChart):
 
 @dataclass(frozen=True)
 class BallChart(AbstractChart):
-    """|k| < radius (``decades`` None), or the shell from radius to radius 10^decades, by radius and angles.
-
-    In one dimension the radius runs over the interval (-radius, radius), or over both outer intervals.
-    """
+    """|k| < radius: an interval, a disc, or a ball, as a smoothly deformed cube."""
 
     radius: float
     dimension: int = 2
-    decades: float | None = None
 
     @property
     def base(self) -> tuple[int, ...]:
-        radial = 2 if self.decades is None else max(2, math.ceil(self.decades * 2))
+        return (4,) * self.dimension
+
+    def to_k(self, u: np.ndarray) -> np.ndarray:
+        x = 2 * u - 1
+        return np.asarray(self.radius * x * np.sqrt(self._squared_factors(x**2)))
+
+    def jacobian(self, u: np.ndarray) -> np.ndarray:
+        x = 2 * u - 1
+        d, square = self.dimension, x**2
+        factor = np.sqrt(self._squared_factors(square))
+        result = np.zeros((*x.shape, d))
+        for c in range(d):
+            result[..., c, c] = factor[..., c]
+            for a in set(range(d)) - {c}:
+                third = [square[..., b] for b in set(range(d)) - {a, c}]
+                slope = x[..., a] * ((2 / 3) * third[0] - 1 if third else -1.0)
+                result[..., a, c] = x[..., c] * slope / (2 * factor[..., c])
+        return 2 * self.radius * result
+
+    def weight(self, u: np.ndarray) -> np.ndarray:
+        return np.abs(np.linalg.det(self.jacobian(u)))
+
+    def _squared_factors(self, square: np.ndarray) -> np.ndarray:
+        """(k_a / (R x_a))^2 from x^2, (..., d)."""
+        others = [np.delete(square, c, axis=-1) for c in range(self.dimension)]
+        factors = [1 - o.sum(axis=-1) / 2 + (o.prod(axis=-1) / 3 if self.dimension == 3 else 0.0) for o in others]
+        return np.stack(factors, axis=-1)
+
+
+@dataclass(frozen=True)
+class ShellChart(AbstractChart):
+    """The shell from radius to radius 10^decades, by logarithm of the radius and angles; both intervals in 1D."""
+
+    radius: float
+    dimension: int = 2
+    decades: float = 1.0
+
+    @property
+    def base(self) -> tuple[int, ...]:
+        radial = max(2, math.ceil(self.decades * 2))
         return {1: (2 * radial,), 2: (radial, 8), 3: (radial, 4, 8)}[self.dimension]
 
     def _radius(self, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """r and dr/du along the radial axis."""
-        if self.decades is None:
-            return self.radius * u, np.full_like(u, self.radius)
         r = self.radius * 10 ** (self.decades * u)
         return r, r * self.decades * math.log(10)
 

@@ -45,6 +45,10 @@ NARROW = 3.0
 DEPTH = {1: 40, 2: 20, 3: 13}
 # More parts of one chunk than this are not split: something is flat at mu.
 MOST_PARTS = 100_000
+# Parts in which the height's slope varies more than this are split, so many times at most: next to points where a level
+# is tangent to a face, or to a saddle, the height has a root or a pole that Gauss nodes resolve on graded parts only.
+STEADY = 0.15
+GRADED = {1: 0, 2: 14, 3: 4}
 CHUNK = {1: 16384, 2: 2048, 3: 128}
 # Gauss nodes beyond the degree: the inner averages are not polynomials.  Both rules of a cell have their own number, so
 # that their difference shows what is missing.
@@ -130,7 +134,7 @@ def _resolve(cut: Cut, levels: np.ndarray, surface: bool, negligible: float) -> 
         narrow = high - low <= NARROW * cut.kt
         _add(value, cut.take(narrow), levels[:0], surface, nodes)
         cut = cut.take(~narrow)
-        cut = _add_monotone(value, cut, levels, surface, nodes)
+        cut = _add_monotone(value, cut, levels, surface, nodes, depth < GRADED[cut.dimension])
         if not len(cut):
             break
         largest = cut.share[:, None] * _largest(cut)
@@ -167,8 +171,8 @@ def _split(cut: Cut) -> Cut:
     return Cut(energy, integrand, mu, kt, share, owner)
 
 
-def _add_monotone(value: np.ndarray, cut: Cut, levels: np.ndarray, surface: bool, nodes: int) -> Cut:
-    """Add the parts that one order of the axes makes monotone; return the others."""
+def _add_monotone(value: np.ndarray, cut: Cut, levels: np.ndarray, surface: bool, nodes: int, graded: bool) -> Cut:
+    """Add the parts that one order of the axes makes monotone, and steadily so when ``graded``; return the others."""
     d = cut.dimension
     if not len(cut):
         return cut
@@ -183,6 +187,8 @@ def _add_monotone(value: np.ndarray, cut: Cut, levels: np.ndarray, surface: bool
             continue
         part = _transposed(cut.take(which), axes)
         good = _monotone(part.energy, part.mu[:, None] + part.kt[:, None] * levels)
+        if graded:
+            good &= _steady(part.energy)
         _add(value, part.take(good), levels, surface, nodes)
         left[which[good]] = False
     return cut.take(left)
@@ -210,6 +216,14 @@ def _monotone(energy: np.ndarray, levels: np.ndarray) -> np.ndarray:
         for end in (-1, 1):
             fine &= _monotone(at_end(energy, end, d), levels)
     return fine
+
+
+def _steady(energy: np.ndarray) -> np.ndarray:
+    """True where the slope along the last axis varies little enough for the height to be smooth."""
+    d = energy.ndim - 1
+    below, above = bounds(apply_along(derivative_matrix(energy.shape[1]), energy, d), d)
+    smallest = np.where(below > 0, below, np.where(above < 0, -above, 0.0))
+    return np.asarray(smallest >= STEADY * np.maximum(np.abs(below), np.abs(above)))
 
 
 def _add(value: np.ndarray, cut: Cut, levels: np.ndarray, surface: bool, nodes: int) -> None:
