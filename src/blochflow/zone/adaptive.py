@@ -163,6 +163,45 @@ def select(error: np.ndarray, tolerated: np.ndarray, states: np.ndarray) -> np.n
     return chosen
 
 
+@dataclass(frozen=True)
+class Interpolants:
+    """Polynomials in cells.
+
+    Attributes
+    ----------
+    energy : (B, n, .., n, N)
+    integrand : (B, n, .., n, N, C)
+        Of single bands.
+    mean : (B, N, C)
+        Cell averages of the sampled integrand.
+    low, high : (B, 1, N)
+        Bounds of the polynomial energies.
+    """
+
+    energy: np.ndarray
+    integrand: np.ndarray
+    mean: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+
+    @classmethod
+    def sampled(cls, source: BandSource, cells: CellSet, rule: GaussRule) -> Interpolants:
+        """From the tensor grid of nodes."""
+        d, n = source.dimension, source.num_bands
+        energies, integrand = source.sample(cells, rule)
+        energy, mean = interpolate(energies, rule, d), _average(integrand, rule, d)
+        per_band = integrand if source.surface else np.diff(integrand, axis=2, prepend=0.0)
+        flat = np.moveaxis(energy, -1, 1).reshape(len(cells) * n, *energy.shape[1:-1])
+        low, high = (x.reshape(len(cells), 1, n) for x in bounds(flat, d))
+        return cls(energy, interpolate(per_band, rule, d), mean, low, high)
+
+    def filled(self, filling: Filling) -> tuple[np.ndarray, np.ndarray]:
+        """Which bands are full, and which cross the window of a state: (B, P, N) each."""
+        reach = WINDOW * filling.kt[:, None]
+        full = np.logical_and.accumulate(self.high < filling.mu[:, None] - reach, axis=2)
+        return full, ~full & (self.low < filling.mu[:, None] + reach)
+
+
 def evaluate(
     source: BandSource, filling: Filling, cells: CellSet, orders: tuple[int, int], negligible: float
 ) -> Leaves:
@@ -172,38 +211,55 @@ def evaluate(
     for start in range(0, len(cells), CELLS_AT_ONCE):
         part = slice(start, start + CELLS_AT_ONCE)
         some = cells.take(np.arange(len(cells))[part])
-        coarse, _ = cell_averages(source, filling, some, gauss_rule(orders[0]), negligible)
-        fine, left = cell_averages(source, filling, some, gauss_rule(orders[1]), negligible)
+        coarse, fine = (Interpolants.sampled(source, some, gauss_rule(n)) for n in orders)
+        rough, _ = cell_averages(source, filling, coarse, negligible)
+        good, left = cell_averages(source, filling, fine, negligible)
         volume = some.volume[:, None, None]
-        value[part], error[part] = volume * fine, volume * (np.abs(fine - coarse) + left)
+        left = left + near_misses(source, filling, coarse, fine)
+        value[part], error[part] = volume * good, volume * (np.abs(good - rough) + left)
     return Leaves(cells, value, error)
 
 
+def near_misses(source: BandSource, filling: Filling, coarse: Interpolants, fine: Interpolants) -> np.ndarray:
+    """Error of bands that miss a state's window by less than their energies are known, (B, P, C).
+
+    A pocket smaller than that, at a band edge inside the cell, is on neither interpolant.  Its share of the cell is not
+    known: all that the band holds there counts as error, and the cell is refined until the energies are known.
+    """
+    d = source.dimension
+    padding = [(0, 0), *[(0, fine.energy.shape[1] - coarse.energy.shape[1])] * d, (0, 0)]
+    change = np.abs(fine.energy - np.pad(coarse.energy, padding))
+    unsure = SAFETY * change.reshape(len(change), -1, change.shape[-1]).sum(axis=1)[:, None, :]
+    _, crossing = fine.filled(filling)
+    reach = WINDOW * filling.kt[:, None]
+    met = (fine.low - unsure < filling.mu[:, None] + reach) & (fine.high + unsure > filling.mu[:, None] - reach)
+    cell, state, band = np.nonzero(met & ~crossing)
+    size = np.abs(fine.integrand).reshape(len(change), -1, *fine.integrand.shape[-2:]).sum(axis=1)
+    error = np.zeros((len(change), len(filling.mu), source.components))
+    # states per energy: a pocket of depth ``unsure`` at most
+    per_energy = 1 / np.maximum(unsure[cell, 0, band], 1e-300) if source.surface else np.ones(len(cell))
+    np.add.at(error, (cell, state), size[cell, band] * per_energy[:, None])
+    return error
+
+
 def cell_averages(
-    source: BandSource, filling: Filling, cells: CellSet, rule: GaussRule, negligible: float
+    source: BandSource, filling: Filling, interpolants: Interpolants, negligible: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Averages over cells for every state, and what splitting did not resolve; (B, P, C) each."""
-    d, surface = source.dimension, source.surface
-    sampled, integrand = source.sample(cells, rule)
-    energy, mean = interpolate(sampled, rule, d), _average(integrand, rule, d)
-    per_band = integrand if surface else np.diff(integrand, axis=2, prepend=0.0)
-    filled_part = interpolate(per_band, rule, d)
-    flat = np.moveaxis(energy, -1, 1).reshape(len(cells) * source.num_bands, *energy.shape[1:-1])
-    low, high = (x.reshape(len(cells), 1, source.num_bands) for x in bounds(flat, d))
-    reach = WINDOW * filling.kt[:, None]
-    full = np.logical_and.accumulate(high < filling.mu[:, None] - reach, axis=2)
-    crossing = ~full & (low < filling.mu[:, None] + reach)
-    value = np.zeros((len(cells), len(filling.mu), source.components))
+    surface, count = source.surface, len(interpolants.mean)
+    full, crossing = interpolants.filled(filling)
+    value = np.zeros((count, len(filling.mu), source.components))
     left = np.zeros_like(value)
     if not surface:
+        mean = interpolants.mean
         below = np.concatenate([np.zeros_like(mean[:, :1]), mean], axis=1)
-        value += below[np.arange(len(cells))[:, None], full.sum(axis=2)]
+        value += below[np.arange(count)[:, None], full.sum(axis=2)]
     cell, state, band = np.nonzero(crossing)
     for start in range(0, len(cell), ITEMS):
         b, p, n = (x[start : start + ITEMS] for x in (cell, state, band))
-        some_energy, some = energy[b, ..., n], filled_part[b, ..., n, :]
+        energy, some = interpolants.energy[b, ..., n], interpolants.integrand[b, ..., n, :]
         part, rest = filled_average(
-            some_energy, some, filling.mu[p], filling.kt[p], surface=surface, negligible=-1.0 if surface else negligible
+            energy, some, filling.mu[p], filling.kt[p], surface=surface, negligible=-1.0 if surface else negligible
         )
         np.add.at(value, (b, p), part)
         np.add.at(left, (b, p), rest)

@@ -45,10 +45,9 @@ NARROW = 3.0
 DEPTH = {1: 40, 2: 20, 3: 13}
 # More parts of one chunk than this are not split: something is flat at mu.
 MOST_PARTS = 100_000
-# Parts in which the height's slope varies more than this are split, so many times at most: next to points where a level
-# is tangent to a face, or to a saddle, the height has a root or a pole that Gauss nodes resolve on graded parts only.
+# The smallest slope along the height may be this fraction of the largest; other parts are split.  Next to points where
+# the slope vanishes the height has a root or a pole, which only parts graded towards them resolve.
 STEADY = 0.15
-GRADED = {1: 0, 2: 14, 3: 4}
 CHUNK = {1: 16384, 2: 2048, 3: 128}
 # Gauss nodes beyond the degree: the inner averages are not polynomials.  Both rules of a cell have their own number, so
 # that their difference shows what is missing.
@@ -87,7 +86,8 @@ class Cut:
 
     def take(self, which: np.ndarray) -> Cut:
         """A selection of items."""
-        return Cut(*(getattr(self, name)[which] for name in ("energy", "integrand", "mu", "kt", "share", "owner")))
+        names = ("energy", "integrand", "mu", "kt", "share", "owner")
+        return Cut(*(getattr(self, name)[which] for name in names))
 
 
 def filled_average(
@@ -111,7 +111,8 @@ def filled_average(
         step = CHUNK[energy.ndim - 1]
         for start in range(0, len(which), step):
             part = which[start : start + step]
-            cut = Cut(energy[part], integrand[part], mu[part], kt[part], np.ones(len(part)), np.arange(len(part)))
+            owner = np.arange(len(part))
+            cut = Cut(energy[part], integrand[part], mu[part], kt[part], np.ones(len(part)), owner)
             value[part], unresolved[part] = _resolve(cut, levels, surface, negligible)
     return value, unresolved
 
@@ -134,7 +135,7 @@ def _resolve(cut: Cut, levels: np.ndarray, surface: bool, negligible: float) -> 
         narrow = high - low <= NARROW * cut.kt
         _add(value, cut.take(narrow), levels[:0], surface, nodes)
         cut = cut.take(~narrow)
-        cut = _add_monotone(value, cut, levels, surface, nodes, depth < GRADED[cut.dimension])
+        cut = _add_monotone(value, cut, levels, surface, nodes)
         if not len(cut):
             break
         largest = cut.share[:, None] * _largest(cut)
@@ -167,12 +168,12 @@ def _split(cut: Cut) -> Cut:
     count = 2**d
     energy = halves(cut.energy, d).reshape(-1, *cut.energy.shape[1:])
     integrand = halves(cut.integrand, d).reshape(-1, *cut.integrand.shape[1:])
-    mu, kt, share, owner = (np.repeat(x, count) for x in (cut.mu, cut.kt, cut.share / count, cut.owner))
-    return Cut(energy, integrand, mu, kt, share, owner)
+    rest = (np.repeat(x, count) for x in (cut.mu, cut.kt, cut.share / count, cut.owner))
+    return Cut(energy, integrand, *rest)
 
 
-def _add_monotone(value: np.ndarray, cut: Cut, levels: np.ndarray, surface: bool, nodes: int, graded: bool) -> Cut:
-    """Add the parts that one order of the axes makes monotone, and steadily so when ``graded``; return the others."""
+def _add_monotone(value: np.ndarray, cut: Cut, levels: np.ndarray, surface: bool, nodes: int) -> Cut:
+    """Add the parts that one order of the axes makes monotone, with a steady slope; return the others."""
     d = cut.dimension
     if not len(cut):
         return cut
@@ -187,8 +188,7 @@ def _add_monotone(value: np.ndarray, cut: Cut, levels: np.ndarray, surface: bool
             continue
         part = _transposed(cut.take(which), axes)
         good = _monotone(part.energy, part.mu[:, None] + part.kt[:, None] * levels)
-        if graded:
-            good &= _steady(part.energy)
+        good &= _steady(part.energy)
         _add(value, part.take(good), levels, surface, nodes)
         left[which[good]] = False
     return cut.take(left)

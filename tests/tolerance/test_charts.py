@@ -1,0 +1,67 @@
+"""Charts of the zone: derivatives, exact volumes, and cost near the centre."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+import blochflow as bf
+from blochflow.zone.charts import BallChart, ShellChart
+from blochflow.zone.polynomials import gauss_rule
+
+RADIUS = 2.5
+CHARTS = [(kind, d) for kind in ("ball", "shell") for d in (1, 2, 3)]
+
+
+def chart_of(kind, d):
+    return BallChart(RADIUS, d) if kind == "ball" else ShellChart(RADIUS, d, 1.0)
+
+
+@pytest.mark.parametrize(("kind", "d"), CHARTS)
+def test_jacobian_is_the_derivative(kind, d):
+    chart, step = chart_of(kind, d), 1e-6
+    # away from u = 1/2, where the one-dimensional shell jumps from one side to the other
+    u = np.random.default_rng(3).uniform(0.51, 0.99, (40, d))
+    shifts = step * np.eye(d)
+    found = np.stack([(chart.to_k(u + s) - chart.to_k(u - s)) / (2 * step) for s in shifts], axis=-2)
+    # central differences: rounding 1e-16 * |k| / step, and step^2 times the third derivative
+    assert np.abs(found - chart.jacobian(u)).max() < 1e-7 * RADIUS * 10
+    assert np.abs(np.abs(np.linalg.det(chart.jacobian(u))) - chart.weight(u)).max() == 0.0
+
+
+@pytest.mark.parametrize(("kind", "d"), CHARTS)
+def test_volume_is_exact(kind, d):
+    chart, rule = chart_of(kind, d), gauss_rule(32)
+    nodes, weights = (rule.nodes + 1) / 2, rule.weights
+    if d == 1:
+        # both sides of the centre: the shell is smooth on each
+        nodes, weights = np.concatenate([nodes / 2, (1 + nodes) / 2]), np.tile(weights / 2, 2)
+    mesh = np.stack(np.meshgrid(*[nodes] * d, indexing="ij"), -1).reshape(-1, d)
+    for _ in range(d - 1):
+        weights = np.multiply.outer(weights, rule.weights)
+    found = float(weights.ravel() @ chart.weight(mesh))
+    ball = {1: 2.0, 2: math.pi, 3: 4 * math.pi / 3}[d] * RADIUS**d
+    expected = ball if kind == "ball" else ball * (10.0**d - 1)
+    # thirty-two Gauss nodes leave rounding of analytic weights
+    assert found == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("d", [2, 3])
+def test_faces_of_the_cube_are_the_sphere(d):
+    u = np.random.default_rng(4).random((100, d))
+    u[:50, 0], u[50:, d - 1] = 1.0, 0.0
+    assert np.abs(np.linalg.norm(BallChart(RADIUS, d).to_k(u), axis=1) - RADIUS).max() < 1e-14 * RADIUS
+
+
+def test_cells_at_the_centre_keep_their_shape():
+    """The number of cells grows with the logarithm of a tiny mass, not with its inverse."""
+    counts = []
+    for mass in (1e-2, 1e-3, 1e-4, 1e-5):
+        model = bf.zoo.massive_dirac(mass=mass, cutoff=1.0)
+        sigma = bf.response.anomalous_hall(model, 0.0, 0.0, tolerance=bf.Tolerance(rtol=1e-4))
+        exact = -(1 - mass / math.hypot(mass, 1.0)) / (4 * math.pi)
+        assert sigma.value.values[0, 0, 0, 1] == pytest.approx(exact, rel=1e-4)  # the tolerance asked for
+        counts.append(sigma.attrs["evaluations"])
+    assert counts[-1] < 3 * counts[0]
