@@ -29,6 +29,8 @@ ROUGH_STATES = 8
 # Fraction of the width of the spectrum by which mu is moved: where the Fermi surface coincides with faces of cells, as
 # symmetry may have it, rounding would otherwise decide on which side it lies.
 NUDGE = 1e-13
+# A band that fills less than this part of a cell, or more than all but this, is at its edge there.
+EDGE = 0.1
 ITEMS = 4096
 CELLS_AT_ONCE = 512
 
@@ -151,7 +153,7 @@ def select(error: np.ndarray, tolerated: np.ndarray, states: np.ndarray) -> np.n
     """The smallest set of cells, worst first, without which the others' error is half of what is allowed: (B,) bool."""
     with np.errstate(divide="ignore", invalid="ignore"):
         relative = SAFETY * error[:, states] / tolerated[states][None, :, None]
-    worst = np.nan_to_num(relative.reshape(len(error), -1), nan=np.inf).max(axis=1, initial=0.0)
+    worst = np.nan_to_num(relative.reshape(len(error), -1), nan=np.inf, posinf=np.inf).max(axis=1, initial=0.0)
     order = np.argsort(-worst, kind="stable")
     unknown = np.isinf(worst[order])
     remaining = np.where(unknown, np.inf, np.cumsum(np.where(unknown, 0.0, worst[order])[::-1])[::-1] - worst[order])
@@ -212,44 +214,55 @@ def evaluate(
         part = slice(start, start + CELLS_AT_ONCE)
         some = cells.take(np.arange(len(cells))[part])
         coarse, fine = (Interpolants.sampled(source, some, gauss_rule(n)) for n in orders)
-        rough, _ = cell_averages(source, filling, coarse, negligible)
-        good, left = cell_averages(source, filling, fine, negligible)
+        rough, _, _ = cell_averages(source, filling, coarse, negligible)
+        good, left, occupied = cell_averages(source, filling, fine, negligible)
         volume = some.volume[:, None, None]
-        left = left + near_misses(source, filling, coarse, fine)
+        left = left + edge_errors(source, filling, coarse, fine, occupied)
         value[part], error[part] = volume * good, volume * (np.abs(good - rough) + left)
     return Leaves(cells, value, error)
 
 
-def near_misses(source: BandSource, filling: Filling, coarse: Interpolants, fine: Interpolants) -> np.ndarray:
-    """Error of bands that miss a state's window by less than their energies are known, (B, P, C).
+def edge_errors(
+    source: BandSource, filling: Filling, coarse: Interpolants, fine: Interpolants, occupied: np.ndarray
+) -> np.ndarray:
+    """Error of cells that hold little more than the edge of a band at a state's window, (B, P, C).
 
-    A pocket smaller than that, at a band edge inside the cell, is on neither interpolant.  Its share of the cell is not
-    known: all that the band holds there counts as error, and the cell is refined until the energies are known.
+    A pocket at a band edge may be smaller than the energies are known, and then is on both interpolants, or on
+    neither, by chance.  There the error is the change of the average when mu moves by that much; the cell is refined
+    until its energies are known well enough.  ``occupied`` (B, P, N) is the filled part of every band.
     """
     d = source.dimension
     padding = [(0, 0), *[(0, fine.energy.shape[1] - coarse.energy.shape[1])] * d, (0, 0)]
     change = np.abs(fine.energy - np.pad(coarse.energy, padding))
-    unsure = SAFETY * change.reshape(len(change), -1, change.shape[-1]).sum(axis=1)[:, None, :]
-    _, crossing = fine.filled(filling)
+    unsure = SAFETY * change.reshape(len(change), -1, change.shape[-1]).sum(axis=1)
     reach = WINDOW * filling.kt[:, None]
-    met = (fine.low - unsure < filling.mu[:, None] + reach) & (fine.high + unsure > filling.mu[:, None] - reach)
-    cell, state, band = np.nonzero(met & ~crossing)
-    size = np.abs(fine.integrand).reshape(len(change), -1, *fine.integrand.shape[-2:]).sum(axis=1)
+    met = (fine.low - unsure[:, None] < filling.mu[:, None] + reach) & (
+        fine.high + unsure[:, None] > filling.mu[:, None] - reach
+    )
+    cell, state, band = np.nonzero(met & ((occupied < EDGE) | (occupied > 1 - EDGE)))
     error = np.zeros((len(change), len(filling.mu), source.components))
-    # states per energy: a pocket of depth ``unsure`` at most
-    per_energy = 1 / np.maximum(unsure[cell, 0, band], 1e-300) if source.surface else np.ones(len(cell))
-    np.add.at(error, (cell, state), size[cell, band] * per_energy[:, None])
+    for start in range(0, len(cell), ITEMS):
+        b, p, n = (x[start : start + ITEMS] for x in (cell, state, band))
+        energy, some = fine.energy[b, ..., n], fine.integrand[b, ..., n, :]
+        below, middle, above = (
+            filled_average(energy, some, filling.mu[p] + s * unsure[b, n], filling.kt[p], surface=source.surface)[0]
+            for s in (-1, 0, 1)
+        )
+        np.add.at(error, (b, p), np.abs(above - middle) + np.abs(middle - below))
     return error
 
 
 def cell_averages(
     source: BandSource, filling: Filling, interpolants: Interpolants, negligible: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Averages over cells for every state, and what splitting did not resolve; (B, P, C) each."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Averages over cells for every state, what splitting did not resolve, (B, P, C) each, and fillings (B, P, N).
+
+    The filling of a band is the part of the cell it occupies, or for surfaces 1/2 where it meets the window at all.
+    """
     surface, count = source.surface, len(interpolants.mean)
     full, crossing = interpolants.filled(filling)
     value = np.zeros((count, len(filling.mu), source.components))
-    left = np.zeros_like(value)
+    left, occupied = np.zeros_like(value), full.astype(np.float64)
     if not surface:
         mean = interpolants.mean
         below = np.concatenate([np.zeros_like(mean[:, :1]), mean], axis=1)
@@ -257,13 +270,21 @@ def cell_averages(
     cell, state, band = np.nonzero(crossing)
     for start in range(0, len(cell), ITEMS):
         b, p, n = (x[start : start + ITEMS] for x in (cell, state, band))
-        energy, some = interpolants.energy[b, ..., n], interpolants.integrand[b, ..., n, :]
+        energy, some = interpolants.energy[b, ..., n], with_constant(interpolants.integrand[b, ..., n, :])
         part, rest = filled_average(
             energy, some, filling.mu[p], filling.kt[p], surface=surface, negligible=-1.0 if surface else negligible
         )
-        np.add.at(value, (b, p), part)
-        np.add.at(left, (b, p), rest)
-    return value, left
+        np.add.at(value, (b, p), part[:, :-1])
+        np.add.at(left, (b, p), rest[:, :-1])
+        occupied[b, p, n] = 0.5 * (part[:, -1] > 0) if surface else part[:, -1]
+    return value, left, occupied
+
+
+def with_constant(integrand: np.ndarray) -> np.ndarray:
+    """Polynomials (M, n, .., n, C) with the constant 1 as one component more."""
+    constant = np.zeros((*integrand.shape[:-1], 1))
+    constant.reshape(len(integrand), -1)[:, 0] = 1.0
+    return np.concatenate([integrand, constant], axis=-1)
 
 
 def _average(values: np.ndarray, rule: GaussRule, dimension: int) -> np.ndarray:
