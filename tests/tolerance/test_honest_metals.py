@@ -66,14 +66,15 @@ def dirac_moment(rng):
 
 
 def dirac_pockets(rng):
-    """Tilted anisotropic cones: pockets from a thousandth of the cutoff to most of it."""
-    mass, cutoff, turn = log_uniform(rng, 1e-4, 1), 1.0, rng.uniform(0, 2 * np.pi)
+    """Tilted anisotropic cones: ellipses that end between a thousandth and nine tenths of the way to the cutoff."""
+    cutoff, turn = 1.0, rng.uniform(0, 2 * np.pi)
     velocity = np.array([1.0, log_uniform(rng, 0.4, 2.5)])
-    tilt = velocity * rng.uniform(0, 0.7) * np.array([np.cos(turn), np.sin(turn)])
-    rest = 1 - np.sum((tilt / velocity) ** 2)
-    # semi-axis and shift of the ellipse of scaled k must keep it inside the disc
+    steep = rng.uniform(0, 0.7)
+    tilt = velocity * steep * np.array([np.cos(turn), np.sin(turn)])
+    # in q = v k the bottom lies at distance steep mass/sqrt(1 - steep^2) from 0, the far end of the ellipse at reach
     reach = log_uniform(rng, 1e-3, 0.9) * cutoff * velocity.min()
-    mu = float(np.sqrt(rest * (mass**2 + (reach * (1 - np.sqrt(1 - rest))) ** 2)))
+    mass = log_uniform(rng, 1e-4, 1) * min(1.0, reach * np.sqrt(1 - steep**2) / steep)
+    mu = float(np.hypot(reach, mass) - steep * reach)
     area = exact.dirac_pocket(velocity, tilt, mass, mu)
     model = bf.zoo.massive_dirac(velocity=1.0, anisotropy=velocity[1], mass=mass, tilt=tilt, cutoff=cutoff)
     label = f"mass {mass:.3e} v {velocity} tilt {tilt} mu {mu:.6e}"

@@ -19,6 +19,9 @@ from blochflow.zone.cut import filled_average
 from blochflow.zone.polynomials import GaussRule, bounds, gauss_rule, interpolate
 
 SAFETY = 4.0
+# The rules may agree by accident in one cell, hardly in many: n cells that share the error have it enlarged by
+# 1 + FEW/n, as quantiles of Student's t do for a few samples.
+FEW = 4.0
 # Where bands touch, the sampled contribution of the cell times this enters the error.
 TOUCHING_FACTOR = 10.0
 # Parts of a cell that can contribute less than this, relative to the allowed error, are not split further.  A cell that
@@ -27,8 +30,9 @@ NEGLIGIBLE = 1e-3
 # States that set the scale before anything is integrated.
 ROUGH_STATES = 8
 # Fraction of the width of the spectrum by which mu is moved: where the Fermi surface coincides with faces of cells, as
-# symmetry may have it, rounding would otherwise decide on which side it lies.
-NUDGE = 1e-13
+# symmetry may have it, rounding would otherwise decide on which side it lies.  The two rules of a sum over filled
+# states are moved to opposite sides, so that their difference shows what rounding of the energies may change.
+NUDGE = 2e-14
 # A band that fills less than this part of a cell, or more than all but this, is at its edge there.
 EDGE = 0.1
 ITEMS = 4096
@@ -93,18 +97,19 @@ def integrate_cells(
     evaluations = tree.evaluations
     fixed_value, fixed_error, spent = touching_part(source, filling, tree, orders[0])
     evaluations += spent
-    nudged = Filling(filling.mu + NUDGE * tree.width, filling.kt)
+    nudge = NUDGE * tree.width
     new, leaves = tree.cells, None
     negligible = NEGLIGIBLE * rough_tolerance(source, filling, tree.cells, allowed)
     evaluations += len(tree.cells)
     history: list[tuple[int, np.ndarray]] = []
     while True:
-        evaluated = evaluate(source, nudged, new, orders, negligible)
+        evaluated = evaluate(source, filling, new, orders, negligible, nudge)
         leaves = evaluated if leaves is None else leaves.joined(evaluated)
         evaluations += len(new) * per_cell
         value = leaves.value.sum(axis=0) + fixed_value
         absolute = np.abs(leaves.value).sum(axis=0).max(axis=-1)
-        value, error = project(value, SAFETY * leaves.error.sum(axis=0) + fixed_error)
+        safety = safety_factor(leaves.error)
+        value, error = project(value, safety * leaves.error.sum(axis=0) + fixed_error)
         error = np.maximum(error, 8 * np.finfo(np.float64).eps * absolute[:, None])
         history.append((evaluations, value))
         tolerated = allowed(value, absolute)
@@ -112,7 +117,7 @@ def integrate_cells(
         hopeless = ~(project(value, fixed_error)[1] <= tolerated[:, None]).all(axis=-1)
         if converged[~hopeless].all():
             break
-        chosen = select(leaves.error, tolerated, ~converged & ~hopeless)
+        chosen = select(safety * leaves.error, tolerated, ~converged & ~hopeless)
         more = int(chosen.sum()) * 2**source.dimension
         size = 2 * 8 * int(np.prod(leaves.value.shape[1:]))
         if evaluations + more * per_cell > limit or (len(leaves.cells) + more) * size > memory:
@@ -149,10 +154,21 @@ def occupation_steps(energies: np.ndarray, mu: float, kt: float) -> np.ndarray:
     return np.asarray(f - np.concatenate([f[..., 1:], np.zeros_like(f[..., :1])], axis=-1))
 
 
+def safety_factor(error: np.ndarray) -> np.ndarray:
+    """By how much the sum of the cells' errors (B, P, C) is enlarged, (P, C)."""
+    total, square = error.sum(axis=0), (error**2).sum(axis=0)
+    with np.errstate(invalid="ignore", over="ignore"):
+        cells = np.where((square > 0) & np.isfinite(square), total**2 / np.where(square > 0, square, 1.0), 1.0)
+    return np.asarray(SAFETY * (1 + FEW / np.maximum(cells, 1.0)))
+
+
 def select(error: np.ndarray, tolerated: np.ndarray, states: np.ndarray) -> np.ndarray:
-    """The smallest set of cells, worst first, without which the others' error is half of what is allowed: (B,) bool."""
+    """The smallest set of cells, worst first, without which the others' error is half of what is allowed: (B,) bool.
+
+    ``error`` (B, P, C) holds the safety factor.
+    """
     with np.errstate(divide="ignore", invalid="ignore"):
-        relative = SAFETY * error[:, states] / tolerated[states][None, :, None]
+        relative = error[:, states] / tolerated[states][None, :, None]
     worst = np.nan_to_num(relative.reshape(len(error), -1), nan=np.inf, posinf=np.inf).max(axis=1, initial=0.0)
     order = np.argsort(-worst, kind="stable")
     unknown = np.isinf(worst[order])
@@ -205,17 +221,24 @@ class Interpolants:
 
 
 def evaluate(
-    source: BandSource, filling: Filling, cells: CellSet, orders: tuple[int, int], negligible: float
+    source: BandSource,
+    filling: Filling,
+    cells: CellSet,
+    orders: tuple[int, int],
+    negligible: float,
+    nudge: float = 0.0,
 ) -> Leaves:
     """Contribution of every cell by the finer rule, and its distance from the coarser one."""
+    above = Filling(filling.mu + nudge, filling.kt)
+    below = above if source.surface else Filling(filling.mu - nudge, filling.kt)
     shape = (len(cells), len(filling.mu), source.components)
     value, error = np.zeros(shape), np.zeros(shape)
     for start in range(0, len(cells), CELLS_AT_ONCE):
         part = slice(start, start + CELLS_AT_ONCE)
         some = cells.take(np.arange(len(cells))[part])
         coarse, fine = (Interpolants.sampled(source, some, gauss_rule(n)) for n in orders)
-        rough, _, _ = cell_averages(source, filling, coarse, negligible)
-        good, left, occupied = cell_averages(source, filling, fine, negligible)
+        rough, _, _ = cell_averages(source, below, coarse, negligible)
+        good, left, occupied = cell_averages(source, above, fine, negligible)
         volume = some.volume[:, None, None]
         left = left + edge_errors(source, filling, coarse, fine, occupied)
         value[part], error[part] = volume * good, volume * (np.abs(good - rough) + left)
