@@ -8,7 +8,8 @@ import threading
 import pytest
 
 import blochflow as bf
-from blochflow.execution.threads import parse_bytes, run_batches
+from blochflow.core.checks import parse_bytes
+from blochflow.execution.threads import run_batches
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,15 @@ WRONG: dict[str, tuple[str, ...]] = {
     ),
     "temperature": ("-1", "[0, -300]", '"-1:1:3"', '"cold"', "nan", "[]", "false"),
     "shift": ('"half"', "[0.5]", "nan", "true"),
-    "tolerance": ("1e-3", '{ rtol = "x" }', "{ rtol = -1e-3 }", "{ max_evaluations = 0 }", "{ atol = inf }", "[]"),
+    "tolerance": (
+        "1e-3",
+        '{ rtol = "x" }',
+        "{ rtol = -1e-3 }",
+        "{ max_evaluations = 0 }",
+        '{ max_memory = "much" }',
+        "{ atol = inf }",
+        "[]",
+    ),
     "grid": ("0", "-3", "2.5", '"36"', "[]", "[1, 2, 3, 4]", "[24, 0]", "true"),
     "workers": ("0", "-1", '"2"', "2.0", "true"),
     "max_memory": ('"much"', '"4 GiX"', "0", "-1", "true", "[]", "1.5"),
@@ -268,7 +276,7 @@ def same_kinds(a: Any, b: Any) -> bool:
     ("old", "new", "line", "key", "nearest", "words"),
     [
         ("temperature = [0", "temperatur = [0", 18, "task[1].temperatur", "temperature", "unknown key"),
-        ("rtol =", "rtoll =", 20, "task[1].tolerance.rtoll", "rtol", "rtol, atol, max_evaluations"),
+        ("rtol =", "rtoll =", 20, "task[1].tolerance.rtoll", "rtol", "rtol, atol, max_evaluations, max_memory"),
         ('"anomalous_hall"', '"anomolous_hall"', 15, "task[1].quantity", "anomalous_hall", "not a quantity"),
         ('"-1.0:1.0:5"', '"17:18"', 17, "task[1].mu", None, '"a:b:n"'),
         ('"-1.0:1.0:5"', "17:18:11", 17, "task[1].mu", None, '"a:b:n"'),
@@ -356,7 +364,7 @@ def test_settings_change_the_job(tmp_path: Path) -> None:
     with pytest.raises(JobError, match="no task has `workers`"):
         read_job(path, settings)
     job = read_job(path, [*settings[:-1], "execution.workers=1"])
-    assert job.tasks[1].tolerance == {"rtol": 1e-4, "atol": 1e-3, "max_evaluations": 100000}
+    assert job.tasks[1].tolerance == {"rtol": 1e-4, "atol": 1e-3, "max_evaluations": 100000, "max_memory": None}
     assert job.tasks[1].arguments["mu"] == [0.0, 0.5, 1.0]
     assert job.model.parameters == {"mass": 0.3, "phase": 1.5}
     assert job.execution["workers"] == 1

@@ -15,7 +15,7 @@ DESCRIPTIONS = {
     "mu": "chemical potential, in the energy unit of the model",
     "temperature": "temperature (K for models in eV, else in the energy unit of the model)",
     "density": "electrons per length, area or volume",
-    "tolerance": "{ rtol, atol, max_evaluations }: error <= max(atol, rtol * largest component)",
+    "tolerance": "{ rtol, atol, max_evaluations, max_memory }: error <= max(atol, rtol * largest component)",
 }
 
 

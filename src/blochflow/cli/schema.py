@@ -11,7 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
 from blochflow.cli.quantities import WITHOUT_TOLERANCE, all_quantities, arguments_of
 from blochflow.cli.values import KINDS, AnyOption, Number, Text, parse_number
-from blochflow.execution.threads import parse_bytes
+from blochflow.core.checks import parse_bytes
 
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 SOURCES = ("wannier90", "zoo", "python")
@@ -47,6 +47,8 @@ def _parse_spin_degeneracy(value: Any) -> Any:
 
 
 def _parse_memory(value: Any) -> Any:
+    if value is None:
+        return None
     if isinstance(value, bool) or not isinstance(value, int | str):
         raise ValueError(f'expected a size such as "4 GiB", but it is {value!r}.')
     try:
@@ -63,6 +65,7 @@ class ToleranceTable(BaseModel):
     rtol: float = Field(default=1e-3, ge=0)
     atol: float | None = Field(default=None, ge=0)
     max_evaluations: int | None = Field(default=None, ge=1)
+    max_memory: Annotated[Any, BeforeValidator(_parse_memory)] = None
 
 
 class ExecutionTable(BaseModel):

@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+BYTES = {"B": 1, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40, "KB": 10**3, "MB": 10**6, "GB": 10**9}
+
 
 def fail(name: str, must: str, but: str) -> ValueError:
     """The one wording of a wrong argument; the caller raises what this returns."""
@@ -115,3 +117,21 @@ def as_choice(value: Any, name: str, choices: Sequence[str]) -> str:
     hint = nearest(value, choices) if isinstance(value, str) else None
     suffix = f" (did you mean {hint!r}?)" if hint else ""
     raise fail(name, f"be one of {', '.join(map(repr, choices))}", f"is {value!r}{suffix}")
+
+
+def parse_bytes(text: str | int) -> int:
+    """``"4 GiB"`` -> bytes."""
+    if isinstance(text, int) and text > 0:
+        return text
+    parts = str(text).strip().upper()
+    number = parts.rstrip("KMGTIB ").strip()
+    unit = parts[len(number) :].strip() or "B"
+    try:
+        value = float(number) * BYTES[unit]
+        if not np.isfinite(value):
+            raise ValueError(text)
+    except (ValueError, KeyError):
+        raise fail("max_memory", 'be a size such as "4 GiB" or "500 MB"', f"is {text!r}") from None
+    if not value >= 1:
+        raise fail("max_memory", "be at least one byte", f"is {text!r}")
+    return int(value)

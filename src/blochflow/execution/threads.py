@@ -19,11 +19,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from blochflow.core.checks import as_bool, fail
+from blochflow.core.checks import as_bool, fail, parse_bytes
 
 T = TypeVar("T")
 R = TypeVar("R")
-UNITS = {"B": 1, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 PROGRESS_AFTER = 1.0  # seconds; shorter work shows no bar
 
 
@@ -67,24 +66,6 @@ class Execution:
         """Number of threads that fit into the memory bound, at least one."""
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         return max(1, min(self.workers or cores or 1, self.memory_bytes // max(1, batch_bytes)))
-
-
-def parse_bytes(text: str | int) -> int:
-    """``"4 GiB"`` -> bytes."""
-    if isinstance(text, int) and text > 0:
-        return text
-    parts = str(text).strip().upper()
-    number = parts.rstrip("KMGTIB ").strip()
-    unit = parts[len(number) :].strip() or "B"
-    try:
-        value = float(number) * UNITS[unit]
-        if not np.isfinite(value):
-            raise ValueError(text)
-    except (ValueError, KeyError):
-        raise fail("max_memory", 'be a size such as "4 GiB" or "500 MB"', f"is {text!r}") from None
-    if not value >= 1:
-        raise fail("max_memory", "be at least one byte", f"is {text!r}")
-    return int(value)
 
 
 def run_batches(

@@ -9,7 +9,6 @@ interpolants are used.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,19 +25,19 @@ from blochflow.response.sampled import sampled_average, shifted_average
 from blochflow.response.source import ModelSource, prepare
 from blochflow.response.symmetry import SAMPLES
 from blochflow.response.uniform import batch_energies, plan_grid, uniform_average
-from blochflow.zone.adaptive import CellIntegral, evaluate, integrate_cells
+from blochflow.zone.adaptive import evaluate
 from blochflow.zone.cells import CellSet
 from blochflow.zone.certificate import Certified, Filling, certify
 from blochflow.zone.charts import AbstractChart, BallChart, LatticeChart, ShellChart
 from blochflow.zone.grids import NestedGrid
 from blochflow.zone.integral import Integral
+from blochflow.zone.integrate import allowed_by, integrate, orders_for
+from blochflow.zone.nested import nested_average
 from blochflow.zone.tolerance import Tolerance
 
-RULES = ("auto", "uniform", "cells", "shifted", "local")
+RULES = ("auto", "uniform", "cells", "shifted", "local", "nested")
 # Beyond this many bands in three dimensions, proving every gap open costs more than sampling with error bars.
 MOST_CERTIFIED = 8
-# Nodes per axis of the coarse and the fine rule, by tolerance: (smallest rtol, nodes in 1D and 2D, in 3D).
-ORDERS = ((3e-3, (3, 5), (3, 4)), (3e-5, (4, 6), (4, 5)), (0.0, (6, 8), (5, 7)))
 # A uniform grid is tried up to this many points, and this many times the number its rate predicts.
 MOST_UNIFORM = {1: 20_000, 2: 300_000, 3: 300_000}
 DOUBLINGS = 3
@@ -102,25 +101,24 @@ def average_over_zone(
     found = use_symmetry(source, filling, options.symmetry, tolerance)
     if found.forbidden is not None and found.forbidden.all():
         return vanishing(source, filling, found)
-    tree = certify(source, found.cells, filling, limit)
     allowed = allowed_by(tolerance, factor)
+    if rule == "nested":
+        check_warm_surface(bands, kt)
+        sample = source.sample_points
+        integral = nested_average(sample, model.dimension, filling, allowed, limit, surface=bands.surface)
+        return found.applied(integral, allowed)
+    tree = certify(source, found.cells, filling, limit)
     if rule == "auto" and tree.complete and not len(tree.touching):
         points = uniform_points(tree, filling, tolerance, model)
         if points is not None:
             integral = found.applied(try_uniform(model, bands, filling, points, tolerance, execution, factor), allowed)
             if integral.converged.all():
                 return replace(integral, gap=tree.smallest_gap)
-    done = integrate_cells(
-        source,
-        filling,
-        tree,
-        allowed,
-        orders=orders_for(tolerance, model.dimension),
-        limit=limit,
-        memory=execution.memory_bytes // 2,
-        project=found.project,
+    memory = execution.memory_bytes // 2
+    integral = integrate(
+        source, found.cells, tolerance, filling=filling, factor=factor, memory=memory, tree=tree, project=found.project
     )
-    integral = replace(as_integral(done, tree, source), forbidden=found.forbidden, symmetry=found.text)
+    integral = replace(integral, forbidden=found.forbidden, symmetry=found.text)
     if isinstance(model, ContinuumModel):
         integral = replace(integral, cutoff_tail=cutoff_tail(source, filling, tolerance))
     return integral
@@ -181,13 +179,11 @@ def check_options(
     """The rule, and for uniform grids the plan; refuses what cannot be done before anything is computed."""
     rule = as_choice(options.rule, "rule", RULES)
     fixed = options.grid is not None or bool(np.any(options.shift != 0))
-    if fixed and rule == "cells":
-        raise fail("rule", 'be "uniform" or left out where a `grid` or `shift` is given', "is 'cells'")
-    if model.lattice is None and rule != "auto" and rule != "cells":
-        raise fail("rule", 'be "auto" or "cells" for continuum models, which have no zone', f"is {rule!r}")
-    if fixed and rule in ("shifted", "local"):
+    if model.lattice is None and rule not in ("auto", "cells", "nested"):
+        raise fail("rule", 'be "auto", "cells" or "nested" for continuum models, which have no zone', f"is {rule!r}")
+    if fixed and rule not in ("auto", "uniform"):
         raise fail("rule", 'be "uniform" or left out where a `grid` or `shift` is given', f"is {rule!r}")
-    if rule in ("shifted", "local"):
+    if rule in ("shifted", "local", "nested"):
         return rule, None
     if fixed or rule == "uniform":
         return rule, plan_grid(model, options.grid, options.shift, tolerance)
@@ -219,19 +215,6 @@ def measure(model: AbstractModel) -> float:
     if model.lattice is None:
         return (2 * math.pi) ** -model.dimension
     return 1 / model.lattice.volume
-
-
-def allowed_by(tolerance: Tolerance, factor: float) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """Largest allowed error of every state."""
-    return lambda value, absolute: tolerance.allowed(np.abs(value).max(axis=-1), absolute, factor)
-
-
-def orders_for(tolerance: Tolerance, dimension: int) -> tuple[int, int]:
-    """Nodes per axis of the two rules."""
-    for smallest, plane, space in ORDERS:
-        if tolerance.rtol >= smallest:
-            return space if dimension == 3 else plane
-    raise AssertionError("the last row of ORDERS takes every tolerance")
 
 
 def uniform_points(
@@ -268,32 +251,4 @@ def try_uniform(
     limit = min(tolerance.evaluations(model.dimension), nested.count(DOUBLINGS))
     return uniform_average(
         model, bands, filling, nested, None, tolerance, execution, factor=factor, fewest=points, limit=limit
-    )
-
-
-def as_integral(done: CellIntegral, tree: Certified, source: ModelSource) -> Integral:
-    """Result of the cell rule in the common form."""
-    if done.converged.all():
-        status = Status.CONVERGED
-    elif len(tree.touching) and np.isnan(done.error).any():
-        status = Status.TOUCHING
-    else:
-        status = Status.NOT_CONVERGED
-    rigor = "two rules on cells in which every gap at mu is proven open"
-    if not source.rigorous:
-        rigor += " (not rigorous: bounds on H from samples)"
-    if len(tree.touching):
-        share = tree.touching.volume.sum()
-        rigor += f", except in {len(tree.touching)} cells, {share:.1e} of the zone, where bands may touch"
-    return Integral(
-        done.value,
-        done.error,
-        done.converged,
-        done.absolute,
-        done.evaluations,
-        status,
-        done.history,
-        rule="cells",
-        rigor=rigor,
-        gap=tree.smallest_gap,
     )

@@ -10,7 +10,7 @@ from blochflow.core.units import CONDUCTANCE_HBAR_SI
 # e^2/hbar per Angstrom in S/cm
 HALL_3D_S_PER_CM = CONDUCTANCE_HBAR_SI * 1e10 / 100
 
-RULE = 'how the zone is integrated: "auto" (default), "uniform", "cells", "shifted" or "local"'
+RULE = 'how the zone is integrated: "auto" (default), "uniform", "cells", "shifted", "local" or "nested"'
 GRID_OPTIONS = {
     "rule": RULE,
     "symmetry": 'operations to use: "auto" (default, all that hold), false, or a list such as ["time_reversal"]',

@@ -58,11 +58,12 @@ def anomalous_hall(
         0 is a sharp step; in K for EV_ANGSTROM models, in energy for NATURAL ones.
     density : float or array, optional
         Electrons per area or volume instead of mu; the uncertainty of mu enters the error.
-    rule : "auto", "uniform", "cells", "shifted" or "local"
+    rule : "auto", "uniform", "cells", "shifted", "local" or "nested"
         How the zone is integrated.  "auto": a uniform grid where gaps and temperature allow one, else adaptive cells
         in which every gap at mu is proven open; for three-dimensional metals of more than eight bands "local", coarse
         cells with models of the few bands near mu, averaged over random shifts.  "shifted": plain uniform grids with
-        random shifts.  The choice is recorded in the attribute ``rule``, what the error rests on in ``rigor``.
+        random shifts.  "nested": lines within lines, a slow and independent check for few bands.  The choice is in
+        the attribute ``rule``, what the error rests on in ``rigor``.
     grid : int or (d,) ints, optional
         Fixed uniform grid; its half (when even) gives the error.  Default: refinement until the tolerance is met.
     shift : float

@@ -18,7 +18,7 @@ from blochflow.core.errors import SymmetryWarning
 from blochflow.response.integrands import as_components, as_tensor
 from blochflow.response.source import ModelSource
 from blochflow.response.symmetry import Verification, verified_operations
-from blochflow.zone.adaptive import Allowed, occupation_steps
+from blochflow.zone.adaptive import Allowed
 from blochflow.zone.cells import CellSet
 from blochflow.zone.certificate import Filling
 from blochflow.zone.charts import LatticeChart
@@ -27,6 +27,7 @@ from blochflow.zone.orbits import cell_operations, cell_orbits
 from blochflow.zone.symmetry import identity
 from blochflow.zone.tensor_symmetry import allowed_components, symmetrise
 from blochflow.zone.tolerance import Tolerance
+from blochflow.zone.weights import occupation_steps
 
 # States on which the integrand is compared.
 COMPARED = 4

@@ -145,6 +145,11 @@ class ModelSource:
         energies, values = self._run_points(k)
         return energies[:, self.tops], self._grouped(values) if self.surface else values[:, self.tops]
 
+    def sample_points(self, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Energies (K, N) and integrand (K, N, C) at points u of the unit cube, with the weight of the chart."""
+        energies, values = self.sample_k(self.chart.to_k(u))
+        return energies, self.chart.weight(u)[:, None, None] * values
+
     def sample(self, cells: CellSet, rule: GaussRule) -> tuple[np.ndarray, np.ndarray]:
         """Energies (B, n^d, N) and integrand (B, n^d, N, C), with the weight of the chart."""
         u = cells.points(rule.nodes)

@@ -15,8 +15,9 @@ import numpy as np
 
 from blochflow.zone.cells import CellSet
 from blochflow.zone.certificate import WINDOW, BandSource, Certified, Filling
-from blochflow.zone.cut import filled_average
-from blochflow.zone.polynomials import GaussRule, bounds, gauss_rule, interpolate
+from blochflow.zone.interpolants import Interpolants, average, cell_averages, edge_errors
+from blochflow.zone.polynomials import gauss_rule
+from blochflow.zone.weights import occupation_steps, surface_weights
 
 SAFETY = 4.0
 # The rules may agree by accident in one cell, hardly in many: n cells that share the error have it enlarged by
@@ -33,9 +34,6 @@ ROUGH_STATES = 8
 # symmetry may have it, rounding would otherwise decide on which side it lies.  The two rules of a sum over filled
 # states are moved to opposite sides, so that their difference shows what rounding of the energies may change.
 NUDGE = 2e-14
-# A band that fills less than this part of a cell, or more than all but this, is at its edge there.
-EDGE = 0.1
-ITEMS = 4096
 CELLS_AT_ONCE = 512
 
 # (largest allowed error per (state, component)) from (value, absolute)
@@ -146,14 +144,6 @@ def rough_tolerance(source: BandSource, filling: Filling, cells: CellSet, allowe
     return float(allowed(rough, absolute)[some].min())
 
 
-def occupation_steps(energies: np.ndarray, mu: float, kt: float) -> np.ndarray:
-    """f_j - f_{j+1} with f_N = 0, (..., N)."""
-    from scipy.special import expit
-
-    f = expit((mu - energies) / kt) if kt else np.heaviside(mu - energies, 0.5)
-    return np.asarray(f - np.concatenate([f[..., 1:], np.zeros_like(f[..., :1])], axis=-1))
-
-
 def safety_factor(error: np.ndarray) -> np.ndarray:
     """By how much the sum of the cells' errors (B, P, C) is enlarged, (P, C)."""
     total, square = error.sum(axis=0), (error**2).sum(axis=0)
@@ -181,45 +171,6 @@ def select(error: np.ndarray, tolerated: np.ndarray, states: np.ndarray) -> np.n
     return chosen
 
 
-@dataclass(frozen=True)
-class Interpolants:
-    """Polynomials in cells.
-
-    Attributes
-    ----------
-    energy : (B, n, .., n, N)
-    integrand : (B, n, .., n, N, C)
-        Of single bands.
-    mean : (B, N, C)
-        Cell averages of the sampled integrand.
-    low, high : (B, 1, N)
-        Bounds of the polynomial energies.
-    """
-
-    energy: np.ndarray
-    integrand: np.ndarray
-    mean: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-
-    @classmethod
-    def sampled(cls, source: BandSource, cells: CellSet, rule: GaussRule) -> Interpolants:
-        """From the tensor grid of nodes."""
-        d, n = source.dimension, source.num_bands
-        energies, integrand = source.sample(cells, rule)
-        energy, mean = interpolate(energies, rule, d), _average(integrand, rule, d)
-        per_band = integrand if source.surface else np.diff(integrand, axis=2, prepend=0.0)
-        flat = np.moveaxis(energy, -1, 1).reshape(len(cells) * n, *energy.shape[1:-1])
-        low, high = (x.reshape(len(cells), 1, n) for x in bounds(flat, d))
-        return cls(energy, interpolate(per_band, rule, d), mean, low, high)
-
-    def filled(self, filling: Filling) -> tuple[np.ndarray, np.ndarray]:
-        """Which bands are full, and which cross the window of a state: (B, P, N) each."""
-        reach = WINDOW * filling.kt[:, None]
-        full = np.logical_and.accumulate(self.high < filling.mu[:, None] - reach, axis=2)
-        return full, ~full & (self.low < filling.mu[:, None] + reach)
-
-
 def evaluate(
     source: BandSource,
     filling: Filling,
@@ -245,79 +196,6 @@ def evaluate(
     return Leaves(cells, value, error)
 
 
-def edge_errors(
-    source: BandSource, filling: Filling, coarse: Interpolants, fine: Interpolants, occupied: np.ndarray
-) -> np.ndarray:
-    """Error of cells that hold little more than the edge of a band at a state's window, (B, P, C).
-
-    A pocket at a band edge may be smaller than the energies are known, and then is on both interpolants, or on
-    neither, by chance.  There the error is the change of the average when mu moves by that much; the cell is refined
-    until its energies are known well enough.  ``occupied`` (B, P, N) is the filled part of every band.
-    """
-    d = source.dimension
-    padding = [(0, 0), *[(0, fine.energy.shape[1] - coarse.energy.shape[1])] * d, (0, 0)]
-    change = np.abs(fine.energy - np.pad(coarse.energy, padding))
-    unsure = SAFETY * change.reshape(len(change), -1, change.shape[-1]).sum(axis=1)
-    reach = WINDOW * filling.kt[:, None]
-    met = (fine.low - unsure[:, None] < filling.mu[:, None] + reach) & (
-        fine.high + unsure[:, None] > filling.mu[:, None] - reach
-    )
-    cell, state, band = np.nonzero(met & ((occupied < EDGE) | (occupied > 1 - EDGE)))
-    error = np.zeros((len(change), len(filling.mu), source.components))
-    for start in range(0, len(cell), ITEMS):
-        b, p, n = (x[start : start + ITEMS] for x in (cell, state, band))
-        energy, some = fine.energy[b, ..., n], fine.integrand[b, ..., n, :]
-        below, middle, above = (
-            filled_average(energy, some, filling.mu[p] + s * unsure[b, n], filling.kt[p], surface=source.surface)[0]
-            for s in (-1, 0, 1)
-        )
-        np.add.at(error, (b, p), np.abs(above - middle) + np.abs(middle - below))
-    return error
-
-
-def cell_averages(
-    source: BandSource, filling: Filling, interpolants: Interpolants, negligible: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Averages over cells for every state, what splitting did not resolve, (B, P, C) each, and fillings (B, P, N).
-
-    The filling of a band is the part of the cell it occupies, or for surfaces 1/2 where it meets the window at all.
-    """
-    surface, count = source.surface, len(interpolants.mean)
-    full, crossing = interpolants.filled(filling)
-    value = np.zeros((count, len(filling.mu), source.components))
-    left, occupied = np.zeros_like(value), full.astype(np.float64)
-    if not surface:
-        mean = interpolants.mean
-        below = np.concatenate([np.zeros_like(mean[:, :1]), mean], axis=1)
-        value += below[np.arange(count)[:, None], full.sum(axis=2)]
-    cell, state, band = np.nonzero(crossing)
-    for start in range(0, len(cell), ITEMS):
-        b, p, n = (x[start : start + ITEMS] for x in (cell, state, band))
-        energy, some = interpolants.energy[b, ..., n], with_constant(interpolants.integrand[b, ..., n, :])
-        part, rest = filled_average(
-            energy, some, filling.mu[p], filling.kt[p], surface=surface, negligible=-1.0 if surface else negligible
-        )
-        np.add.at(value, (b, p), part[:, :-1])
-        np.add.at(left, (b, p), rest[:, :-1])
-        occupied[b, p, n] = 0.5 * (part[:, -1] > 0) if surface else part[:, -1]
-    return value, left, occupied
-
-
-def with_constant(integrand: np.ndarray) -> np.ndarray:
-    """Polynomials (M, n, .., n, C) with the constant 1 as one component more."""
-    constant = np.zeros((*integrand.shape[:-1], 1))
-    constant.reshape(len(integrand), -1)[:, 0] = 1.0
-    return np.concatenate([integrand, constant], axis=-1)
-
-
-def _average(values: np.ndarray, rule: GaussRule, dimension: int) -> np.ndarray:
-    """Average over the nodes of each cell: (B, n^d, ...) -> (B, ...)."""
-    weights = rule.weights
-    for _ in range(dimension - 1):
-        weights = np.multiply.outer(weights, rule.weights)
-    return np.tensordot(values, weights.reshape(-1), axes=([1], [0]))
-
-
 def touching_part(
     source: BandSource, filling: Filling, tree: Certified, order: int
 ) -> tuple[np.ndarray, np.ndarray, int]:
@@ -326,8 +204,6 @@ def touching_part(
     A bounded integrand cannot contribute more than its bound.  Otherwise what the nodes show, ten times enlarged,
     is taken, except at T = 0 below three dimensions, where a gap of any size contributes a finite amount: NaN.
     """
-    from scipy.special import expit
-
     shape = (len(filling.mu), source.components)
     value, error = np.zeros(shape), np.zeros(shape)
     cells = tree.touching
@@ -341,15 +217,11 @@ def touching_part(
     for p, (mu, kt) in enumerate(zip(filling.mu, filling.kt, strict=True)):
         reach = WINDOW * kt
         met = ((tree.touching_low < mu + reach) & (tree.touching_high > mu - reach)).any(axis=1)
-        if source.surface:
-            f = expit((mu - energies) / kt) if kt else np.full_like(energies, np.nan)
-            weight = f * (1 - f) / (kt or 1.0)
-        else:
-            weight = occupation_steps(energies, mu, kt)
+        weight = surface_weights(energies, mu, kt) if source.surface else occupation_steps(energies, mu, kt)
         contribution = (weight[..., None] * integrand).sum(axis=2)
         volume = cells.volume[:, None]
-        value[p] = (volume * _average(contribution, rule, source.dimension))[:].sum(axis=0)
-        size = (volume * _average(np.abs(contribution), rule, source.dimension)).sum(axis=0)
+        value[p] = (volume * average(contribution, rule, source.dimension))[:].sum(axis=0)
+        size = (volume * average(np.abs(contribution), rule, source.dimension)).sum(axis=0)
         unbounded = kt == 0 and met.any() and (source.dimension < 3 or source.surface)
         error[p] = np.nan if unbounded else TOUCHING_FACTOR * size
     return value, error, len(cells) * order**source.dimension

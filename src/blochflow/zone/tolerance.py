@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from blochflow.core.checks import as_index, as_real_array, fail
+from blochflow.core.checks import as_index, as_real_array, fail, parse_bytes
 
 # Vanishing by symmetry leaves rounding of the summed |integrand|; a quantity below this fraction of it is zero.
 ROUNDING_FLOOR = 1e-12
@@ -25,6 +25,9 @@ class Tolerance:
         quantity that vanishes by symmetry converges.
     max_evaluations : int or None
         Most k points to use.  None: 1e6, 4e6, 1e6 in one, two, three dimensions.
+    max_memory : str, int or None
+        Most memory for the values of refined cells, e.g. ``"500 MB"``; the integral stops unconverged there.  None:
+        half of ``Execution(max_memory=...)``.
 
     Raises
     ------
@@ -35,12 +38,13 @@ class Tolerance:
     --------
     >>> import blochflow as bf
     >>> bf.Tolerance(rtol=1e-4)
-    Tolerance(rtol=0.0001, atol=None, max_evaluations=None)
+    Tolerance(rtol=0.0001, atol=None, max_evaluations=None, max_memory=None)
     """
 
     rtol: float = 1e-3
     atol: float | None = None
     max_evaluations: int | None = None
+    max_memory: str | int | None = None
 
     def __post_init__(self) -> None:
         as_real_array(self.rtol, "rtol", max_ndim=0, positive=False)
@@ -49,6 +53,8 @@ class Tolerance:
         must = "be None or an integer of at least 1"
         if self.max_evaluations is not None and as_index(self.max_evaluations, "max_evaluations", must) < 1:
             raise fail("max_evaluations", must, f"is {self.max_evaluations}")
+        if self.max_memory is not None:
+            parse_bytes(self.max_memory)
 
     def allowed(self, scale: np.ndarray, absolute: np.ndarray, factor: float = 1.0) -> np.ndarray:
         """Largest allowed error for tensors of size ``scale``; ``factor`` converts results to the units of atol."""
@@ -59,3 +65,8 @@ class Tolerance:
         """Most k points in ``dimension`` dimensions."""
         default = {1: 1_000_000, 2: 4_000_000, 3: 1_000_000}[dimension]
         return default if self.max_evaluations is None else int(self.max_evaluations)
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """``max_memory`` in bytes."""
+        return None if self.max_memory is None else parse_bytes(self.max_memory)
