@@ -1,9 +1,13 @@
 """Derivatives through the zone integral against finite differences, also of exactly degenerate bands."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import blochflow as bf
+
+IRON = Path(__file__).parents[2] / "examples" / "fe_bcc" / "Fe_tb.dat.xz"
 
 STEP = 1e-4
 # Central differences err by step^2 f'''/6 and by rounding 1e-15/step, both below 1e-8 of slopes of order one.
@@ -59,6 +63,28 @@ def test_onsite_energy_is_an_added_energy():
         moved = bf.TightBinding.from_blocks(model.lattice, model.orbitals, model.cells, blocks)
         return bf.response.anomalous_hall(moved, **options).value.values
 
+    expected = central(value, 0.0)
+    np.testing.assert_allclose(slope, expected, atol=TOLERANCE * np.abs(expected).max())
+
+
+def test_onsite_energy_of_iron():
+    # a d orbital of 18 Wannier functions with position matrices; the sum over k is that of the same grid
+    iron = bf.read_wannier90(IRON, wsvec=False)
+    options = {"mu": 17.6376, "temperature": 1000.0, "grid": 6, "throw": False}
+    slope = bf.sensitivity(bf.response.anomalous_hall, iron, ["onsite[4]"], **options).value.values[0]
+
+    origin = int(np.flatnonzero((iron.cells == 0).all(axis=1))[0])
+
+    def value(x):
+        blocks = np.asarray(iron.blocks).copy()
+        blocks[origin, 4, 4] += x
+        moved = bf.TightBinding.from_blocks(
+            iron.lattice.vectors, iron.orbitals, iron.cells, blocks, positions=iron.positions, units=iron.units
+        )
+        return bf.response.anomalous_hall(moved, **options).value.values
+
+    same = bf.response.anomalous_hall(iron, **options).value.values
+    np.testing.assert_allclose(value(0.0), same, atol=1e-9 * np.abs(same).max())
     expected = central(value, 0.0)
     np.testing.assert_allclose(slope, expected, atol=TOLERANCE * np.abs(expected).max())
 

@@ -12,6 +12,7 @@ Exactly degenerate pairs count zero in V: for n, m at equal energy the two order
 
 from __future__ import annotations
 
+import equinox as eqx
 import numpy as np
 from jaxtyping import Float
 
@@ -22,17 +23,48 @@ from blochflow.models.base import PAIRS, BlochMatrices
 from blochflow.zone.fourier import pack
 
 
-def cumulative_curvature(matrices: BlochMatrices) -> tuple[Float[Array, "k n"], Float[Array, "k n p"]]:
-    """Energies (k, n) and cumulative Berry curvature S (k, n, p) for the pairs p of ``PAIRS[d]``, Cartesian."""
+class Eigenbasis(eqx.Module):
+    """Matrices between eigenstates, as pairs (Re, Im) for every direction.
+
+    Attributes
+    ----------
+    energies : (k, n)
+    states : (k, n, n)
+    velocity : list of ((k, n, m), (k, n, m))
+        V, covariant.
+    position : list of the same, empty where the basis has no position matrices
+        A.
+    curl : (k, n, p) or None
+        <n| curl A |n>.
+    """
+
+    energies: Array
+    states: Array
+    velocity: list[tuple[Array, Array]]
+    position: list[tuple[Array, Array]]
+    curl: Array | None
+
+
+def eigenbasis(matrices: BlochMatrices) -> Eigenbasis:
+    """Diagonalise H and rotate its gradient and the position matrices."""
     energies, states = eigh(matrices.hamiltonian)
-    if matrices.position is None and matrices.position_curl is not None:
-        return energies, covariant_cumulative(matrices, matrices.position_curl, energies, states)
     d = matrices.gradient.shape[1]
     curl, rotated = rotated_fields(matrices, states)
     velocity, position = rotated[:d], rotated[d:]
     if position:
         gap = energies[:, :, None] - energies[:, None, :]
         velocity = [(v[0] - gap * a[1], v[1] + gap * a[0]) for v, a in zip(velocity, position, strict=True)]
+    return Eigenbasis(energies, states, velocity, position, curl)
+
+
+def cumulative_curvature(matrices: BlochMatrices) -> tuple[Float[Array, "k n"], Float[Array, "k n p"]]:
+    """Energies (k, n) and cumulative Berry curvature S (k, n, p) for the pairs p of ``PAIRS[d]``, Cartesian."""
+    if matrices.position is None and matrices.position_curl is not None:
+        energies, states = eigh(matrices.hamiltonian)
+        return energies, covariant_cumulative(matrices, matrices.position_curl, energies, states)
+    d = matrices.gradient.shape[1]
+    basis = matrices.eigenbasis or eigenbasis(matrices)
+    energies, velocity, position, curl = basis.energies, basis.velocity, basis.position, basis.curl
     weight = pair_weight(energies, velocity, matrices.length)
     crossing = crossing_matrix(energies.shape[-1])
     pairs = []

@@ -20,6 +20,7 @@ from jaxtyping import Complex, Float, Int
 
 from blochflow.core.backend import Array, jax, jnp
 from blochflow.geometry.bands import adjoint
+from blochflow.geometry.cumulative import Eigenbasis, eigenbasis
 from blochflow.geometry.eigen import eigh
 from blochflow.models.base import PAIRS, BlochMatrices
 
@@ -144,7 +145,8 @@ def choose_groups(
 
 def group_matrices(matrices: BlochMatrices, groups: Groups, cell: Int[Array, " k"]) -> GroupMatrices:
     """(H_G, V_G, F_G) at a batch of k in the smooth gauge of the cell that each k belongs to."""
-    energies, states = eigh(matrices.hamiltonian)
+    basis: Eigenbasis = matrices.eigenbasis or eigenbasis(matrices)
+    energies, states = basis.energies, basis.states
     bands, width = energies.shape[1], groups.reference.shape[2]
     start, size = groups.start[cell][:, None], groups.size[cell][:, None]
     used = jnp.arange(width) < size
@@ -153,14 +155,14 @@ def group_matrices(matrices: BlochMatrices, groups: Groups, cell: Int[Array, " k
     row_energies = jnp.take_along_axis(energies, member, axis=1)
     index = jnp.arange(bands)
     lower, upper = index < start, index >= start + size
-    velocity = covariant_rows(matrices, row_energies, rows, energies, states)
+    velocity, position = (chosen_rows(part, member) for part in (basis.velocity, basis.position))
     gap = row_energies[:, :, None] - energies[:, None, :]
     outside = used[:, :, None] & (lower | upper)[:, None, :] & (gap != 0)
     mixing = jnp.where(outside, 1 / jnp.where(outside, gap, 1.0), 0.0)[:, None] * velocity
     inner = jnp.take_along_axis(velocity, member[:, None, None, :], axis=3)
     block = used[:, :, None] & used[:, None, :]
     turn, overlap = polar_gauge(jnp.where(block, adjoint(rows) @ groups.reference[cell], 0.0), used)
-    curvature = group_curvature(matrices, rows, mixing)
+    curvature = group_curvature(matrices, rows, mixing, position)
     diagonal = (jnp.where(used, row_energies, 0.0)[:, :, None] * jnp.eye(width)).astype(states.dtype)
     fields = jnp.concatenate(
         [diagonal[:, None], jnp.where(block[:, None], jnp.concatenate([inner, *curvature], axis=1), 0)], axis=1
@@ -171,19 +173,26 @@ def group_matrices(matrices: BlochMatrices, groups: Groups, cell: Int[Array, " k
     return GroupMatrices(pack(smooth), overlap, below, above)
 
 
-def group_curvature(matrices: BlochMatrices, rows: Array, mixing: Array) -> list[Array]:
+def chosen_rows(parts: list[tuple[Array, Array]], member: Array) -> Array:
+    """Rows ``member`` (k, g) of matrices given as (Re, Im) for every direction: (k, a, g, n)."""
+    if not parts:
+        return jnp.zeros((len(member), 0, member.shape[1], 0))
+    row = member[:, :, None]
+    return jnp.stack([jax.lax.complex(*(jnp.take_along_axis(x, row, axis=1) for x in part)) for part in parts], axis=1)
+
+
+def group_curvature(matrices: BlochMatrices, rows: Array, mixing: Array, position: Array) -> list[Array]:
     """F_G,ab between eigenstates of the group for every pair of `PAIRS`, each (k, 1, g, g).
 
-    ``mixing`` (k, a, g, n) is V_nl / (E_n - E_l) for l outside the group, else 0.
+    ``mixing`` (k, a, g, n) is V_nl / (E_n - E_l) for l outside the group, else 0; ``position`` (k, a, g, n) is A_nl.
     """
     result = []
-    moved = None if matrices.position is None else matrices.position @ rows[:, None]
     for p, (a, b) in enumerate(PAIRS[matrices.gradient.shape[1]]):
         product = mixing[:, a] @ adjoint(mixing[:, b])
         term = 1j * (product - adjoint(product))
-        if moved is not None and matrices.position_curl is not None:
-            commutator = adjoint(moved[:, a]) @ moved[:, b]
-            term += adjoint(rows) @ matrices.position_curl[:, p] @ rows - 1j * (commutator - adjoint(commutator))
+        if position.shape[1] and matrices.position_curl is not None:
+            product = position[:, a] @ adjoint(position[:, b])
+            term += adjoint(rows) @ (matrices.position_curl[:, p] @ rows) - 1j * (product - adjoint(product))
         result.append(term[:, None])
     return result
 

@@ -57,6 +57,8 @@ class BlochMatrices(eqx.Module):
         in lattice components.
     packed : (k, c, n, n) or None
         Re X + Im X of X = gradient, position, position_curl, where the model makes these first (`zone.fourier.pack`).
+    eigenbasis : pytree or None
+        The matrices between eigenstates, where one evaluation serves several kernels (`geometry.cumulative`).
     """
 
     hamiltonian: Complex[Array, "k n n"]
@@ -67,6 +69,7 @@ class BlochMatrices(eqx.Module):
     length: Float[Array, ""] | float = 1.0
     packed: Float[Array, "k c n n"] | None = None
     k: Any = None
+    eigenbasis: Any = None
 
 
 ChunksOfPlane = Callable[[Any], tuple[Any, Callable[[Any], BlochMatrices]]]

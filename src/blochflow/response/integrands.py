@@ -37,6 +37,11 @@ def as_components(tensor: np.ndarray, bands: Any) -> np.ndarray:
     return components
 
 
+def energies_of(matrices: BlochMatrices) -> Array:
+    """(k, n), from the eigenbasis where it is at hand."""
+    return eigh(matrices.hamiltonian)[0] if matrices.eigenbasis is None else matrices.eigenbasis.energies
+
+
 class BerrySea(eqx.Module):
     """Berry curvature Omega_ab, components as in `PAIRS`: the anomalous Hall conductivity."""
 
@@ -81,7 +86,7 @@ class NumberSea(eqx.Module):
         return float(num_bands)
 
     def __call__(self, matrices: BlochMatrices) -> tuple[Array, Array]:
-        energies, _ = eigh(matrices.hamiltonian)
+        energies = energies_of(matrices)
         count = jnp.arange(1.0, energies.shape[-1] + 1)
         return energies, jnp.broadcast_to(count[:, None], (*energies.shape, 1))
 
@@ -103,7 +108,7 @@ class NumberSurface(eqx.Module):
         return None
 
     def __call__(self, matrices: BlochMatrices) -> tuple[Array, Array]:
-        energies, _ = eigh(matrices.hamiltonian)
+        energies = energies_of(matrices)
         return energies, jnp.ones((*energies.shape, 1))
 
 

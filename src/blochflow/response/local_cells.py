@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from blochflow.core.backend import Array, jax, jnp
+from blochflow.geometry.cumulative import eigenbasis
 from blochflow.geometry.local_model import (
     CentreData,
     Groups,
@@ -74,6 +76,7 @@ def evaluate_nodes(
         cell = jnp.repeat(cell, count, axis=axis)
 
     def one(matrices: BlochMatrices, index: Array) -> Any:
+        matrices = dataclasses.replace(matrices, eigenbasis=eigenbasis(matrices))
         values, gap = integrand(matrices)
         return values, gap.min(axis=0), group_matrices(matrices, groups, index)
 

@@ -24,7 +24,7 @@ class Tolerance:
         Absolute, in the units of the result.  None: 1e-12 of the integral of the absolute integrand, so that a
         quantity that vanishes by symmetry converges.
     max_evaluations : int or None
-        Most k points to use.  None: 1e6, 4e6, 1e6 in one, two, three dimensions.
+        Most k points to use.  None: 1e6, 4e6, 1e6 in one, two, three dimensions, 3e6 for ``rule="local"``.
     max_memory : str, int or None
         Most memory for the values of refined cells, e.g. ``"500 MB"``; the integral stops unconverged there.  None:
         half of ``Execution(max_memory=...)``.
