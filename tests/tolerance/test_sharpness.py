@@ -1,6 +1,6 @@
 """Cost grows with the logarithm of sharpness: the mass of a Dirac cone, the temperature of a metal.
 
-    evaluations at the sharpest point (or T = 0) / at the bluntest  <=  SLACK [L(x_min)/L(x_max)]^2,     L(x) = log(10/x)
+evaluations at the sharpest point (or T = 0) / at the bluntest  <=  SLACK [L(x_min)/L(x_max)]^2,   L(x) = log(10/x)
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def hall(model, mu, temperature, **options):
 
 def check_growth(evaluations, sharpness):
     logs = np.log(10 / np.asarray(sharpness))
-    assert evaluations[-1] <= SLACK * (logs.max() / logs.min()) ** 2 * evaluations[0], evaluations
+    assert max(evaluations[-2:]) <= SLACK * (logs.max() / logs.min()) ** 2 * evaluations[0], evaluations
 
 
 @pytest.mark.parametrize("symmetry", ["auto", False])
@@ -42,8 +42,13 @@ def test_dirac_mass(symmetry):
 
 
 # 0.8 cuts a pocket about one valley; 1.0 lies two hundredths from the edge of the other one and from the saddles
-@pytest.mark.parametrize("symmetry", ["auto", False])
-@pytest.mark.parametrize("mu", [0.8, 1.0])
+@pytest.mark.parametrize(
+    ("mu", "symmetry"),
+    [
+        (0.8, "auto"),
+        *(pytest.param(*case, marks=pytest.mark.slow) for case in ((0.8, False), (1.0, "auto"), (1.0, False))),
+    ],
+)
 def test_temperature_of_a_metal(mu, symmetry):
     model, width, counts = bf.zoo.haldane(), 2.42, []
     for kt in width * np.append(TEMPERATURES, 0.0):
