@@ -171,7 +171,7 @@ def main() -> None:
         "# Benchmarks",
         "",
         "Written by `make bench`.  Ratios travel between machines, absolute times do not.  Each number is a median",
-        "in a process of its own, after compilation.",
+        "in a process of its own, after compilation; those of costs and scans are CPU seconds, some of single calls.",
         "",
         f"Python {platform.python_version()}, {versions}; {platform.system()} {platform.machine()}, "
         f"{os.cpu_count()} cores; load average before the start {load:.1f}.",

@@ -1,7 +1,7 @@
 """Cost of scans of mu and T: `python benchmarks/scan.py` measures and writes the tables of docs/theory/cost.md.
 
-All states of a scan share their k points.  Seconds are CPU seconds of the process, medians after compilation, one
-worker; counts of k points are exact.
+All states of a scan share their k points.  Seconds are CPU seconds of the process with one worker: medians after
+compilation for warm metals, single calls after one that compiles for cold ones.  Counts of k points are exact.
 """
 
 from __future__ import annotations
