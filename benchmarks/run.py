@@ -177,6 +177,15 @@ def plane_table() -> list[str]:
     return lines
 
 
+def cost_table(script: str) -> list[str]:
+    """What a script of docs/theory/cost.md prints; it renews its part of the page too."""
+    print(f"measuring {script} ...", flush=True)
+    environment = {**os.environ, "NPROC": "1"}
+    command = [sys.executable, HERE / script]
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True, timeout=TIMEOUT)
+    return done.stdout.splitlines()
+
+
 def start_table() -> list[str]:
     """Start-up times."""
     lines = ["| command | seconds |", "|---|---|"]
@@ -192,7 +201,7 @@ def main() -> None:
         "# Benchmarks",
         "",
         "Written by `make bench`.  Ratios travel between machines, absolute times do not.  Each number is a median",
-        "in a process of its own, after compilation.",
+        "in a process of its own, after compilation; those of costs and scans are CPU seconds, some of single calls.",
         "",
         f"Python {platform.python_version()}, {versions}; {platform.system()} {platform.machine()}, "
         f"{os.cpu_count()} cores; load average before the start {load:.1f}.",
@@ -213,6 +222,16 @@ def main() -> None:
         "## Two bands, 1024 x 1024 points, one worker",
         "",
         *plane_table(),
+        "",
+        "## Cost against sharpness",
+        "",
+        "Definitions and the picture: `docs/theory/cost.md`.",
+        "",
+        *cost_table("sharpness.py"),
+        "",
+        "## Scans",
+        "",
+        *cost_table("scan.py"),
         "",
         "## Start-up",
         "",
