@@ -20,6 +20,10 @@ STEP = 1 / 8
 STEP_ERROR = 1e-7
 STATES_AT_ONCE = 256
 MOST_BINS = 2_000_000
+# In units of k_B T: range of the chemical potentials read together, and of energies around their middle; the sum of
+# half the first and the second stays below the 709 at which exp overflows, their difference far above the 37 at which
+# f is 0 or 1 in double precision.
+REACH, FARTHEST = 200.0, 500.0
 
 
 @dataclass(frozen=True)
@@ -96,24 +100,36 @@ class EnergyHistogram:
 
     def readout(self, collected: np.ndarray) -> np.ndarray:
         """From sums (rows, C) to one value per state (P, C)."""
-        from scipy.special import expit
-
         result = np.empty((len(self.mu), collected.shape[1]))
         cold = self.kt == 0
         if cold.any():
             below = np.cumsum(collected[: len(self.steps)], axis=0)
             result[cold] = below[np.searchsorted(self.steps, self.mu[cold], side="right") - 1]
-        warm = np.flatnonzero(~cold)
         grid = self.low + (np.arange(self.bins) - 2) * self.step
         tail = collected[len(collected) - self.bins :]
-        for start in range(0, len(warm), STATES_AT_ONCE):
-            which = warm[start : start + STATES_AT_ONCE]
-            x = (self.mu[which, None] - grid) / self.kt[which, None]
-            weight = expit(x)
+        for which in self._warm_groups():
+            kt, centre = self.kt[which[0]], self.mu[which].mean()
+            # exp((E - mu)/kT) as a product; clipped energies are so far from every mu here that f is 0 or 1
+            up = np.exp(np.clip((grid - centre) / kt, -FARTHEST, FARTHEST))
+            ratio = np.multiply.outer(np.exp((centre - self.mu[which]) / kt), up)
+            weight = 1 / (1 + ratio)
             if self.surface:
-                weight = weight * expit(-x) / self.kt[which, None]
+                weight *= ratio * weight / kt
             result[which] = weight @ tail
         return result
+
+    def _warm_groups(self) -> list[np.ndarray]:
+        """Indices of states with one temperature and chemical potentials within `REACH` of each other."""
+        order = np.lexsort((self.mu, self.kt))
+        order = order[self.kt[order] > 0]
+        groups: list[np.ndarray] = []
+        while len(order):
+            kt, mu = self.kt[order], self.mu[order]
+            near = (kt == kt[0]) & (mu <= mu[0] + REACH * kt[0])
+            count = min(STATES_AT_ONCE, int(near.argmin()) if not near.all() else len(order))
+            groups.append(order[:count])
+            order = order[count:]
+        return groups
 
 
 def _sums(index: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:

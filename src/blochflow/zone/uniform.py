@@ -67,8 +67,9 @@ def integrate_uniform(
         total = new_value if total is None else total + new_value
         absolute = new_absolute if absolute is None else absolute + new_absolute
         count = grid.count(level)
-        history.append((count, readout(total / count)))
-        size = readout(absolute / count).max(axis=-1)
+        both = readout(np.concatenate([total, absolute], axis=-1) / count)
+        value, size = both[..., : total.shape[-1]], both[..., total.shape[-1] :].max(axis=-1)
+        history.append((count, value))
         error = successive_error(history) + readout_error * size.max()
         error = np.maximum(error, ROUNDING * size[..., None])
         allowed = tolerance.allowed(np.abs(history[-1][1]).max(axis=-1), size, factor)
