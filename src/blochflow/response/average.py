@@ -187,12 +187,17 @@ def check_options(
         return rule, None
     if fixed or rule == "uniform":
         return rule, plan_grid(model, options.grid, options.shift, tolerance)
-    per_cell = 2 + sum(n**model.dimension for n in orders_for(tolerance, model.dimension))
-    least = int(np.prod(chart_of(model).base)) * per_cell
+    least = least_evaluations(model, tolerance)
     limit = tolerance.max_evaluations
     if limit is not None and limit < least:
         raise fail("max_evaluations", f"allow the {least} k points of the coarsest cells", f"is {limit}")
     return rule, None
+
+
+def least_evaluations(model: AbstractModel, tolerance: Tolerance) -> int:
+    """k points of the coarsest cells."""
+    per_cell = 2 + sum(n**model.dimension for n in orders_for(tolerance, model.dimension))
+    return int(np.prod(chart_of(model).base)) * per_cell
 
 
 def check_warm_surface(bands: Any, kt: np.ndarray) -> None:
@@ -230,8 +235,13 @@ def uniform_points(
     scale = min(tree.smallest_gap / 2, math.pi * float(filling.kt.min()) if tree.metallic else math.inf)
     if not math.isfinite(scale):
         scale = tree.width or 1.0
-    needed = math.log(100 / max(tolerance.rtol, 1e-14)) * tree.speed / (2 * math.pi * scale)
-    lengths = np.linalg.norm(np.asarray(model.lattice.reciprocal), axis=1)
+    return resolving_points(model, tree.speed, scale, tolerance)
+
+
+def resolving_points(model: AbstractModel, speed: float, scale: float, tolerance: Tolerance) -> tuple[int, ...] | None:
+    """Points per axis at which exp(-2 pi N scale/speed) is far below the tolerance, None where those are too many."""
+    needed = math.log(100 / max(tolerance.rtol, 1e-14)) * speed / (2 * math.pi * scale)
+    lengths = np.linalg.norm(np.asarray(model.lattice.reciprocal), axis=1)  # type: ignore[union-attr]
     points = np.maximum(8, np.ceil(needed * lengths / lengths.max() / 2) * 2).astype(int)
     most = min(MOST_UNIFORM[model.dimension], tolerance.evaluations(model.dimension))
     return tuple(int(n) for n in points) if np.prod(points.astype(float)) <= most else None
