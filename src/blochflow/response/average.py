@@ -41,6 +41,8 @@ MOST_CERTIFIED = 8
 # A uniform grid is tried up to this many points, and this many times the number its rate predicts.
 MOST_UNIFORM = {1: 20_000, 2: 300_000, 3: 300_000}
 DOUBLINGS = 3
+# Part of an absolute tolerance that cells without proof may use up, where the integrand is bounded.
+SPARE = 0.1
 TAIL_DECADES = 4.0
 PROBE_GRID = 8
 
@@ -107,7 +109,8 @@ def average_over_zone(
         sample = source.sample_points
         integral = nested_average(sample, model.dimension, filling, allowed, limit, surface=bands.surface)
         return found.applied(integral, allowed)
-    tree = certify(source, found.cells, filling, limit)
+    spare = 0.0 if model.lattice is None else SPARE * (tolerance.atol or 0.0) / factor
+    tree = certify(source, found.cells, filling, limit, spare)
     if rule == "auto" and tree.complete and not len(tree.touching):
         points = uniform_points(tree, filling, tolerance, model)
         if points is not None:

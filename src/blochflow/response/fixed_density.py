@@ -28,7 +28,7 @@ from blochflow.zone.tolerance import Tolerance
 INNER = 0.7 * (np.arange(-4, 4) + 0.5)
 SHARP = 1 / 6
 # A ladder is at most this much finer than the bracket before it, whose root is better than its bracket.
-FINER = 100.0
+FINER = 1000.0
 # Where the errors of n did not do, or the root lay outside: more accurate by the first, wider by the second.
 TIGHTER, WIDER = 4.0, 8.0
 MOST_ROUNDS = 10
