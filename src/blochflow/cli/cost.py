@@ -83,8 +83,7 @@ def _trial(task: Task, model: AbstractModel) -> Task:
 
 def _on_grid(task: Task) -> bool:
     """True for uniform grids, fixed or doubled."""
-    fixed = task.arguments.get("grid") is not None or task.arguments.get("rule") == "uniform"
-    return fixed or task.quantity == "chemical_potential"
+    return task.arguments.get("grid") is not None or task.arguments.get("rule") == "uniform"
 
 
 def _sampled(task: Task, model: AbstractModel) -> bool:
@@ -93,7 +92,7 @@ def _sampled(task: Task, model: AbstractModel) -> bool:
 
     rule = task.arguments.get("rule", "auto")
     many = model.dimension == 3 and model.num_bands > MOST_CERTIFIED
-    return rule in ("shifted", "local") or (rule == "auto" and many)
+    return rule in ("shifted", "local") or (rule == "auto" and many and task.quantity != "chemical_potential")
 
 
 def _range(task: Task, model: AbstractModel, evaluations: int) -> tuple[int, int]:

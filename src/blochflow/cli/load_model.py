@@ -117,11 +117,11 @@ def check_integrals(job: Job, model: AbstractModel) -> None:
 
 def _check_density(model: AbstractModel, density: list[float] | None) -> None:
     """The bands must have room for all electrons."""
-    from blochflow.response.equilibrium import periodic_volume
+    from blochflow.response.potential import full_density
 
     if density is None:
         return
-    full = model.spin_degeneracy * model.num_bands / periodic_volume(model)
+    full = full_density(model)
     if max(density) >= full:
         must = f"be below {full:.6g}, where all bands of the model are full"
         raise fail("density", must, f"holds {max(density):.6g}")

@@ -7,7 +7,7 @@ from typing import Any
 
 _NAMES = {
     "anomalous_hall": "hall",
-    "chemical_potential": "equilibrium",
+    "chemical_potential": "potential",
     "density_of_states": "equilibrium",
     "electron_density": "equilibrium",
     "ohmic": "drude",

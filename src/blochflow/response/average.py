@@ -41,6 +41,8 @@ MOST_CERTIFIED = 8
 # A uniform grid is tried up to this many points, and this many times the number its rate predicts.
 MOST_UNIFORM = {1: 20_000, 2: 300_000, 3: 300_000}
 DOUBLINGS = 3
+# Part of an absolute tolerance that cells without proof may use up, where the integrand is bounded.
+SPARE = 0.1
 TAIL_DECADES = 4.0
 PROBE_GRID = 8
 
@@ -107,7 +109,8 @@ def average_over_zone(
         sample = source.sample_points
         integral = nested_average(sample, model.dimension, filling, allowed, limit, surface=bands.surface)
         return found.applied(integral, allowed)
-    tree = certify(source, found.cells, filling, limit)
+    spare = 0.0 if model.lattice is None else SPARE * (tolerance.atol or 0.0) / factor
+    tree = certify(source, found.cells, filling, limit, spare)
     if rule == "auto" and tree.complete and not len(tree.touching):
         points = uniform_points(tree, filling, tolerance, model)
         if points is not None:
@@ -187,12 +190,17 @@ def check_options(
         return rule, None
     if fixed or rule == "uniform":
         return rule, plan_grid(model, options.grid, options.shift, tolerance)
-    per_cell = 2 + sum(n**model.dimension for n in orders_for(tolerance, model.dimension))
-    least = int(np.prod(chart_of(model).base)) * per_cell
+    least = least_evaluations(model, tolerance)
     limit = tolerance.max_evaluations
     if limit is not None and limit < least:
         raise fail("max_evaluations", f"allow the {least} k points of the coarsest cells", f"is {limit}")
     return rule, None
+
+
+def least_evaluations(model: AbstractModel, tolerance: Tolerance) -> int:
+    """k points of the coarsest cells."""
+    per_cell = 2 + sum(n**model.dimension for n in orders_for(tolerance, model.dimension))
+    return int(np.prod(chart_of(model).base)) * per_cell
 
 
 def check_warm_surface(bands: Any, kt: np.ndarray) -> None:
@@ -230,8 +238,13 @@ def uniform_points(
     scale = min(tree.smallest_gap / 2, math.pi * float(filling.kt.min()) if tree.metallic else math.inf)
     if not math.isfinite(scale):
         scale = tree.width or 1.0
-    needed = math.log(100 / max(tolerance.rtol, 1e-14)) * tree.speed / (2 * math.pi * scale)
-    lengths = np.linalg.norm(np.asarray(model.lattice.reciprocal), axis=1)
+    return resolving_points(model, tree.speed, scale, tolerance)
+
+
+def resolving_points(model: AbstractModel, speed: float, scale: float, tolerance: Tolerance) -> tuple[int, ...] | None:
+    """Points per axis at which exp(-2 pi N scale/speed) is far below the tolerance, None where those are too many."""
+    needed = math.log(100 / max(tolerance.rtol, 1e-14)) * speed / (2 * math.pi * scale)
+    lengths = np.linalg.norm(np.asarray(model.lattice.reciprocal), axis=1)  # type: ignore[union-attr]
     points = np.maximum(8, np.ceil(needed * lengths / lengths.max() / 2) * 2).astype(int)
     most = min(MOST_UNIFORM[model.dimension], tolerance.evaluations(model.dimension))
     return tuple(int(n) for n in points) if np.prod(points.astype(float)) <= most else None

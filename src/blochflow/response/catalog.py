@@ -126,10 +126,11 @@ CHEMICAL_POTENTIAL = Quantity(
     valid_for="independent electrons, T >= 0; in a gap at T = 0 the middle of the gap is returned",
     not_included="bands outside the model",
     conventions="energies as in the model",
-    options={key: GRID_OPTIONS[key] for key in ("grid", "shift")},
+    options={key: GRID_OPTIONS[key] for key in ("rule", "symmetry", "seed", "grid", "shift")},
     explanation=(
-        "Solves for mu by bisection on the energies of a uniform grid. The tolerance is relative to the width of the "
-        "whole spectrum."
+        "Brackets mu by the density, integrated at several mu at once: the error of mu follows from the error of the "
+        "density. Insulators and warm metals use the energies of uniform grids. The tolerance is relative to the "
+        "width of the whole spectrum."
     ),
 )
 

@@ -16,7 +16,7 @@ from blochflow.execution.threads import Execution, run_batches
 from blochflow.models.base import AbstractModel, check_finite, grid_points
 from blochflow.response.source import prepare
 from blochflow.response.uniform import batch_energies, batch_size, plan_grid
-from blochflow.zone.grids import Block
+from blochflow.zone.grids import Block, NestedGrid
 from blochflow.zone.integral import Integral
 from blochflow.zone.tolerance import Tolerance
 from blochflow.zone.uniform import successive_error
@@ -24,6 +24,7 @@ from blochflow.zone.uniform import successive_error
 # A number of states this close to a whole number, relative to it, is whole: densities are given in double precision.
 ROUNDING = 1e-10
 RIGOR = "change on doubling the grid"
+DOUBLINGS = 3
 
 
 def solve_filling(
@@ -34,9 +35,18 @@ def solve_filling(
     shift: float,
     tolerance: Tolerance,
     execution: Execution,
+    *,
+    resolving: tuple[int, ...] | None = None,
 ) -> Integral:
-    """mu for every (filling, kt), flattened with kt fastest, as an `Integral` with one component."""
+    """mu of every state (filling, kt), (P,) each, as an `Integral` with one component.
+
+    Given a grid ``resolving`` the temperature, doubling starts at half of it and ends after a few more.
+    """
     nested, levels = plan_grid(model, grid, shift, tolerance)
+    limit = tolerance.evaluations(model.dimension)
+    if resolving is not None:
+        nested = NestedGrid(tuple(n // 2 for n in resolving))
+        limit = min(limit, nested.count(DOUBLINGS))
     target, chunk, batch_bytes = batch_size(model, 1)
     prepared = prepare(model)
 
@@ -46,7 +56,6 @@ def solve_filling(
         check_finite(energies, np.asarray(grid_points(model, axes)), "The Hamiltonian")
         return energies[block.weights > 0]
 
-    limit = tolerance.evaluations(model.dimension)
     history: list[tuple[int, np.ndarray]] = []
     collected = np.empty(0)
     level = 0
@@ -56,12 +65,14 @@ def solve_filling(
         options: dict[str, Any] = {"batch_bytes": batch_bytes, "label": label, "most_threads": SAFE_CALLS}
         parts = run_batches(energies_of, iter(blocks), len(blocks), execution, **options)
         collected = np.sort(np.concatenate([collected, *(part.reshape(-1) for part in parts)]))
-        mu = np.array([[chemical_potential_of(collected, nu, t)] for nu in filling for t in kt])
+        mu = np.array([[chemical_potential_of(collected, nu, t)] for nu, t in zip(filling, kt, strict=True)])
         history.append((nested.count(level), mu))
         error = successive_error(history)
         width = collected[-1] - collected[0]
         widths = np.full(len(mu), width)
         converged = np.asarray((error <= tolerance.allowed(widths, widths)[:, None]).all(axis=-1))
+        if resolving is not None and level == 0:
+            converged = np.zeros_like(converged)
         done = level + 1 >= levels if levels is not None else bool(converged.all())
         too_many = nested.count(level + 1) > limit or 16 * collected.nbytes > execution.memory_bytes
         if done or (levels is None and too_many):
@@ -70,7 +81,8 @@ def solve_filling(
     failed = Status.NOT_CONVERGED if levels is None else Status.FIXED_GRID
     status = Status.CONVERGED if converged.all() else failed
     grid = nested.points(level)
-    return Integral(mu, error, converged, widths, nested.count(level), status, history, "uniform", grid, RIGOR)
+    rigor = RIGOR + (", which resolves the temperature" if resolving else "")
+    return Integral(mu, error, converged, widths, nested.count(level), status, history, "uniform", grid, rigor)
 
 
 def chemical_potential_of(energies: np.ndarray, filling: float, kt: float) -> float:

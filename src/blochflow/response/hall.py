@@ -16,8 +16,8 @@ from blochflow.execution.threads import Execution
 from blochflow.models.base import AbstractModel
 from blochflow.response.average import ZoneOptions, as_call, average_over_zone, measure
 from blochflow.response.catalog import ANOMALOUS_HALL
-from blochflow.response.equilibrium import precise_chemical_potential
 from blochflow.response.integrands import BerrySea, as_tensor
+from blochflow.response.potential import precise_chemical_potential
 from blochflow.response.result import finish
 from blochflow.response.states import as_states
 from blochflow.zone.tolerance import Tolerance
@@ -107,9 +107,12 @@ def anomalous_hall(
     if model.dimension < 2:
         raise fail("model", "have two or three dimensions for a Hall response", f"{model.name} has one")
     options = ZoneOptions(rule, grid, shift, symmetry, seed)
-    fixed = {"grid": grid, "shift": shift, "execution": execution}
     states = as_states(
-        model, mu, temperature, density, lambda n, t: precise_chemical_potential(model, n, t, tolerance, **fixed)
+        model,
+        mu,
+        temperature,
+        density,
+        lambda n, t: precise_chemical_potential(model, n, t, options, tolerance, execution),
     )
     scale, unit = ANOMALOUS_HALL.unit(model.units.name, model.dimension)
     factor = -scale * model.spin_degeneracy * measure(model)

@@ -133,8 +133,11 @@ def active_gaps(bounds: CellBounds, filling: Filling, surface: bool) -> np.ndarr
     return np.asarray(crossing[:, :-1] | crossing[:, 1:])
 
 
-def certify(source: BandSource, cells: CellSet, filling: Filling, limit: int) -> Certified:
-    """Halve cells until every active gap is proven open, within ``limit`` evaluations."""
+def certify(source: BandSource, cells: CellSet, filling: Filling, limit: int, spare: float = 0.0) -> Certified:
+    """Halve cells until every active gap is proven open, within ``limit`` evaluations.
+
+    Cells that a bounded integrand lets contribute less than ``spare`` in all are left as touching.
+    """
     pending, admitted, evaluations = cells, cells.take(np.arange(0)), 0
     touching, kept = admitted, [np.empty((0, source.num_bands))] * 2
     gap, speed, metallic, low, high = np.inf, 0.0, False, np.inf, -np.inf
@@ -151,7 +154,9 @@ def certify(source: BandSource, cells: CellSet, filling: Filling, limit: int) ->
         metallic |= bool(filling.meets(bounds.low, bounds.high)[proven].any())
         gap = min(gap, np.where(active, bounds.gap, np.inf)[proven].min(initial=np.inf))
         admitted = admitted.joined(pending.take(proven))
-        deepest = ~proven & (pending.level >= DEEPEST[cells.dimension])
+        open_volume = float(pending.volume[~proven].sum())
+        enough = source.bound is not None and source.bound * open_volume <= spare
+        deepest = ~proven & (enough | (pending.level >= DEEPEST[cells.dimension]))
         touching = touching.joined(pending.take(deepest))
         kept = [np.concatenate([a, b[deepest]]) for a, b in zip(kept, (bounds.low, bounds.high), strict=True)]
         pending = pending.take(~proven & ~deepest).children()

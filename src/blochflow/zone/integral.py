@@ -77,6 +77,43 @@ class Integral:
         )
 
 
+def merged(parts: list[tuple[np.ndarray, Integral]]) -> Integral:
+    """One integral from those of parts of its states, (rows, integral) each; evaluations add up."""
+    if len(parts) == 1 and np.array_equal(parts[0][0], np.arange(len(parts[0][0]))):
+        return parts[0][1]
+    rows = np.concatenate([some for some, _ in parts])
+    each = [part for _, part in parts]
+
+    def joined(name: str) -> np.ndarray:
+        found = np.concatenate([getattr(part, name) for part in each])
+        together = np.empty_like(found)
+        together[rows] = found
+        return together
+
+    history = []
+    for back in range(max(len(part.history) for part in each), 0, -1):
+        # all parts end together; the shorter ones stand at their first value before they begin
+        then = [part.history[max(0, len(part.history) - back)] for part in each]
+        value = np.empty_like(joined("value"))
+        value[rows] = np.concatenate([value for _, value in then])
+        history.append((sum(points for points, _ in then), value))
+    failed = [part.status for part in each if part.status is not Status.CONVERGED]
+    return Integral(
+        joined("value"),
+        joined("error"),
+        joined("converged"),
+        joined("absolute"),
+        sum(part.evaluations for part in each),
+        failed[0] if failed else Status.CONVERGED,
+        history,
+        rule=", ".join(dict.fromkeys(part.rule for part in each)),
+        rigor="; ".join(dict.fromkeys(part.rigor for part in each)),
+        grid=next((part.grid for part in each if part.grid), ()),
+        gap=min(part.gap for part in each),
+        symmetry=next((part.symmetry for part in each if part.symmetry != "none"), "none"),
+    )
+
+
 def pairwise_sum(terms: list[np.ndarray]) -> np.ndarray:
     """Sum by a binary tree that depends on the number of terms alone."""
     while len(terms) > 1:
