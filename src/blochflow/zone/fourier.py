@@ -1,6 +1,6 @@
 """Fourier sums X(k) = sum_R X(R) exp(2 pi i k.R) on scattered k and on tensor-product blocks of k.
 
-On a block X(k) must be Hermitian, and the sum is factorised: one axis of R is contracted at a time, so that the cost
+X(k) must be Hermitian.  On a block the sum is factorised: one axis of R is contracted at a time, so that the cost
 per k approaches that of the last, shortest contraction, and no phase matrix of all k times all R is ever built.  It
 is a real series in cosines and sines for the N^2 real numbers of X, a quarter of the work of the complex one.
 Coordinates are reduced throughout; ``cells`` are integer.  Derivatives are with respect to reduced phases,
@@ -49,10 +49,15 @@ class Cells:
 
 
 def fourier_scattered(coefficients: Array, cells: Cells, k_frac: Array) -> Array:
-    """sum_R coefficients[R, ...] exp(2 pi i k.R) for scattered k_frac (K, d): (K, ...)."""
-    phase = jnp.exp(2j * jnp.pi * (k_frac @ cells.vectors.T.astype(np.float64)))
+    """sum_R coefficients[R, .., N, N] exp(2 pi i k.R), Hermitian, for scattered k_frac (K, d): (K, .., N, N).
+
+    Re X + Im X = sum_R [(Re + Im) cos(2 pi k.R) + (Re - Im) sin(2 pi k.R)], half the work of the complex sum.
+    """
+    angle = 2 * jnp.pi * (k_frac @ cells.vectors.T.astype(np.float64))
     flat = coefficients.reshape(len(cells), -1)
-    return (phase @ flat).reshape(k_frac.shape[0], *coefficients.shape[1:])
+    series = jnp.concatenate([flat.real + flat.imag, flat.real - flat.imag])
+    packed = jnp.concatenate([jnp.cos(angle), jnp.sin(angle)], axis=1) @ series
+    return unpack(packed.reshape(k_frac.shape[0], *coefficients.shape[1:]))
 
 
 def to_box(coefficients: Array, cells: Cells) -> Array:
