@@ -107,6 +107,13 @@ class AbstractModel(eqx.Module):
     def hessian(self, k: Array) -> Array:
         """Second derivatives d_a d_b H, shape (K, a, b, n, n)."""
 
+    def fourier_structure(self) -> tuple[np.ndarray, np.ndarray]:
+        """How often H(k) repeats along each axis of the zone, and its fastest Fourier component: (d,) ints each.
+
+        1 and 1 where they are not known.
+        """
+        return np.ones(self.dimension, dtype=int), np.ones(self.dimension, dtype=int)
+
     def curvature_bound(self) -> np.ndarray | None:
         """(d, d) bounds of ||d_a d_b H|| at every k, derivatives in reduced k; None where none is known."""
         return None

@@ -236,6 +236,13 @@ class TightBinding(AbstractModel):
             ]
         )
 
+    def fourier_structure(self) -> tuple[np.ndarray, np.ndarray]:
+        """The greatest common divisor of R along each axis, and the largest |R|."""
+        used = self.cells[np.abs(np.asarray(self.blocks)).max(axis=(1, 2)) > 0]
+        if not len(used):
+            return super().fourier_structure()
+        return np.maximum(np.gcd.reduce(used, axis=0), 1), np.maximum(np.abs(used).max(axis=0), 1)
+
     def prepare_grid(self) -> Array | None:
         """The hoppings scattered into a dense box of R, made once per integral."""
         return None if len(self._hoppings.cells) < FACTORISE_FROM else fourier_box(self)

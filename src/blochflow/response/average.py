@@ -206,7 +206,8 @@ def least_evaluations(model: AbstractModel, tolerance: Tolerance) -> int:
 def check_warm_surface(bands: Any, kt: np.ndarray) -> None:
     """A delta function of energy has no value on a grid of points."""
     if bands.surface and (kt == 0).any():
-        raise fail("temperature", "be above 0 on a fixed `grid`, where a Fermi surface has no points", "holds 0")
+        must = "be above 0 for Fermi-surface quantities on points of k, where a delta function has no value"
+        raise fail("temperature", must, 'holds 0 (rule="cells" can do T = 0)')
 
 
 def chart_of(model: AbstractModel) -> AbstractChart:
@@ -242,10 +243,16 @@ def uniform_points(
 
 
 def resolving_points(model: AbstractModel, speed: float, scale: float, tolerance: Tolerance) -> tuple[int, ...] | None:
-    """Points per axis at which exp(-2 pi N scale/speed) is far below the tolerance, None where those are too many."""
+    """Points per axis at which exp(-2 pi N scale/speed) is far below the tolerance, None where those are too many.
+
+    Never fewer than four for the fastest Fourier component of H.
+    """
     needed = math.log(100 / max(tolerance.rtol, 1e-14)) * speed / (2 * math.pi * scale)
     lengths = np.linalg.norm(np.asarray(model.lattice.reciprocal), axis=1)  # type: ignore[union-attr]
-    points = np.maximum(8, np.ceil(needed * lengths / lengths.max() / 2) * 2).astype(int)
+    repeats, reach = model.fourier_structure()
+    # even numbers per repetition: of a function that repeats g times along an axis, halving the grid must drop points
+    each = np.ceil(np.maximum(needed * lengths / lengths.max(), 4 * reach) / repeats / 2) * 2
+    points = np.maximum(8, repeats * np.maximum(each, 2)).astype(int)
     most = min(MOST_UNIFORM[model.dimension], tolerance.evaluations(model.dimension))
     return tuple(int(n) for n in points) if np.prod(points.astype(float)) <= most else None
 

@@ -24,6 +24,9 @@ from blochflow.zone.uniform import successive_error
 # A number of states this close to a whole number, relative to it, is whole: densities are given in double precision.
 ROUNDING = 1e-10
 RIGOR = "change on doubling the grid"
+# Doubling keeps all points, so that a band edge between them does not change; a grid that stays a third of a spacing
+# away at every level sees another one.  Two grids may miss it alike: their difference counts this many times.
+OTHER_SHIFT, OTHERS_WEIGHT = 1 / 3, 2.0
 DOUBLINGS = 3
 
 
@@ -56,25 +59,38 @@ def solve_filling(
         check_finite(energies, np.asarray(grid_points(model, axes)), "The Hamiltonian")
         return energies[block.weights > 0]
 
-    history: list[tuple[int, np.ndarray]] = []
-    collected = np.empty(0)
-    level = 0
-    while True:
-        blocks = [b for offset in nested.new_copies(level) for b in nested.blocks(level, offset, target)]
+    def refined(family: NestedGrid, level: int, known: np.ndarray) -> np.ndarray:
+        """Sorted energies of all points up to ``level``."""
+        blocks = [b for offset in family.new_copies(level) for b in family.blocks(level, offset, target)]
         label = f"{model.name}: energies"
         options: dict[str, Any] = {"batch_bytes": batch_bytes, "label": label, "most_threads": SAFE_CALLS}
         parts = run_batches(energies_of, iter(blocks), len(blocks), execution, **options)
-        collected = np.sort(np.concatenate([collected, *(part.reshape(-1) for part in parts)]))
-        mu = np.array([[chemical_potential_of(collected, nu, t)] for nu, t in zip(filling, kt, strict=True)])
-        history.append((nested.count(level), mu))
+        return np.sort(np.concatenate([known, *(part.reshape(-1) for part in parts)]))
+
+    def potentials(energies: np.ndarray) -> np.ndarray:
+        return np.array([[chemical_potential_of(energies, nu, t)] for nu, t in zip(filling, kt, strict=True)])
+
+    compared = levels is None and resolving is None
+    other = NestedGrid(nested.base, OTHER_SHIFT)
+    grids = 2 if compared else 1
+    history: list[tuple[int, np.ndarray]] = []
+    collected, elsewhere = np.empty(0), np.empty(0)
+    level = 0
+    while True:
+        collected = refined(nested, level, collected)
+        mu = potentials(collected)
+        history.append((grids * nested.count(level), mu))
         error = successive_error(history)
+        if compared:
+            elsewhere = refined(other, level, elsewhere)
+            error = np.maximum(error, OTHERS_WEIGHT * np.abs(potentials(elsewhere) - mu))
         width = collected[-1] - collected[0]
         widths = np.full(len(mu), width)
         converged = np.asarray((error <= tolerance.allowed(widths, widths)[:, None]).all(axis=-1))
         if resolving is not None and level == 0:
             converged = np.zeros_like(converged)
         done = level + 1 >= levels if levels is not None else bool(converged.all())
-        too_many = nested.count(level + 1) > limit or 16 * collected.nbytes > execution.memory_bytes
+        too_many = grids * nested.count(level + 1) > limit or 16 * grids * collected.nbytes > execution.memory_bytes
         if done or (levels is None and too_many):
             break
         level += 1
@@ -82,7 +98,9 @@ def solve_filling(
     status = Status.CONVERGED if converged.all() else failed
     grid = nested.points(level)
     rigor = RIGOR + (", which resolves the temperature" if resolving else "")
-    return Integral(mu, error, converged, widths, nested.count(level), status, history, "uniform", grid, rigor)
+    rigor += ", and difference from a shifted grid" if compared else ""
+    used = grids * nested.count(level)
+    return Integral(mu, error, converged, widths, used, status, history, "uniform", grid, rigor)
 
 
 def chemical_potential_of(energies: np.ndarray, filling: float, kt: float) -> float:

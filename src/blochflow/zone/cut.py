@@ -31,13 +31,9 @@ from blochflow.zone.polynomials import (
     values_and_slopes,
 )
 
-# In units of k_B T from mu.  Beyond the outermost, f is within exp(-36), or exp(-22) in 3D, of 0 or 1; between two
-# levels Gauss nodes resolve it, since its poles lie pi off the real axis.
-WARM_LEVELS = {
-    1: np.array([-36.0, -16.0, -6.0, 0.0, 6.0, 16.0, 36.0]),
-    2: np.array([-36.0, -16.0, -6.0, 0.0, 6.0, 16.0, 36.0]),
-    3: np.array([-22.0, -6.0, 0.0, 6.0, 22.0]),
-}
+# In units of k_B T from mu.  Beyond the outermost, f is within exp(-36) of 0 or 1; between two levels Gauss nodes
+# resolve it, since its poles lie pi off the real axis.
+WARM_LEVELS = np.array([-36.0, -16.0, -6.0, 0.0, 6.0, 16.0, 36.0])
 COLD_LEVELS = np.array([0.0])
 # Range of E in k_B T that plain Gauss nodes resolve: the poles of f lie pi k_B T off the real axis.
 NARROW = 3.0
@@ -106,7 +102,7 @@ def filled_average(
     value = np.zeros((len(energy), integrand.shape[-1]))
     unresolved = np.zeros_like(value)
     for cold in (True, False):
-        levels = COLD_LEVELS if cold else WARM_LEVELS[energy.ndim - 1]
+        levels = COLD_LEVELS if cold else WARM_LEVELS
         which = np.flatnonzero((kt == 0) == cold)
         step = CHUNK[energy.ndim - 1]
         for start in range(0, len(which), step):

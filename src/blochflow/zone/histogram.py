@@ -3,8 +3,9 @@
     I(mu, T) = sum_kn f(E_kn) g_kn  ~  sum_b f(E_b) H_b,     H_b = sum_kn L_b(E_kn) g_kn
 
 L_b are cubic Lagrange weights (four grid energies), so that moments 0 to 3 of the integrand in energy are kept; this is
-what lets large contributions of opposite sign at nearly equal energies cancel.  The error is of fourth order in the
-step: below 1e-7 of the largest absolute integral at an eighth of k_B T.  At T = 0 states are counted exactly: the
+what lets large contributions of opposite sign at nearly equal energies cancel.  The error of a state is below
+(3/128) step^4 times its integral of |g|, since fourth derivatives of f and f' stay below f and -f' in units of k_B T;
+at an eighth of k_B T it is 7.5e-6, with the change of f over two steps.  At T = 0 states are counted exactly: the
 sum of g over energies between neighbouring chemical potentials.
 """
 
@@ -17,7 +18,10 @@ import numpy as np
 from blochflow.core.errors import BlochflowError
 
 STEP = 1 / 8
-STEP_ERROR = 1e-7
+# At that step, relative to the integral of |g| for the same state.
+STEP_ERROR = 7.5e-6
+# Part of the tolerance that the step may use.
+SHARE = 0.1
 STATES_AT_ONCE = 256
 MOST_BINS = 2_000_000
 # In units of k_B T: range of the chemical potentials read together, and of energies around their middle; the sum of
@@ -53,7 +57,7 @@ class EnergyHistogram:
     ) -> EnergyHistogram:
         """With a step that suits the lowest temperature and the tolerance."""
         warm = kt[kt > 0]
-        fine = STEP * float(np.clip((rtol / 1e-6) ** 0.25, 0.1, 1.0))
+        fine = STEP * float(np.clip((SHARE * rtol / STEP_ERROR) ** 0.25, 0.05, 1.0))
         step = fine * float(warm.min()) if len(warm) else max(high - low, 1e-300)
         return cls(mu, kt, surface, low, high, step)
 
@@ -64,7 +68,7 @@ class EnergyHistogram:
 
     @property
     def error(self) -> float:
-        """Error relative to the largest absolute integral of the states."""
+        """Error of a state relative to its integral of |g|."""
         warm = self.kt[self.kt > 0]
         return STEP_ERROR * (self.step / (STEP * float(warm.min()))) ** 4 if len(warm) else 0.0
 

@@ -40,6 +40,8 @@ DEEPEST = 40
 SHARE = 0.03
 # The first pass aims at this accuracy of a rough value, later ones at this fraction of what is still allowed.
 TIGHTER = 0.3
+# Where f is a step its kinks lie between nodes, and both rules of an interval miss them alike.
+SAFETY = 8.0
 CHUNK = 2**15
 # Random points that set the scale; all there is when not even one pass fits into the evaluations.
 ROUGH = 256
@@ -132,7 +134,7 @@ def nested_average(
         except LimitReachedError:
             break
         value = flat.reshape(states, components)
-        error = np.maximum(unsure.reshape(states, components), ROUNDING * absolute[:, None])
+        error = np.maximum(SAFETY * unsure.reshape(states, components), ROUNDING * absolute[:, None])
         tolerated = allowed(value, absolute)
         history.append((rule.evaluations, value))
         converged = np.asarray((error <= tolerated[:, None]).all(axis=1))

@@ -26,8 +26,8 @@ class Tolerance:
     max_evaluations : int or None
         Most k points to use.  None: 1e6, 4e6, 1e6 in one, two, three dimensions, 3e6 for ``rule="local"``.
     max_memory : str, int or None
-        Most memory for the values of refined cells, e.g. ``"500 MB"``; the integral stops unconverged there.  None:
-        half of ``Execution(max_memory=...)``.
+        Most memory for the values of refined cells (rule "cells"), e.g. ``"500 MB"``; the integral stops unconverged
+        there.  None: half of ``Execution(max_memory=...)``.
 
     Raises
     ------

@@ -52,7 +52,7 @@ def integrate_uniform(
     factor : float
         Converts the average to the units of ``tolerance.atol``.
     readout, readout_error : callable, float
-        From collected averages to values, and its error relative to the largest absolute integral.
+        From collected averages to values, and its error relative to the absolute integral of each state.
     fewest : (d,) ints, optional
         Points per axis below which no agreement counts as convergence.
     limit : int, optional
@@ -70,7 +70,7 @@ def integrate_uniform(
         both = readout(np.concatenate([total, absolute], axis=-1) / count)
         value, size = both[..., : total.shape[-1]], both[..., total.shape[-1] :].max(axis=-1)
         history.append((count, value))
-        error = successive_error(history) + readout_error * size.max()
+        error = successive_error(history) + readout_error * size[..., None]
         error = np.maximum(error, ROUNDING * size[..., None])
         allowed = tolerance.allowed(np.abs(history[-1][1]).max(axis=-1), size, factor)
         converged = np.asarray((error <= allowed[..., None]).all(axis=-1))
