@@ -1,0 +1,70 @@
+"""Models made to deceive: functions that repeat in the zone, dilute bands, band edges between the points of a grid."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from honesty import ONE_CORE
+from scipy.special import expit, ive
+
+import blochflow as bf
+
+R = bf.response
+QUIET = {"execution": ONE_CORE, "throw": False}
+
+
+@pytest.mark.parametrize("reach", [8, 16])
+@pytest.mark.parametrize("temperature", [0.1, 1.0])
+def test_long_hoppings_are_resolved(reach, temperature):
+    model = bf.TightBinding(np.eye(2), np.zeros((1, 2)), [(-1.0, 0, 0, (reach, 0)), (-1.0, 0, 0, (0, reach))])
+    result = R.electron_density(model, 0.0, temperature, **QUIET)
+    # half filling by E -> -E
+    assert abs(result.value.item() - 0.5) <= result.error.item() + 1e-14
+    assert bool(result.converged)
+
+
+@pytest.mark.parametrize("step", [2, 4])
+def test_a_model_that_repeats_in_the_zone(step):
+    sx, sy, sz = np.array([[0, 1], [1, 0]]), np.array([[0, -1j], [1j, 0]]), np.diag([1.0, -1.0]) + 0j
+    blocks = {(0, 0): sz, (step, 0): -0.5 * sz + sx / 2j, (0, step): -0.5 * sz + sy / 2j}
+    model = bf.TightBinding(np.eye(2), np.zeros((2, 2)), blocks)
+    result = R.anomalous_hall(model, 0.0, 0.0, **QUIET).sel(a="x", b="y")
+    assert bool(result.converged)
+    # one Chern number of size one for each repetition
+    assert abs(2 * np.pi * abs(result.value.item()) - step**2) <= 2 * np.pi * result.error.item()
+
+
+@pytest.mark.parametrize("below", [16.0, 20.0])
+def test_dilute_electrons_in_three_dimensions(below):
+    kt = 0.02
+    result = R.electron_density(bf.zoo.cubic(), -6 - below * kt, kt, **QUIET)
+    # Boltzmann: exp(mu/kT) I_0(2/kT)^3, wrong by exp(-below)
+    truth = np.exp(-below) * ive(0, 2 / kt) ** 3
+    assert bool(result.converged)
+    assert abs(result.value.item() - truth) <= result.error.item() + np.exp(-below) * truth
+
+
+@pytest.mark.parametrize(("d", "offset"), [(1, 1 / 300), (2, 1 / 110), (3, 1 / 60)])
+@pytest.mark.parametrize("rtol", [1e-3, 1e-5])
+def test_band_edges_between_points(d, offset, rtol):
+    origin, phase = (0,) * d, np.exp(-2j * np.pi * (0.25 + offset))
+    hoppings = [(-2.0, 0, 0, origin), (2.0, 1, 1, origin)]
+    for axis in range(d):
+        step = tuple(int(axis == a) for a in range(d))
+        hoppings += [(0.25 * phase, 0, 0, step), (0.25, 1, 1, step)]
+    model = bf.TightBinding(np.eye(d), np.zeros((2, d)), hoppings)
+    result = R.chemical_potential(model, 1.0, 0.0, tolerance=bf.Tolerance(rtol), **QUIET)
+    # both bands are d/2 wide on each side of -2 and 2
+    assert abs(result.value.item()) <= result.error.item()
+
+
+@pytest.mark.parametrize("kt", [0.37, 0.1])
+@pytest.mark.parametrize("response", [R.electron_density, R.density_of_states])
+def test_flat_bands_read_from_an_energy_grid(kt, response):
+    model = bf.TightBinding(np.eye(2), np.zeros((2, 2)), [(0.0, 0, 0, (0, 0)), (1.0, 1, 1, (0, 0))])
+    mu = np.linspace(-3, 4, 801)
+    x = (mu[:, None] - np.array([0.0, 1.0])) / kt
+    truth = (expit(x) if response is R.electron_density else expit(x) * expit(-x) / kt).sum(axis=1)
+    result = response(model, mu, kt, **QUIET)
+    # plus the rounding of mu - E over k_B T
+    assert (np.abs(result.value.values[:, 0] - truth) <= result.error.values[:, 0] + 1e-13 * truth).all()
