@@ -68,3 +68,12 @@ def test_flat_bands_read_from_an_energy_grid(kt, response):
     result = response(model, mu, kt, **QUIET)
     # plus the rounding of mu - E over k_B T
     assert (np.abs(result.value.values[:, 0] - truth) <= result.error.values[:, 0] + 1e-13 * truth).all()
+
+
+@pytest.mark.parametrize("mu", [0.0, 1e-9, 1.0, -np.sqrt(2.0)])
+def test_fermi_points_of_a_chain_at_symmetric_k(mu):
+    model = bf.TightBinding([[1.0]], [[0.0]], [(-1.0, 0, 0, (1,))])
+    result = R.density_of_states(model, mu, 0.0, tolerance=bf.Tolerance(1e-4), **QUIET)
+    truth = 1 / (np.pi * np.sqrt(4 - mu**2))
+    assert bool(result.converged)
+    assert abs(result.value.item() - truth) <= result.error.item()

@@ -21,7 +21,7 @@ from blochflow.response.symmetry import Verification, verified_operations
 from blochflow.zone.adaptive import Allowed
 from blochflow.zone.cells import CellSet
 from blochflow.zone.certificate import Filling
-from blochflow.zone.charts import LatticeChart
+from blochflow.zone.charts import AbstractChart, LatticeChart
 from blochflow.zone.integral import Integral
 from blochflow.zone.orbits import cell_operations, cell_orbits
 from blochflow.zone.symmetry import identity
@@ -35,6 +35,8 @@ COMPARED = 4
 BROADENED = 0.05
 # An integrand below this fraction of what its single bands are is rounding.
 NEGLIGIBLE = 1e-9
+# Of a cell: no ratio of small numbers.
+OFFSET = 0.5 * (3 - 5**0.5)
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,7 @@ class _unsigned:
 
 def use_symmetry(source: ModelSource, filling: Filling, symmetry: Any, tolerance: Tolerance) -> UsedSymmetry:
     """Verify the operations asked for and choose the cells to evaluate."""
-    whole = CellSet.whole_zone(source.chart.base)
+    whole = CellSet.whole_zone(source.chart.base, origin_of(source.chart))
     if symmetry is False or symmetry is None:
         return UsedSymmetry(source, None, whole, 0.0)
     sampled = Sampled(source, filling)
@@ -135,11 +137,18 @@ def use_symmetry(source: ModelSource, filling: Filling, symmetry: Any, tolerance
         )
         return UsedSymmetry(source, None, whole, 0.0)
     cells = whole
-    if isinstance(source.chart, LatticeChart):
+    if isinstance(source.chart, LatticeChart) and source.dimension > 1:
         usable = cell_operations(found.operations, source.chart.base) or (identity(source.dimension),)
         orbits = cell_orbits(usable, source.chart.base, 0, whole.index)
         cells = replace(whole.take(orbits.representatives), multiplicity=orbits.multiplicities)
     return UsedSymmetry(source, found, cells, delta)
+
+
+def origin_of(chart: AbstractChart) -> tuple[float, ...] | None:
+    """Where the cells begin: in 1D off all symmetric points, where a Fermi point would stay on faces at every level."""
+    if isinstance(chart, LatticeChart) and chart.dimension == 1:
+        return (OFFSET / chart.base[0],)
+    return None
 
 
 class Sampled:
