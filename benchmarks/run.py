@@ -97,7 +97,10 @@ def wannierberri(*iterations: int) -> Row | str:
             str(FERMI),
             *map(str, iterations),
         ]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=TIMEOUT)
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=TIMEOUT)
+        except subprocess.TimeoutExpired:
+            return f"not done after {TIMEOUT} s"
     if done.returncode != 0:
         return f"failed: {done.stderr.strip().splitlines()[-1] if done.stderr.strip() else 'no message'}"
     return dict(json.loads(done.stdout.splitlines()[-1]))

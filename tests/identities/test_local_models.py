@@ -12,7 +12,8 @@ from blochflow.geometry.local_model import Groups, as_matrices, group_matrices, 
 from blochflow.response.integrands import BerrySea, NumberSea, Weighed
 from blochflow.response.local_average import LocalRule, local_average
 from blochflow.response.occupation import make_occupation
-from blochflow.zone.tiling import CellBlock, gauss_rule, interpolate, lagrange, product_weights, tile
+from blochflow.zone.polynomials import gauss_rule, product_weights
+from blochflow.zone.tiling import CellBlock, interpolate, lagrange, tile
 
 QUIET = Execution(workers=2, progress=False)
 
@@ -26,7 +27,7 @@ def test_tiles_cover_the_zone_once():
 
 
 def test_polynomials_are_interpolated_and_integrated_exactly():
-    nodes = gauss_rule(4)[0]
+    nodes = gauss_rule(4).nodes
     x, y = np.meshgrid(nodes, nodes, indexing="ij")
     values = jnp.asarray((1 + x**3 * y**2 - 2 * y).reshape(-1, 1))
     at = jnp.asarray([-0.9, 0.1, 1.0])

@@ -9,7 +9,7 @@ from scipy.special import expit
 
 from blochflow.response.source import ModelSource
 from blochflow.zone.cells import CellSet
-from blochflow.zone.polynomials import gauss_rule
+from blochflow.zone.polynomials import gauss_rule, product_weights
 
 # Cells per cell of the chart, and Gauss nodes, along each axis.
 FINER = {1: 2, 2: 2, 3: 1}
@@ -48,11 +48,8 @@ class Levels:
         d = source.dimension
         cells = CellSet.whole_zone(tuple(FINER[d] * n for n in source.chart.base))
         rule = gauss_rule(NODES[d])
-        weights = rule.weights
-        for _ in range(d - 1):
-            weights = np.multiply.outer(weights, rule.weights)
         energies, values = source.sample(cells, rule)
-        total = weights.reshape(-1)[None, :, None] * cells.volume[:, None, None] * values[..., 0]
+        total = product_weights(len(rule), d)[None, :, None] * cells.volume[:, None, None] * values[..., 0]
         single = np.diff(total, axis=-1, prepend=0.0)
         order = np.argsort(energies, axis=None)
         flat = energies.reshape(-1, energies.shape[-1])

@@ -20,7 +20,8 @@ from blochflow.geometry.local_model import (
     group_matrices,
 )
 from blochflow.models.base import AbstractModel, BlochMatrices, map_chunks
-from blochflow.zone.tiling import gauss_rule, interpolate, lagrange, product_weights
+from blochflow.zone.polynomials import gauss_rule, product_weights
+from blochflow.zone.tiling import interpolate, lagrange
 
 Integrand = Callable[..., tuple[Array, Array]]
 
@@ -135,7 +136,7 @@ def evaluate_boxes(
         values, box = item
         results = []
         for order in orders:
-            nodes = jnp.asarray(0.5 * (gauss_rule(order)[0] + 1))
+            nodes = jnp.asarray(0.5 * (gauss_rule(order).nodes + 1))
             x = box[0] + nodes[:, None] * (box[1] - box[0])
             matrices = [lagrange(count, x[:, a]) for a in range(d)]
             fields = interpolate(values.reshape(count**d, -1), matrices).reshape(-1, *used.shape[2:])

@@ -13,7 +13,8 @@ from blochflow.core.errors import BlochflowError
 from blochflow.geometry.local_model import CentreData, Groups, choose_groups, half_edges, unpack
 from blochflow.models.base import AbstractModel, check_finite, grid_points
 from blochflow.response.local_cells import Integrand, NodeData, evaluate_boxes, evaluate_centres, evaluate_nodes
-from blochflow.zone.tiling import CellBlock, gauss_rule, lagrange
+from blochflow.zone.polynomials import gauss_rule
+from blochflow.zone.tiling import CellBlock, lagrange
 
 # Boxes in one call: enough to hide its cost, few enough that padding costs little.
 BOXES = 8
@@ -150,7 +151,7 @@ class CellWork:
 
     def nodes(self, block: CellBlock, groups: Groups, shape: tuple[int, ...]) -> NodeData:
         """The full model on the Gauss nodes."""
-        axes = tuple(jnp.asarray(x) for x in block.axes(gauss_rule(self.rule.nodes)[0]))
+        axes = tuple(jnp.asarray(x) for x in block.axes(gauss_rule(self.rule.nodes).nodes))
         data = evaluate_nodes(
             self.model, self.prepared, self.integrand, axes, groups, shape, self.rule.nodes, self.chunk
         )

@@ -14,7 +14,7 @@ import numpy as np
 from blochflow.zone.cells import CellSet
 from blochflow.zone.certificate import WINDOW, BandSource, Filling
 from blochflow.zone.cut import filled_average
-from blochflow.zone.polynomials import GaussRule, bounds, interpolate
+from blochflow.zone.polynomials import GaussRule, bounds, interpolate, product_weights
 
 # Changes of energies between two interpolants, summed over all coefficients and enlarged by this, are their error.
 UNSURE = 4.0
@@ -129,7 +129,4 @@ def with_constant(integrand: np.ndarray) -> np.ndarray:
 
 def average(values: np.ndarray, rule: GaussRule, dimension: int) -> np.ndarray:
     """Average over the nodes of each cell: (B, n^d, ...) -> (B, ...)."""
-    weights = rule.weights
-    for _ in range(dimension - 1):
-        weights = np.multiply.outer(weights, rule.weights)
-    return np.tensordot(values, weights.reshape(-1), axes=([1], [0]))
+    return np.tensordot(values, product_weights(len(rule), dimension), axes=([1], [0]))

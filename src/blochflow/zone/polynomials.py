@@ -47,6 +47,14 @@ def gauss_rule(count: int) -> GaussRule:
     return GaussRule(nodes, weights / 2, transform)
 
 
+def product_weights(count: int, dimension: int) -> np.ndarray:
+    """(count^d,) weights of the tensor-product rule; they sum to 1."""
+    weights = np.ones(1)
+    for _ in range(dimension):
+        weights = np.multiply.outer(weights, gauss_rule(count).weights)
+    return weights.reshape(-1)
+
+
 @lru_cache
 def derivative_matrix(count: int) -> np.ndarray:
     """(n, n): coefficients of p to coefficients of dp/dx."""

@@ -12,12 +12,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
 from blochflow.core.backend import Array, jnp
 from blochflow.zone.grids import block_shape, pad_chunks
+from blochflow.zone.polynomials import gauss_rule
 
 
 @dataclass(frozen=True)
@@ -67,24 +67,9 @@ def tile(cells: tuple[int, ...], shift: np.ndarray, largest: int) -> Iterator[Ce
         yield CellBlock(tuple(edge for edge, _ in chunk), widths, weights.reshape(-1))
 
 
-@lru_cache
-def gauss_rule(count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Gauss-Legendre nodes on [-1, 1] and weights that sum to 1."""
-    nodes, weights = np.polynomial.legendre.leggauss(count)
-    return nodes, 0.5 * weights
-
-
-def product_weights(count: int, dimension: int) -> np.ndarray:
-    """(count^d,) weights of the tensor-product rule; they sum to 1."""
-    weights = np.ones(1)
-    for _ in range(dimension):
-        weights = np.multiply.outer(weights, gauss_rule(count)[1])
-    return weights.reshape(-1)
-
-
 def lagrange(count: int, x: Array) -> Array:
     """(m, count): Lagrange polynomials of the ``count`` Gauss nodes at positions x (m,)."""
-    nodes = gauss_rule(count)[0]
+    nodes = gauss_rule(count).nodes
     columns = []
     for i in range(count):
         others = np.delete(nodes, i)
