@@ -77,3 +77,20 @@ def test_fermi_points_of_a_chain_at_symmetric_k(mu):
     truth = 1 / (np.pi * np.sqrt(4 - mu**2))
     assert bool(result.converged)
     assert abs(result.value.item() - truth) <= result.error.item()
+
+
+@pytest.mark.parametrize("band_edge", [-1.6, -0.4, 0.4, 1.6])
+def test_density_of_states_at_the_edges_of_a_chain_is_not_claimed(band_edge):
+    tolerance = bf.Tolerance(max_evaluations=100_000)
+    result = R.density_of_states(bf.zoo.ssh(), band_edge, 0.0, tolerance=tolerance, **QUIET)
+    # it diverges there: the square root of the distance, which rounding decides
+    assert not bool(result.converged)
+    assert result.error.item() > 1e3
+
+
+@pytest.mark.parametrize("response", [R.density_of_states, R.anomalous_hall])
+def test_states_beyond_a_cutoff_converge_to_zero(response):
+    model = bf.zoo.massive_dirac()
+    result = response(model, [0.5, 50.0], 0.0, **QUIET)
+    assert bool(result.converged.all())
+    assert np.abs(result.value.sel(mu=50.0)).max() == 0

@@ -23,7 +23,6 @@ from blochflow.geometry.bands import DEGENERACY_TOLERANCE, bands
 from blochflow.geometry.eigen import eigh
 from blochflow.geometry.fermi_sheets import FermiSheet, FermiSurface, assemble
 from blochflow.models.base import AbstractModel, as_model, check_finite
-from blochflow.models.tight_binding import TightBinding
 from blochflow.zone.fermi_surface import LevelSheet, level_sheets
 from blochflow.zone.grids import requested_grid
 from blochflow.zone.marching import Box, shortest_basis
@@ -162,9 +161,7 @@ class _Solver:
     """Energies and gradients in batches of a few fixed sizes; counts the k points."""
 
     def __init__(self, model: AbstractModel, execution: Execution) -> None:
-        # [H, A_a] has no diagonal between eigenstates: position matrices do not enter slopes
-        wannier = isinstance(model, TightBinding) and model.positions is not None
-        self.model = eqx.tree_at(lambda m: m.positions, model, None) if wannier else model
+        self.model = model
         self.execution = execution
         self.evaluations = 0
         self.bytes = 16 * model.num_bands**2 * (4 + 2 * model.dimension)

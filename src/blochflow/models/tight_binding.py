@@ -208,16 +208,21 @@ class TightBinding(AbstractModel):
         check_components(k.shape, self.dimension)
         blocks, cells, count = self.blocks, self._hoppings.cells, self.num_bands
         r_cart = jnp.asarray(cells.vectors, dtype=jnp.float64) @ self.lattice.vectors
-        channels = [blocks[:, None], 1j * r_cart[:, :, None, None] * blocks[:, None]]
+        reduced = self.lattice.to_reduced_k(k)
+
+        def summed(channels: list[Array]) -> Array:
+            stacked = jnp.concatenate(channels, axis=1)
+            return fourier_scattered(stacked, cells, reduced).reshape(k.shape[0], -1, count, count)
+
+        def slope(a: int, matrices: Array) -> Array:
+            return 1j * r_cart[:, a, None, None] * matrices
+
+        sums = summed([blocks[:, None], 1j * r_cart[:, :, None, None] * blocks[:, None]])
         if self.positions is not None:
-            curl = [1j * r_cart[:, a, None, None] * self.positions[:, b] for a, b in PAIRS[self.dimension]]
-            curl = [
-                term - 1j * r_cart[:, b, None, None] * self.positions[:, a]
-                for term, (a, b) in zip(curl, PAIRS[self.dimension], strict=True)
-            ]
-            channels += [self.positions, *(term[:, None] for term in curl)]
-        stacked = jnp.concatenate(channels, axis=1)
-        sums = fourier_scattered(stacked, cells, self.lattice.to_reduced_k(k)).reshape(k.shape[0], -1, count, count)
+            x = self.positions
+            curl = [(slope(a, x[:, b]) - slope(b, x[:, a]))[:, None] for a, b in PAIRS[self.dimension]]
+            # a sum of its own, which the compiler leaves out where nothing asks for positions
+            sums = jnp.concatenate([sums, summed([x, *curl])], axis=1)
         return self._in_orbital_gauge(sums, k)
 
     def curvature_bound(self) -> np.ndarray | None:

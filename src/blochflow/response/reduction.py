@@ -35,6 +35,8 @@ COMPARED = 4
 BROADENED = 0.05
 # An integrand below this fraction of what its single bands are is rounding.
 NEGLIGIBLE = 1e-9
+# A mismatch below this fraction is rounding of the sum, which its error holds already.
+ROUNDING = 1e-14
 # Of a cell: no ratio of small numbers.
 OFFSET = 0.5 * (3 - 5**0.5)
 
@@ -128,6 +130,8 @@ def use_symmetry(source: ModelSource, filling: Filling, symmetry: Any, tolerance
     if len(found.operations) == 1:
         return UsedSymmetry(source, None, whole, 0.0)
     delta = float(np.max(found.mean_delta))
+    if delta <= ROUNDING / NEGLIGIBLE * sampled.negligible:
+        delta = 0.0
     if delta > 0.1 * tolerance.rtol * float(np.max(found.scale)) and delta > sampled.negligible:
         warnings.warn(
             f"The symmetry of {source.model.name} holds to {delta:.2g} only, which is more than a tenth of the "

@@ -140,6 +140,12 @@ class ModelSource:
         ]
         return np.concatenate([np.asarray(x) for x in found])[: len(k)]
 
+    def largest_weight(self, cells: CellSet) -> np.ndarray:
+        """(B,) largest weight of the chart at the centre and corners of each cell."""
+        offsets = np.array(list(itertools.product((0, -1, 1), repeat=self.dimension)), dtype=np.float64)
+        u = cells.centre[:, None, :] + 0.5 * cells.width[:, None, :] * offsets
+        return np.asarray(self.chart.weight(u).max(axis=1))
+
     def sample_k(self, k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Energies (K, N) and integrand (K, N, C) at Cartesian k, without the weight of the chart."""
         energies, values = self._run_points(k)

@@ -191,7 +191,7 @@ def evaluate(
         rough, _, _ = cell_averages(source, below, coarse, negligible)
         good, left, occupied = cell_averages(source, above, fine, negligible)
         volume = some.volume[:, None, None]
-        left = left + edge_errors(source, filling, coarse, fine, occupied)
+        left = left + edge_errors(source, filling, coarse, fine, occupied, nudge)
         value[part], error[part] = volume * good, volume * (np.abs(good - rough) + left)
     return Leaves(cells, value, error)
 
@@ -210,7 +210,7 @@ def touching_part(
     if not len(cells):
         return value, error, 0
     if source.bound is not None:
-        error += source.bound * cells.volume.sum()
+        error += source.bound * float((source.largest_weight(cells) * cells.volume).sum())
         return value, error, 0
     rule = gauss_rule(order)
     energies, integrand = source.sample(cells, rule)

@@ -68,6 +68,9 @@ class BandSource(Protocol):
     def bounds(self, cells: CellSet) -> CellBounds:
         """One evaluation per cell."""
 
+    def largest_weight(self, cells: CellSet) -> np.ndarray:
+        """(B,) largest weight of the chart, d^dk = weight d^du, at the centre and corners of each cell."""
+
     def sample(self, cells: CellSet, rule: GaussRule) -> tuple[np.ndarray, np.ndarray]:
         """Energies (B, n^d, N) and integrand (B, n^d, N, C) on the tensor grid of nodes of every cell."""
 

@@ -91,18 +91,24 @@ def cell_averages(
 
 
 def edge_errors(
-    source: BandSource, filling: Filling, coarse: Interpolants, fine: Interpolants, occupied: np.ndarray
+    source: BandSource,
+    filling: Filling,
+    coarse: Interpolants,
+    fine: Interpolants,
+    occupied: np.ndarray,
+    nudge: float = 0.0,
 ) -> np.ndarray:
     """Error of cells that hold little more than the edge of a band at a state's window, (B, P, C).
 
     A pocket at a band edge may be smaller than the energies are known, and then is on both interpolants, or on
     neither, by chance.  There the error is the change of the average when mu moves by that much; the cell is refined
-    until its energies are known well enough.  ``occupied`` (B, P, N) is the filled part of every band.
+    until its energies are known well enough.  ``occupied`` (B, P, N) is the filled part of every band, ``nudge`` how
+    far mu was moved: an edge exactly at mu must not be left out for that.
     """
     d = source.dimension
     padding = [(0, 0), *[(0, fine.energy.shape[1] - coarse.energy.shape[1])] * d, (0, 0)]
     change = np.abs(fine.energy - np.pad(coarse.energy, padding))
-    unsure = UNSURE * change.reshape(len(change), -1, change.shape[-1]).sum(axis=1)
+    unsure = UNSURE * change.reshape(len(change), -1, change.shape[-1]).sum(axis=1) + nudge
     reach = WINDOW * filling.kt[:, None]
     met = (fine.low - unsure[:, None] < filling.mu[:, None] + reach) & (
         fine.high + unsure[:, None] > filling.mu[:, None] - reach
