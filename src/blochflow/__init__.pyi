@@ -1,5 +1,6 @@
 """Typed public names of Blochflow; at run time they are imported when first used."""
 
+from blochflow import exact as exact
 from blochflow import geometry as geometry
 from blochflow import plot as plot
 from blochflow import response as response

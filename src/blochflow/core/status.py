@@ -25,3 +25,11 @@ class Status(StrEnum):
         "not converged: the chemical potential at the given density is not known well enough; use a finer `grid`, "
         "raise Tolerance(max_evaluations=...), or raise the temperature"
     )
+    COARSE_FLUX = (
+        "not converged: the extrapolations to zero field from two steps of the flux differ by more than the tolerance; "
+        "raise `q`, loosen rtol, or raise the temperature"
+    )
+    NARROW_RIBBON = (
+        "not converged: the results of ribbons of full and half width differ by more than the tolerance; raise `width`, "
+        "loosen rtol, or raise the temperature"
+    )

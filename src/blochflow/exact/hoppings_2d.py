@@ -1,0 +1,67 @@
+"""What the references read from a model: its hoppings in two dimensions, as plain arrays.
+
+The matrices are large (a magnetic cell, the width of a ribbon), so that LAPACK does all the work and nothing is gained
+by compiling a kernel for every size.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from blochflow.core.checks import as_index, fail
+from blochflow.core.errors import ValidityWarning
+from blochflow.models.base import as_model
+from blochflow.models.tight_binding import TightBinding
+
+DIMENSIONS = {1: "one", 2: "two", 3: "three"}
+# Position matrices below this fraction of the shortest lattice vector are rounding of a file.
+NEGLIGIBLE = 1e-6
+
+
+def as_planar(model: Any) -> TightBinding:
+    """A two-dimensional model with hoppings; warns where it has position matrices, which are not used."""
+    as_model(model)
+    must = "be a two-dimensional bf.TightBinding, whose hoppings are known"
+    if not isinstance(model, TightBinding):
+        raise fail("model", must, f"is a {type(model).__name__}")
+    if model.dimension != 2:
+        raise fail("model", must, f"has {DIMENSIONS[model.dimension]} dimension{'s' * (model.dimension > 1)}")
+    if model.positions is not None and largest_offset(model) > NEGLIGIBLE * float(model.lattice.shortest):
+        warnings.warn(
+            f"Phases of {model.name} are taken between the centres of its orbitals; its position matrices beyond these "
+            f"centres (largest element {largest_offset(model):.3g} {model.units.length}) are left out.",
+            ValidityWarning,
+            stacklevel=3,
+        )
+    return model
+
+
+def largest_offset(model: TightBinding) -> float:
+    """Largest position matrix element beyond the orbital centres."""
+    positions = np.array(model.positions)
+    origin = int(np.flatnonzero((model.cells == 0).all(axis=1))[0])
+    diagonal = np.arange(model.num_bands)
+    positions[origin, :, diagonal, diagonal] -= np.asarray(model.orbitals)
+    return float(np.abs(positions).max())
+
+
+def reduced_orbitals(model: TightBinding) -> np.ndarray:
+    """(N, 2) orbital positions in multiples of the lattice vectors."""
+    return np.asarray(model.lattice.to_reduced_r(model.orbitals))
+
+
+def lattice_sum(cells: np.ndarray, blocks: np.ndarray, k_frac: np.ndarray) -> np.ndarray:
+    """sum_R M_R exp(2 pi i k.R) for k (K, d), M (nR, ...): (K, ...)."""
+    return np.tensordot(np.exp(2j * np.pi * (k_frac @ cells.T)), blocks, axes=1)
+
+
+def as_count(value: Any, name: str, least: int, *, even: bool = False) -> int:
+    """A whole number of at least ``least``."""
+    must = f"be an {'even ' if even else ''}integer of at least {least}"
+    number = as_index(value, name, must)
+    if number < least or (even and number % 2):
+        raise fail(name, must, f"is {number}")
+    return number
