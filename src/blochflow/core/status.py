@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Status(StrEnum):
-    """Outcome of an integral over the Brillouin zone."""
+    """Outcome of an integral over the Brillouin zone, or of an extrapolation built on such integrals."""
 
     CONVERGED = "converged"
     NOT_CONVERGED = (
@@ -30,6 +30,6 @@ class Status(StrEnum):
         "raise `q`, loosen rtol, or raise the temperature"
     )
     NARROW_RIBBON = (
-        "not converged: the results of ribbons of full and half width differ by more than the tolerance; raise `width`, "
-        "loosen rtol, or raise the temperature"
+        "not converged: ribbons of full and half width differ by more than the tolerance; raise `width`, loosen rtol, "
+        "or raise the temperature"
     )

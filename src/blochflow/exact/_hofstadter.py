@@ -21,7 +21,7 @@ import numpy as np
 
 from blochflow.core.checks import as_index
 from blochflow.exact.catalog import FLUX_QUANTUM
-from blochflow.exact.hoppings_2d import as_count, as_planar, reduced_orbitals
+from blochflow.exact.hoppings_2d import as_count, as_planar, reduced_orbitals, warn_of_positions
 from blochflow.models.tight_binding import TightBinding
 
 
@@ -30,7 +30,7 @@ def hofstadter(model: TightBinding, p: int, q: int) -> TightBinding:
 
         B = (2 pi hbar/e) (p/q)/A_cell,     <i|H|j> -> <i|H|j> exp(-i (e/hbar) Int_j^i A.dl)
 
-    Source: [Peierls1933]; [Hofstadter1976] Eq. (6) for the square lattice.  Valid for: any two-dimensional model with
+    Source: [Peierls1933]; [Hofstadter1976] for the square lattice.  Valid for: any two-dimensional model with
     hoppings, any lattice and orbital positions; fields that vary slowly over an orbital.  Not included: the Zeeman
     energy (add it with ``with_zeeman`` before or after), position matrices of Wannier functions beyond their centres
     (a `ValidityWarning`), field dependence of the orbitals.
@@ -67,7 +67,8 @@ def hofstadter(model: TightBinding, p: int, q: int) -> TightBinding:
     [-2.828427, 2.828427]
     """
     model, p, q = as_flux(model, p, q)
-    signed = p if np.linalg.det(np.asarray(model.lattice.vectors)) > 0 else -p
+    warn_of_positions(model)
+    signed = signed_flux(model, p)
     cells, blocks = magnetic_blocks(model.cells, np.asarray(model.blocks), reduced_orbitals(model), signed, q)
     vectors, orbitals = np.asarray(model.lattice.vectors), np.asarray(model.orbitals)
     shifts = np.arange(q)[:, None, None] * vectors[0]
@@ -89,7 +90,7 @@ def magnetic_field(model: TightBinding, p: int, q: int) -> float:
 
         B = (2 pi hbar/e) (p/q)/A_cell
 
-    Source: [Hofstadter1976] Eq. (5).  Valid for: two-dimensional lattices.  Not included: nothing.
+    Source: [Hofstadter1976].  Valid for: two-dimensional lattices.  Not included: nothing.
 
     Parameters
     ----------
@@ -120,6 +121,11 @@ def magnetic_field(model: TightBinding, p: int, q: int) -> float:
 def as_flux(model: Any, p: Any, q: Any) -> tuple[TightBinding, int, int]:
     """Checked arguments."""
     return as_planar(model), as_index(p, "p"), as_count(q, "q", 1)
+
+
+def signed_flux(model: TightBinding, p: int) -> int:
+    """Numerator of the flux through the cell (a1, a2) taken as oriented: B_z > 0 means p > 0 in any cell."""
+    return p if np.linalg.det(np.asarray(model.lattice.vectors)) > 0 else -p
 
 
 def magnetic_blocks(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from blochflow.core.checks import as_index, fail
-from blochflow.exact.hoppings_2d import as_count, as_planar
+from blochflow.exact.hoppings_2d import as_count, as_planar, warn_of_positions
 from blochflow.models.tight_binding import TightBinding
 
 
@@ -46,7 +46,7 @@ def ribbon(model: TightBinding, width: int, *, direction: int = 0) -> Ribbon:
         H_(n i)(m j)(k) = sum_R <0i|H|Rj> exp(i k x_R,ij),    R = r a_along + (m - n) a_across,  0 <= m, n < width
 
     x_R,ij is the distance along the ribbon between the two orbitals.  Hoppings that would leave the ribbon are cut.
-    Source: [Ceresoli2006] sec. III, where ribbons are used the same way.  Valid for: any lattice, also oblique.  Not
+    Source: [Ceresoli2006], on samples with edges.  Valid for: any lattice, also oblique.  Not
     included: relaxation of the edges; position matrices of Wannier functions beyond their centres.  For a ribbon in a
     magnetic field pass ``bf.exact.hofstadter(model, p, q)``: its cells are then q cells long along a1.
 
@@ -84,6 +84,7 @@ def ribbon(model: TightBinding, width: int, *, direction: int = 0) -> Ribbon:
     model, width = as_planar(model), as_count(width, "width", 1)
     if as_index(direction, "direction", "be 0 or 1") not in (0, 1):
         raise fail("direction", "be 0 or 1", f"is {direction!r}")
+    warn_of_positions(model)
     vectors = np.asarray(model.lattice.vectors)
     along, across = vectors[direction], vectors[1 - direction]
     x = along / np.linalg.norm(along)

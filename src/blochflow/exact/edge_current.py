@@ -1,18 +1,19 @@
 """Equilibrium currents of a ribbon and the magnetization they stand for.
 
-    I_i = -e Int dk/(2 pi) Re sum_j v_ij(k) rho_ji(k),    rho = f(H(k)),   v_ij = i (x_i,j)(k) H_ij(k)/hbar
+    I_i = -e Int dk/(2 pi) Re sum_j v_ij(k) rho_ji(k),    rho = f(H(k))
+    v_ij(k) = sum_R (i/hbar) x_R,ij <0i|H|Rj> exp(i k.R)
     j = curl M:   M = -Int_(upper half) j_x dy,   with the step of the half smoothed over the interior
 
-x_i,j is the displacement from j to i's place along the ribbon.  A bond gives half its current to each of its ends.
-In the interior the currents of a cell add up to zero and their moment is part of M: a sharp cut through a cell would
-count it at random, a weight that varies slowly over a cell counts it exactly, up to its Fourier component at the
-period of the rows.  Source: Ceresoli, Thonhauser, Vanderbilt, Resta, PRB 74, 024408 (2006).
+x_R,ij is the distance along the ribbon from orbital i to orbital j in cell R.  A bond gives half its current to each
+of its ends.  In the interior the currents of a cell add up to zero and their moment is part of M: a sharp cut through a
+cell would count it at random, a weight that varies slowly over a cell counts it exactly, up to its Fourier component
+at the period of the rows.  Source: Ceresoli, Thonhauser, Vanderbilt, Resta, PRB 74, 024408 (2006).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -58,7 +59,7 @@ def current_profile(
 
         I(y) = -e Int dk/(2 pi) sum_(i at y) Re [v(k) f(H(k))]_ii,      j_x(y') = sum_y I(y) delta(y' - y)
 
-    Source: [Ceresoli2006] sec. III.  Valid for: independent electrons, T >= 0.  Not included: position matrices
+    Source: [Ceresoli2006].  Valid for: independent electrons, T >= 0.  Not included: position matrices
     beyond the orbital centres.
 
     Parameters
@@ -120,7 +121,7 @@ def edge_magnetization(
 
         M = -Int dy w(y) j_x(y),     w(y) = erfc(-y/(sqrt(2) s))/2,   s = thickness/16
 
-    Source: [Ceresoli2006] sec. III; [Thonhauser2005].  Valid for: independent electrons, ribbons wider than the states
+    Source: [Thonhauser2005]; [Ceresoli2006].  Valid for: independent electrons, ribbons wider than the states
     of an edge and, in a metal, than hbar v/(k_B T).  Not included: position matrices beyond the orbital centres.
 
     Parameters
@@ -253,6 +254,12 @@ def mean_currents(
     total = math.ceil(len(k_frac) / per_batch)
     batches: Iterator[np.ndarray] = (k_frac[i * per_batch : (i + 1) * per_batch, None] for i in range(total))
     batch_bytes = 96 * per_batch * size**2
-    function: Callable[[np.ndarray], np.ndarray] = lambda batch: bonds.currents(batch, weights, states)  # noqa: E731
-    found = run_batches(function, batches, total, execution, batch_bytes=batch_bytes, label="currents of the ribbon")
+    found = run_batches(
+        lambda batch: bonds.currents(batch, weights, states),
+        batches,
+        total,
+        execution,
+        batch_bytes=batch_bytes,
+        label="currents of the ribbon",
+    )
     return np.sum(found, axis=0) / len(k_frac)

@@ -22,21 +22,28 @@ NEGLIGIBLE = 1e-6
 
 
 def as_planar(model: Any) -> TightBinding:
-    """A two-dimensional model with hoppings; warns where it has position matrices, which are not used."""
+    """Check that ``model`` is two-dimensional and has hoppings."""
     as_model(model)
     must = "be a two-dimensional bf.TightBinding, whose hoppings are known"
     if not isinstance(model, TightBinding):
         raise fail("model", must, f"is a {type(model).__name__}")
     if model.dimension != 2:
         raise fail("model", must, f"has {DIMENSIONS[model.dimension]} dimension{'s' * (model.dimension > 1)}")
-    if model.positions is not None and largest_offset(model) > NEGLIGIBLE * float(model.lattice.shortest):
+    return model
+
+
+def warn_of_positions(model: TightBinding) -> None:
+    """Warn where a model has position matrices beyond its orbital centres, which are not used."""
+    if model.positions is None:
+        return
+    offset = largest_offset(model)
+    if offset > NEGLIGIBLE * float(model.lattice.shortest):
         warnings.warn(
-            f"Phases of {model.name} are taken between the centres of its orbitals; its position matrices beyond these "
-            f"centres (largest element {largest_offset(model):.3g} {model.units.length}) are left out.",
+            f"Phases and currents of {model.name} are taken between the centres of its orbitals; its position matrices "
+            f"beyond these centres (largest element {offset:.3g} {model.units.length}) are left out.",
             ValidityWarning,
             stacklevel=3,
         )
-    return model
 
 
 def largest_offset(model: TightBinding) -> float:

@@ -19,9 +19,9 @@ import numpy as np
 from scipy.special import expit
 
 from blochflow.core.quantity import Quantity
-from blochflow.exact._hofstadter import as_flux, magnetic_blocks, magnetic_field
+from blochflow.exact._hofstadter import as_flux, magnetic_blocks, magnetic_field, signed_flux
 from blochflow.exact.catalog import ELECTRON_DENSITY_IN_FLUX, ENTROPY, GRAND_POTENTIAL
-from blochflow.exact.hoppings_2d import lattice_sum, reduced_orbitals
+from blochflow.exact.hoppings_2d import lattice_sum, reduced_orbitals, warn_of_positions
 from blochflow.exact.result import Call, Estimate, States, as_call, as_states, finish
 from blochflow.execution.threads import Execution, run_batches
 from blochflow.models.tight_binding import TightBinding
@@ -74,8 +74,9 @@ def grand_potential(
     Returns
     -------
     Dataset
-        ``value``, ``error`` (difference from the grid of half the points per axis), ``converged`` with dims
-        (mu, temperature); E/a^2 or eV/angstrom^2.  ``magnetic_field`` is among the attributes.
+        ``value``, ``error`` (difference from the grid of half the points per axis; where a band crosses mu at T = 0
+        it is an indication, not a bound), ``converged`` with dims (mu, temperature); E/a^2 or eV/angstrom^2.
+        ``magnetic_field`` is among the attributes.
 
     Raises
     ------
@@ -194,6 +195,7 @@ def _in_flux(
 ) -> xr.Dataset:
     """Per-area sum over the levels, doubled until it is converged."""
     model, p, q = as_flux(model, p, q)
+    warn_of_positions(model)
     states = as_states(model.units, mu, temperature)
     lattice = FluxLattice.of(model, p, q)
     estimate = double_grid(lambda n: lattice.sums(function, states, n, call.execution), lattice, states, call)
@@ -225,8 +227,8 @@ class FluxLattice:
     @classmethod
     def of(cls, model: TightBinding, p: int, q: int) -> FluxLattice:
         """The model in flux p/q."""
-        signed = p if np.linalg.det(np.asarray(model.lattice.vectors)) > 0 else -p
-        cells, blocks = magnetic_blocks(model.cells, np.asarray(model.blocks), reduced_orbitals(model), signed, q)
+        signed, reduced = signed_flux(model, p), reduced_orbitals(model)
+        cells, blocks = magnetic_blocks(model.cells, np.asarray(model.blocks), reduced, signed, q)
         return cls(cells, blocks, p, q, model.lattice.volume, int(np.abs(model.cells).max()))
 
     @property
