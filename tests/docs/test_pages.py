@@ -86,5 +86,6 @@ def test_api_page_lists_every_public_name():
     public = {f"blochflow.{name}" for name in bf._NAMES if name not in errors}
     public |= {f"blochflow.geometry.{name}" for name in bf.geometry.__all__}
     public |= {f"blochflow.response.{name}" for name in bf.response.__all__}
+    public |= {f"blochflow.exact.{name}" for name in bf.exact.__all__}
     listed = set(re.findall(r"blochflow\.[\w.]+", page))
     assert public <= listed, sorted(public - listed)
