@@ -7,6 +7,7 @@ import blochflow as bf
 from blochflow.core.status import Status
 from blochflow.zone.sampling import random_shifts, student_bar
 from blochflow.zone.shifted import integrate_shifted, shifted_blocks
+from blochflow.zone.tolerance import Required
 
 
 def runner(function):
@@ -63,14 +64,14 @@ def test_shifts_follow_from_the_seed_alone():
 
 def test_a_smooth_function_converges_to_rounding():
     wave = runner(lambda k: np.exp(np.cos(2 * np.pi * k).sum(axis=1))[:, None, None])
-    result = integrate_shifted(wave, (12, 12), bf.Tolerance(rtol=1e-9), target=64)
+    result = integrate_shifted(wave, (12, 12), Required(bf.Tolerance(rtol=1e-9)), target=64)
     assert result.integral.status is Status.CONVERGED
     assert result.integral.value.item() == pytest.approx(1.2660658777520084**2, rel=1e-12)  # I_0(1)^2
 
 
 def test_a_fermi_surface_converges_and_repeats():
     options = {"target": 4096, "seed": 5}
-    tolerance = bf.Tolerance(rtol=2e-3, max_evaluations=10_000_000)
+    tolerance = Required(bf.Tolerance(rtol=2e-3, max_evaluations=10_000_000))
     first = integrate_shifted(runner(sphere), (12, 12, 12), tolerance, **options)
     again = integrate_shifted(runner(sphere), (12, 12, 12), tolerance, **options)
     np.testing.assert_array_equal(first.samples, again.samples)
@@ -81,7 +82,7 @@ def test_a_fermi_surface_converges_and_repeats():
 
 
 def test_out_of_points_is_not_converged():
-    tolerance = bf.Tolerance(rtol=1e-6, max_evaluations=100_000)
+    tolerance = Required(bf.Tolerance(rtol=1e-6, max_evaluations=100_000))
     result = integrate_shifted(runner(sphere), (12, 12, 12), tolerance, target=4096)
     assert result.integral.status is Status.NOT_CONVERGED and not result.integral.converged.any()
     assert 50_000 < result.integral.evaluations <= 100_000
@@ -90,7 +91,7 @@ def test_out_of_points_is_not_converged():
 def coverage(function, truth, base, rtol, cases, confidence):
     missed = []
     for seed in range(cases):
-        tolerance = bf.Tolerance(rtol=rtol, max_evaluations=3_000_000)
+        tolerance = Required(bf.Tolerance(rtol=rtol, max_evaluations=3_000_000))
         result = integrate_shifted(runner(function), base, tolerance, target=65536, seed=seed, confidence=confidence)
         missed.append(abs(result.integral.value.item() - truth) > result.integral.error.item())
     return np.mean(missed)
@@ -112,5 +113,11 @@ def test_bars_are_honest_at_99_percent():
 def test_wrong_settings(shifts, confidence, seed):
     with pytest.raises(ValueError, match="must"):
         integrate_shifted(
-            runner(sphere), (4, 4, 4), bf.Tolerance(), target=64, seed=seed, shifts=shifts, confidence=confidence
+            runner(sphere),
+            (4, 4, 4),
+            Required(bf.Tolerance()),
+            target=64,
+            seed=seed,
+            shifts=shifts,
+            confidence=confidence,
         )

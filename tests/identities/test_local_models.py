@@ -14,6 +14,7 @@ from blochflow.response.local_average import LocalRule, local_average
 from blochflow.response.occupation import make_occupation
 from blochflow.zone.polynomials import gauss_rule, product_weights
 from blochflow.zone.tiling import CellBlock, interpolate, lagrange, tile
+from blochflow.zone.tolerance import Required
 
 QUIET = Execution(workers=2, progress=False)
 
@@ -86,10 +87,10 @@ def test_warm_metals_agree_with_dense_grids(seed):
     model, mu, width = metal(seed)
     occupation, _ = make_occupation(np.array([mu, mu + 0.1 * width]), np.full(2, 0.02 * width))
     rule = LocalRule((4, 4, 4), sizes=(2, 4), cell_depth=1, box_depth=2)
-    tolerance = bf.Tolerance(rtol=0.05, max_evaluations=1)
+    required = Required(bf.Tolerance(rtol=0.05, max_evaluations=1))
     for integrand in (Weighed(BerrySea.of_dimension(3), occupation), Weighed(NumberSea(), occupation)):
         result, gap = local_average(
-            model, integrand, occupation, tolerance=tolerance, execution=QUIET, rule=rule, shifts=4
+            model, integrand, occupation, required=required, execution=QUIET, rule=rule, shifts=4
         )
         truth, doubt = dense(model, integrand, occupation, 40)
         assert np.all(np.abs(result.integral.value - truth) <= result.integral.error + doubt)
@@ -100,7 +101,7 @@ def test_any_number_of_workers_gives_the_same_bits():
     model, mu, _ = metal(3)
     occupation, _ = make_occupation(np.array([mu]), np.array([0.0]))
     options = {
-        "tolerance": bf.Tolerance(rtol=0.1, max_evaluations=1),
+        "required": Required(bf.Tolerance(rtol=0.1, max_evaluations=1)),
         "rule": LocalRule((3, 3, 3), cell_depth=1, box_depth=1),
     }
     results = [

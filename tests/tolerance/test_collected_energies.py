@@ -7,6 +7,9 @@ import pytest
 from scipy.special import expit
 
 from blochflow.zone.histogram import EnergyHistogram
+from blochflow.zone.weights import Weight, occupation_moment, slope_moment
+
+SEA = Weight(False)
 
 
 def drawn(seed, count=500):
@@ -16,7 +19,7 @@ def drawn(seed, count=500):
 
 def test_moments_up_to_three_are_kept():
     energies, values = drawn(1)
-    histogram = EnergyHistogram(np.zeros(1), np.full(1, 0.1), False, -1.0, 1.0, 0.0125)
+    histogram = EnergyHistogram(np.zeros(1), np.full(1, 0.1), SEA, -1.0, 1.0, 0.0125)
     collected = histogram.collect(energies, values)
     grid = histogram.low + (np.arange(histogram.bins) - 2) * histogram.step
     for power in range(4):
@@ -25,33 +28,40 @@ def test_moments_up_to_three_are_kept():
         np.testing.assert_allclose(grid**power @ collected, exact, atol=1e-11)
 
 
+def read(histogram, energies, values):
+    """Values and sizes of every state."""
+    return histogram.readout(*(histogram.collect(energies, x) for x in (values, np.abs(values))))
+
+
 @pytest.mark.parametrize("surface", [False, True])
-def test_direct_sums(surface):
+@pytest.mark.parametrize("power", [-1, 0, 1, 2])
+def test_direct_sums(surface, power):
     energies, values = drawn(2)
     kt = 0.05
     mu = np.linspace(-0.8, 0.8, 40)
-    histogram = EnergyHistogram.for_states(mu, np.full(40, kt), surface, -1.0, 1.0, 1e-4)
-    x = (mu[:, None] - energies) / kt
-    weight = expit(x) * expit(-x) / kt if surface else expit(x)
-    miss = np.abs(histogram.readout(histogram.collect(energies, values)) - weight @ values).max()
-    # -f' is of order 1/kT
-    assert miss < histogram.error * np.abs(values).sum() / (kt if surface else 1.0)
+    weight = Weight(surface, (power, power))
+    histogram = EnergyHistogram.for_states(mu, np.full(40, kt), weight, -1.0, 1.0, 1e-4)
+    x = (energies - mu[:, None]) / kt
+    direct = slope_moment(x, power) / kt if surface else occupation_moment(x, power)
+    found, size = read(histogram, energies, values)
+    assert (np.abs(found - direct @ values) <= histogram.error * size).all()
+    assert (size >= 0.99 * np.abs(direct) @ np.abs(values)).all()
 
 
 def test_cancelling_pairs_stay_small():
     """+-1/gap^2 at energies a gap apart: what is left is of order 1/gap, not 1/gap^2."""
     gap = 1e-5
     energies, values = np.array([0.1, 0.1 + gap]), np.array([[1 / gap**2], [-1 / gap**2]])
-    histogram = EnergyHistogram.for_states(np.array([0.12]), np.array([0.05]), False, -1.0, 1.0, 1e-6)
-    found = histogram.readout(histogram.collect(energies, values))[0, 0]
+    histogram = EnergyHistogram.for_states(np.array([0.12]), np.array([0.05]), SEA, -1.0, 1.0, 1e-6)
+    found = read(histogram, energies, values)[0][0, 0]
     x = (0.12 - energies[0]) / 0.05
     exact = expit(x) * expit(-x) / 0.05 / gap
     assert found == pytest.approx(exact, rel=1e-3)
 
 
 def test_ties_count_half_at_zero_temperature():
-    histogram = EnergyHistogram.for_states(np.array([0.5, -0.5, 0.0]), np.zeros(3), False, -1.0, 1.0, 1e-3)
+    histogram = EnergyHistogram.for_states(np.array([0.5, -0.5, 0.0]), np.zeros(3), SEA, -1.0, 1.0, 1e-3)
     energies, values = np.array([-0.5, 0.0, 0.5, 0.7]), np.array([[1.0], [2.0], [4.0], [8.0]])
-    found = histogram.readout(histogram.collect(energies, values))[:, 0]
+    found = read(histogram, energies, values)[0][:, 0]
     # states below, and half of those at mu, in the order of the states
     np.testing.assert_array_equal(found, [1 + 2 + 2.0, 0.5, 1 + 1.0])

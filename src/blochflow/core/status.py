@@ -25,6 +25,10 @@ class Status(StrEnum):
         "not converged: the chemical potential at the given density is not known well enough; use a finer `grid`, "
         "raise Tolerance(max_evaluations=...), or raise the temperature"
     )
+    NO_CARRIERS = (
+        "not defined: without carriers at the chemical potential the conductivity vanishes; move mu into a band, or "
+        "raise the temperature"
+    )
     COARSE_FLUX = (
         "not converged: the extrapolations to zero field from two steps of the flux differ by more than the tolerance; "
         "raise `q`, loosen rtol, or raise the temperature"

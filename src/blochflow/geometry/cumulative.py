@@ -1,4 +1,4 @@
-"""Band-cumulative Berry curvature: the form in which occupied sums stay finite and exact.
+"""Band-cumulative Berry curvature and magnetization: the form in which occupied sums stay finite and exact.
 
     sum_n f_n Omega_n = sum_j (f_j - f_{j+1}) S_j,   f_N = 0                      (Abel summation)
     S_j = sum_{n<=j<m} [2 Im(A_a,nm A_b,mn) - 2 Im(V_a,nm V_b,mn)/(E_n - E_m)^2] + sum_{n<=j} (d_a A_b - d_b A_a)_nn
@@ -59,42 +59,67 @@ def eigenbasis(matrices: BlochMatrices) -> Eigenbasis:
 
 def cumulative_curvature(matrices: BlochMatrices) -> tuple[Float[Array, "k n"], Float[Array, "k n p"]]:
     """Energies (k, n) and cumulative Berry curvature S (k, n, p) for the pairs p of ``PAIRS[d]``, Cartesian."""
-    if matrices.position is None and matrices.position_curl is not None:
-        energies, states = eigh(matrices.hamiltonian)
-        return energies, covariant_cumulative(matrices, matrices.position_curl, energies, states)
-    d = matrices.gradient.shape[1]
-    basis = matrices.eigenbasis or eigenbasis(matrices)
-    energies, velocity, position, curl = basis.energies, basis.velocity, basis.position, basis.curl
-    weight = pair_weight(energies, velocity, matrices.length)
-    crossing = crossing_matrix(energies.shape[-1])
-    pairs = []
-    for a, b in PAIRS[d]:
-        pair = weight * cross(velocity[a], velocity[b])
-        if position:
-            pair = pair + 2 * cross(position[a], position[b])
-        pairs.append(pair.reshape(pair.shape[0], -1))
-    cumulative = jnp.swapaxes(jnp.stack(pairs, axis=1) @ crossing, -1, -2)
-    if curl is not None:
-        cumulative = cumulative + jnp.cumsum(curl, axis=1)
-    if matrices.frame is not None:
-        cumulative = cumulative @ pair_frame(matrices.frame)
-    return energies, cumulative
+    energies, (curvature,) = cumulative_sums(matrices, ("curvature",))
+    return energies, curvature
 
 
-def covariant_cumulative(matrices: BlochMatrices, curvature: Array, energies: Array, states: Array) -> Array:
-    """S (k, n, p) from a covariant gradient V and the curvature F of the basis: a frame in which A = 0 at this k.
+def cumulative_sums(
+    matrices: BlochMatrices, wanted: tuple[str, ...], reference: Array | float = 0.0
+) -> tuple[Float[Array, "k n"], list[Float[Array, "k n p"]]]:
+    """Energies (k, n) and band-cumulative sums (k, n, p) for the pairs p of ``PAIRS[d]``, Cartesian, by name.
 
-    Made for small matrices, which plain complex products serve best.
+        "curvature"  sum_{n<=j} Omega_n
+        "grand"      sum_{n<=j} [ m_n - (E_n - E_0) Omega_n ]        pairs with n <= j < m: (E_n + E_m - 2 E_0) X_nm
+        "moment"     sum_{n<=j} m_n,   m_n = sum_m (E_m - E_n) X_nm
+
+    X_nm = Im(V_a,nm V_b,mn)/(E_n - E_m)^2, E_0 = ``reference``.  In "grand" pairs that are both filled cancel as they
+    do in "curvature"; "moment" holds them, and is large where filled bands come near one another.
+    Source: Shi, Vignale, Xiao, Niu, PRL 99, 197202 (2007); circulation inside basis functions is missing in m.
     """
+    basis = in_eigenstates(matrices)
+    energies, directions = basis.energies, PAIRS[len(basis.velocity)]
+    weight = pair_weight(energies, basis.velocity, matrices.length)
+    pairs = jnp.stack([weight * cross(basis.velocity[a], basis.velocity[b]) for a, b in directions], axis=1)
+    between = [2 * cross(basis.position[a], basis.position[b]) for a, b in directions] if basis.position else []
+    # curvature of the basis itself, (k, p, n)
+    alone = jnp.zeros(1) if basis.curl is None else jnp.swapaxes(basis.curl, 1, 2)
+    found = []
+    for name in wanted:
+        if name == "curvature":
+            flat = pairs + jnp.stack(between, axis=1) if between else pairs
+            total = crossing_sums(flat) + jnp.cumsum(alone, axis=-1)
+        elif name == "grand":
+            size = energies[:, :, None] + energies[:, None, :] - 2 * reference
+            own = alone + jnp.stack([term.sum(axis=-1) for term in between], axis=1) if between else alone
+            inner = jnp.broadcast_to((energies - reference)[:, None] * own, pairs.shape[:3])
+            total = crossing_sums(-0.5 * size[:, None] * pairs) - jnp.cumsum(inner, axis=-1)
+        else:
+            rise = energies[:, None, :] - energies[:, :, None]
+            total = jnp.cumsum((-0.5 * rise[:, None] * pairs).sum(axis=-1), axis=-1)
+        found.append(jnp.swapaxes(total, 1, 2))
+    if matrices.frame is not None:
+        frame = pair_frame(matrices.frame)
+        found = [total @ frame for total in found]
+    return energies, found
+
+
+def crossing_sums(pairs: Array) -> Array:
+    """sum over n <= j < m of (k, p, n, m), for every j: (k, p, j)."""
+    count = pairs.shape[-1]
+    return pairs.reshape(*pairs.shape[:2], count * count) @ crossing_matrix(count)
+
+
+def in_eigenstates(matrices: BlochMatrices) -> Eigenbasis:
+    """The eigenbasis; of a covariant gradient with the curvature of the basis, in a frame where A = 0 at this k."""
+    if matrices.position is not None or matrices.position_curl is None:
+        return matrices.eigenbasis or eigenbasis(matrices)
+    # made for small matrices, which plain complex products serve best
+    energies, states = eigh(matrices.hamiltonian)
     left = jnp.conj(jnp.swapaxes(states, -1, -2))[:, None]
     velocity = left @ (matrices.gradient @ states[:, None])
     parts = [(velocity[:, a].real, velocity[:, a].imag) for a in range(velocity.shape[1])]
-    weight = pair_weight(energies, parts, matrices.length)
-    curl = (states.conj()[:, None] * (curvature @ states[:, None])).sum(axis=2).real
-    pairs = [(weight * cross(parts[a], parts[b])).reshape(len(energies), -1) for a, b in PAIRS[len(parts)]]
-    cumulative = jnp.swapaxes(jnp.stack(pairs, axis=1) @ crossing_matrix(energies.shape[-1]), -1, -2)
-    cumulative = cumulative + jnp.cumsum(jnp.swapaxes(curl, 1, 2), axis=1)
-    return cumulative if matrices.frame is None else cumulative @ pair_frame(matrices.frame)
+    curl = (states.conj()[:, None] * (matrices.position_curl @ states[:, None])).sum(axis=2).real
+    return Eigenbasis(energies, states, parts, [], jnp.swapaxes(curl, 1, 2))
 
 
 def rotated_fields(matrices: BlochMatrices, states: Array) -> tuple[Array | None, list[tuple[Array, Array]]]:
@@ -141,12 +166,17 @@ def cross(left: tuple[Array, Array], right: tuple[Array, Array]) -> Array:
 
 def pair_weight(energies: Array, velocity: list[tuple[Array, Array]], length: Array | float) -> Array:
     """-2/(E_n - E_m)^2, and 0 for pairs that coincide within rounding; (k, n, m)."""
-    gap = energies[:, :, None] - energies[:, None, :]
+    return -2.0 * inverse_gaps(energies, velocity, length) ** 2
+
+
+def inverse_gaps(energies: Array, velocity: list[tuple[Array, Array]], length: Array | float) -> Array:
+    """1/(E_m - E_n), and 0 for pairs that coincide within rounding; (k, n, m)."""
+    gap = energies[:, None, :] - energies[:, :, None]
     speed = sum((jnp.abs(re) + jnp.abs(im)).max(axis=(-1, -2)) for re, im in velocity)
     # max|E| alone would miss bands that meet at zero energy; hoppings, of size |V|/length, remain there
     scale = jnp.maximum(jnp.abs(energies).max(axis=-1) + speed / length, 1e-300)[:, None, None]
     apart = jnp.abs(gap) > DEGENERACY_TOLERANCE * scale
-    return jnp.where(apart, -2.0 / jnp.where(apart, gap, 1.0) ** 2, 0.0)
+    return jnp.where(apart, 1.0 / jnp.where(apart, gap, 1.0), 0.0)
 
 
 def pair_frame(frame: Array) -> Array:

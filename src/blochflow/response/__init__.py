@@ -7,10 +7,19 @@ from typing import Any
 
 _NAMES = {
     "anomalous_hall": "hall",
+    "anomalous_nernst": "intrinsic",
+    "anomalous_thermal_hall": "intrinsic",
     "chemical_potential": "potential",
     "density_of_states": "equilibrium",
     "electron_density": "equilibrium",
+    "magnetization_current": "magnetization",
     "ohmic": "drude",
+    "orbital_magnetization": "magnetization",
+    "spin_hall": "spin",
+    "streda": "magnetization",
+    "thermoelectric": "thermopower",
+    "together": "joint",
+    "valley_hall": "valley",
 }
 __all__ = list(_NAMES)
 

@@ -20,6 +20,7 @@ from blochflow.core.status import Status
 from blochflow.execution.threads import Execution
 from blochflow.models.base import AbstractModel, as_model
 from blochflow.models.continuum import ContinuumModel
+from blochflow.response.integrands import BandIntegrand
 from blochflow.response.reduction import UsedSymmetry, use_symmetry
 from blochflow.response.sampled import sampled_average, shifted_average
 from blochflow.response.source import ModelSource, prepare
@@ -27,13 +28,13 @@ from blochflow.response.symmetry import SAMPLES
 from blochflow.response.uniform import batch_energies, plan_grid, uniform_average
 from blochflow.zone.adaptive import evaluate
 from blochflow.zone.cells import CellSet
-from blochflow.zone.certificate import Certified, Filling, certify
+from blochflow.zone.certificate import Certified, Filling, certify, is_insulating
 from blochflow.zone.charts import AbstractChart, BallChart, LatticeChart, ShellChart
 from blochflow.zone.grids import NestedGrid
 from blochflow.zone.integral import Integral
-from blochflow.zone.integrate import allowed_by, integrate, orders_for
+from blochflow.zone.integrate import integrate, orders_for
 from blochflow.zone.nested import nested_average
-from blochflow.zone.tolerance import Tolerance
+from blochflow.zone.tolerance import Required, Tolerance
 
 RULES = ("auto", "uniform", "cells", "shifted", "local", "nested")
 # Beyond this many bands in three dimensions, proving every gap open costs more than sampling with error bars.
@@ -41,6 +42,8 @@ MOST_CERTIFIED = 8
 # A uniform grid is tried up to this many points, and this many times the number its rate predicts.
 MOST_UNIFORM = {1: 20_000, 2: 300_000, 3: 300_000}
 DOUBLINGS = 3
+# Bounds of cells with which bands at mu are ruled out at T = 0.
+MOST_PROOFS = 5_000
 # Part of an absolute tolerance that cells without proof may use up, where the integrand is bounded.
 SPARE = 0.1
 TAIL_DECADES = 4.0
@@ -71,55 +74,69 @@ def as_call(model: Any, tolerance: Any, execution: Any, throw: Any) -> tuple[Tol
 
 def average_over_zone(
     model: AbstractModel,
-    bands: Any,
+    bands: BandIntegrand,
     mu: np.ndarray,
     kt: np.ndarray,
     *,
     options: ZoneOptions,
     tolerance: Tolerance,
     execution: Execution,
-    factor: float,
+    factor: float = 1.0,
+    watched: tuple[bool, ...] = (),
+    parts: tuple[tuple[int, int], ...] = (),
 ) -> Integral:
-    """Average over the zone (or integral over |k| < cutoff) of sum_n f_n g_n for every state (mu, kt).
+    """Average over the zone (or integral over |k| < cutoff) of the weighed sum over bands for every state (mu, kt).
 
-    ``factor`` converts to the units of ``tolerance.atol``.
+    ``factor`` converts to the units of ``tolerance.atol``; tensors that are not ``watched`` need not converge;
+    ``parts`` as in `Required`.
     """
     filling = Filling(mu, kt)
+    required = Required(tolerance, factor, bands.tensors, watched, parts)
     rule, fixed = check_options(model, options, tolerance)
     if fixed is not None:
         check_warm_surface(bands, kt)
-        return uniform_average(model, bands, filling, *fixed, tolerance, execution, factor=factor)
+        return uniform_average(model, bands, filling, *fixed, required, execution)
     if rule == "auto" and model.lattice is not None and model.dimension == 3 and model.num_bands > MOST_CERTIFIED:
         rule = rule_of_many_bands(model, bands, filling)
         if rule == "uniform":
             nested, _ = plan_grid(model, None, 0.0, tolerance)
-            return uniform_average(model, bands, filling, nested, None, tolerance, execution, factor=factor)
+            return uniform_average(model, bands, filling, nested, None, required, execution)
     if rule in ("shifted", "local"):
         check_warm_surface(bands, kt)
         average = shifted_average if rule == "shifted" else sampled_average
-        return average(model, bands, filling, tolerance, execution, factor=factor, seed=options.seed)
+        return average(model, bands, filling, required, execution, seed=options.seed)
     source = ModelSource(model, bands, chart_of(model), execution)
+    return average_in_cells(source, filling, rule, options, required)
+
+
+def average_in_cells(
+    source: ModelSource, filling: Filling, rule: str, options: ZoneOptions, required: Required
+) -> Integral:
+    """The rules "cells" and "nested", with symmetry, or a uniform grid where "auto" finds that one suffices."""
+    model, bands, execution, tolerance = source.model, source.integrand, source.execution, required.tolerance
     limit = tolerance.evaluations(model.dimension)
     found = use_symmetry(source, filling, options.symmetry, tolerance)
     if found.forbidden is not None and found.forbidden.all():
         return vanishing(source, filling, found)
-    allowed = allowed_by(tolerance, factor)
     if rule == "nested":
-        check_warm_surface(bands, kt)
-        sample = source.sample_points
-        integral = nested_average(sample, model.dimension, filling, allowed, limit, surface=bands.surface)
-        return found.applied(integral, allowed)
-    spare = 0.0 if model.lattice is None else SPARE * (tolerance.atol or 0.0) / factor
+        check_warm_surface(bands, filling.kt)
+        sample, matrix = source.sample_points, source.mixing(filling)
+        integral = nested_average(sample, model.dimension, filling, required, weight=bands.weight, matrix=matrix)
+        return found.applied(integral, required)
+    spare = 0.0 if model.lattice is None else SPARE * (tolerance.atol or 0.0) / required.factor
     tree = certify(source, found.cells, filling, limit, spare)
     if rule == "auto" and tree.complete and not len(tree.touching):
+        undecided = tree.metallic and not bands.surface and bool((filling.kt == 0).all())
+        if undecided and is_insulating(source, found.cells, filling, MOST_PROOFS):
+            tree = replace(tree, metallic=False)
         points = uniform_points(tree, filling, tolerance, model)
         if points is not None:
-            integral = found.applied(try_uniform(model, bands, filling, points, tolerance, execution, factor), allowed)
+            integral = found.applied(try_uniform(model, bands, filling, points, required, execution), required)
             if integral.converged.all():
                 return replace(integral, gap=tree.smallest_gap)
     memory = execution.memory_bytes // 2
     integral = integrate(
-        source, found.cells, tolerance, filling=filling, factor=factor, memory=memory, tree=tree, project=found.project
+        source, found.cells, required, filling=filling, memory=memory, tree=tree, project=found.project
     )
     integral = replace(integral, forbidden=found.forbidden, symmetry=found.text)
     if isinstance(model, ContinuumModel):
@@ -127,25 +144,25 @@ def average_over_zone(
     return integral
 
 
-def rule_of_many_bands(model: AbstractModel, bands: Any, filling: Filling) -> str:
+def rule_of_many_bands(model: AbstractModel, bands: BandIntegrand, filling: Filling) -> str:
     """ "uniform" for insulators, else sampling: with local models for sums over filled bands, plain for surfaces."""
     axes = tuple(jnp.asarray((np.arange(PROBE_GRID) + 0.5) / PROBE_GRID) for _ in range(3))
     energies = np.asarray(batch_energies(model, prepare(model), axes, PROBE_GRID))
     if not filling.meets(energies.min(axis=0), energies.max(axis=0)).any():
         return "uniform"
-    return "shifted" if bands.surface else "local"
+    return "local" if bands.local and not bands.surface else "shifted"
 
 
 def vanishing(source: ModelSource, filling: Filling, found: UsedSymmetry) -> Integral:
     """An integral all of whose components symmetry forbids."""
     zero = np.zeros((len(filling.mu), source.components))
-    converged, absolute = np.ones(len(zero), dtype=bool), np.zeros(len(zero))
+    converged = np.ones(len(zero), dtype=bool)
     evaluations = SAMPLES
     return Integral(
         zero,
         zero,
         converged,
-        absolute,
+        zero,
         evaluations,
         Status.CONVERGED,
         [(evaluations, zero)],
@@ -203,7 +220,7 @@ def least_evaluations(model: AbstractModel, tolerance: Tolerance) -> int:
     return int(np.prod(chart_of(model).base)) * per_cell
 
 
-def check_warm_surface(bands: Any, kt: np.ndarray) -> None:
+def check_warm_surface(bands: BandIntegrand, kt: np.ndarray) -> None:
     """A delta function of energy has no value on a grid of points."""
     if bands.surface and (kt == 0).any():
         must = "be above 0 for Fermi-surface quantities on points of k, where a delta function has no value"
@@ -262,13 +279,10 @@ def try_uniform(
     bands: Any,
     filling: Filling,
     points: tuple[int, ...],
-    tolerance: Tolerance,
+    required: Required,
     execution: Execution,
-    factor: float,
 ) -> Integral:
     """Doubling from half of ``points``, ending after a few times the predicted number."""
     nested = NestedGrid(tuple(n // 2 for n in points))
-    limit = min(tolerance.evaluations(model.dimension), nested.count(DOUBLINGS))
-    return uniform_average(
-        model, bands, filling, nested, None, tolerance, execution, factor=factor, fewest=points, limit=limit
-    )
+    limit = min(required.tolerance.evaluations(model.dimension), nested.count(DOUBLINGS))
+    return uniform_average(model, bands, filling, nested, None, required, execution, fewest=points, limit=limit)

@@ -6,19 +6,13 @@ import math
 
 from blochflow.core.quantity import Quantity
 from blochflow.core.units import CONDUCTANCE_HBAR_SI
+from blochflow.response.catalog_intrinsic import DENSITY, INTRINSIC, ZONE_OPTIONS
+from blochflow.response.catalog_transport import TRANSPORT
 
 # e^2/hbar per Angstrom in S/cm
 HALL_3D_S_PER_CM = CONDUCTANCE_HBAR_SI * 1e10 / 100
 
-RULE = 'how the zone is integrated: "auto" (default), "uniform", "cells", "shifted", "local" or "nested"'
-GRID_OPTIONS = {
-    "rule": RULE,
-    "symmetry": 'operations to use: "auto" (default, all that hold), false, or a list such as ["time_reversal"]',
-    "seed": "seed of the random shifts of the rules shifted and local (default 0)",
-    "grid": "points per axis of a fixed uniform grid (number or one per axis); leave out to refine automatically",
-    "shift": "shift of a fixed `grid` in units of its spacing, in [0, 1) (default 0, centred on Gamma)",
-    "density": "electrons per area or volume instead of mu",
-}
+GRID_OPTIONS = {**ZONE_OPTIONS, **DENSITY}
 
 ANOMALOUS_HALL = Quantity(
     name="anomalous_hall",
@@ -62,7 +56,7 @@ ELECTRON_DENSITY = Quantity(
     valid_for="independent electrons, T >= 0; counts all bands of the model from the lowest",
     not_included="bands outside the model",
     conventions="number of electrons per length, area or volume, times spin_degeneracy",
-    options={key: GRID_OPTIONS[key] for key in ("rule", "symmetry", "seed", "grid", "shift")},
+    options=ZONE_OPTIONS,
     explanation="The number of electrons per volume in the bands of the model at chemical potential mu.",
 )
 
@@ -80,7 +74,7 @@ DENSITY_OF_STATES = Quantity(
     valid_for="independent electrons; at T > 0 the thermally averaged density dn/dmu, at T = 0 the sharp one",
     not_included="bands outside the model",
     conventions="states per energy and length, area or volume, times spin_degeneracy; energies are given as mu",
-    options={key: GRID_OPTIONS[key] for key in ("rule", "symmetry", "seed", "grid", "shift")},
+    options=ZONE_OPTIONS,
     explanation=(
         "The number of states per energy. At T = 0 it is the integral over the surface E_n(k) = mu of 1/|grad E_n|, "
         "which diverges at some energies where a velocity vanishes; there the error is infinite and the result not "
@@ -107,7 +101,7 @@ OHMIC = Quantity(
     conventions="j_a = sigma_ab E_b; tau in hbar/E (NATURAL) or fs (EV_ANGSTROM)",
     options={
         "tau": "relaxation time: a number or a scan",
-        **{key: GRID_OPTIONS[key] for key in ("rule", "symmetry", "seed", "grid", "shift")},
+        **ZONE_OPTIONS,
     },
     explanation=(
         "Carriers at the Fermi surface, accelerated by the field for a time tau. Only the velocities of the bands at "
@@ -126,7 +120,7 @@ CHEMICAL_POTENTIAL = Quantity(
     valid_for="independent electrons, T >= 0; in a gap at T = 0 the middle of the gap is returned",
     not_included="bands outside the model",
     conventions="energies as in the model",
-    options={key: GRID_OPTIONS[key] for key in ("rule", "symmetry", "seed", "grid", "shift")},
+    options=ZONE_OPTIONS,
     explanation=(
         "Brackets mu by the density, integrated at several mu at once: the error of mu follows from the error of the "
         "density. Insulators and warm metals use the energies of uniform grids. The tolerance is relative to the "
@@ -134,4 +128,5 @@ CHEMICAL_POTENTIAL = Quantity(
     ),
 )
 
-QUANTITIES = {q.name: q for q in (ANOMALOUS_HALL, ELECTRON_DENSITY, DENSITY_OF_STATES, OHMIC, CHEMICAL_POTENTIAL)}
+EQUILIBRIUM = (ANOMALOUS_HALL, ELECTRON_DENSITY, DENSITY_OF_STATES, OHMIC, CHEMICAL_POTENTIAL)
+QUANTITIES = {q.name: q for q in (*EQUILIBRIUM, *INTRINSIC, *TRANSPORT)}

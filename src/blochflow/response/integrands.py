@@ -1,11 +1,13 @@
 """Band-resolved integrands: what is summed over bands, before any chemical potential is known.
 
-sea:      sum_n f_n g_n = sum_j (f_j - f_{j+1}) S_j,   S_j = sum_{n<=j} g_n      the class returns S
-surface:  sum_n -f'(E_n) g_n                                                     the class returns g
+sea:      sum_n F_p(E_n) g_n = sum_j (F_p,j - F_p,j+1) S_j,   S_j = sum_{n<=j} g_n      the class returns S
+surface:  sum_n -f'(E_n) x_n^p g_n                                                      the class returns g
+x = (E - mu)/k_B T;  F_0 = f, F_1, F_2 as in `zone.weights`
 """
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -17,12 +19,14 @@ from blochflow.geometry.bands import DEGENERACY_TOLERANCE, rotate
 from blochflow.geometry.cumulative import cumulative_curvature
 from blochflow.geometry.eigen import eigh
 from blochflow.models.base import PAIRS, BlochMatrices
-from blochflow.response.occupation import Occupation, active_gap
+from blochflow.response.occupation import Occupation, active_gap, make_occupation
+from blochflow.zone.certificate import Filling
 from blochflow.zone.tensor_symmetry import HALL, OHMIC, SCALAR, TensorKind
+from blochflow.zone.weights import Weight
 
 
 def as_tensor(components: np.ndarray, bands: Any, dimension: int) -> np.ndarray:
-    """(..., C) components of an integrand -> its tensor (..., a, b, ..)."""
+    """(..., size) components of one tensor of an integrand -> the tensor (..., a, b, ..)."""
     tensor = np.zeros((*components.shape[:-1], *(dimension,) * bands.kind.rank))
     for index, component, sign in bands.entries:
         tensor[(..., *index)] = sign * components[..., component]
@@ -31,10 +35,67 @@ def as_tensor(components: np.ndarray, bands: Any, dimension: int) -> np.ndarray:
 
 def as_components(tensor: np.ndarray, bands: Any) -> np.ndarray:
     """The inverse of `as_tensor`."""
-    components = np.zeros((*tensor.shape[: tensor.ndim - bands.kind.rank], bands.components), dtype=tensor.dtype)
+    components = np.zeros((*tensor.shape[: tensor.ndim - bands.kind.rank], bands.size), dtype=tensor.dtype)
     for index, component, sign in reversed(bands.entries):
         components[..., component] = tensor[(..., *index)] * np.asarray(sign, dtype=tensor.dtype)
     return components
+
+
+Entries = list[tuple[tuple[int, ...], int, float]]
+
+
+class BandIntegrand(eqx.Module):
+    """A band-resolved integrand: called on `BlochMatrices` it returns energies (k, N) and values (k, N, R).
+
+    Values are cumulative sums S_j for sums over states, single bands g_n for surfaces.  Weighed sums over them, mixed
+    by `mixing`, are the results: ``tensors`` tensors of one kind, one after another.
+    """
+
+    surface: ClassVar[bool] = False
+    kind: ClassVar[TensorKind] = SCALAR
+    # whether it can be evaluated on models of a few bands around a k, of which only H and its gradient are known
+    local: ClassVar[bool] = True
+
+    @property
+    def size(self) -> int:
+        """Components of one tensor."""
+        return 1
+
+    @property
+    def tensors(self) -> int:
+        """Number of tensors."""
+        return 1
+
+    @property
+    def components(self) -> int:
+        """C, of all results."""
+        return self.tensors * self.size
+
+    @property
+    def entries(self) -> Entries:
+        """Where each component stands in its tensor (index, component, sign)."""
+        return [((), 0, 1.0)]
+
+    @property
+    def weight(self) -> Weight:
+        """How the values are weighed."""
+        return Weight(self.surface, (0,) * self.components)
+
+    @property
+    def needs_k(self) -> bool:
+        """True where values depend on k itself, which factorised grids do not provide."""
+        return False
+
+    def bound(self, num_bands: int) -> float | None:
+        """Largest |S_j|, where it is known beforehand."""
+        return None
+
+    def mixing(self, mu: np.ndarray, kt: np.ndarray) -> np.ndarray | None:
+        """(P, R, C) from weighed sums to results of every state; None where they are the results."""
+        return None
+
+    @abc.abstractmethod
+    def __call__(self, matrices: BlochMatrices) -> tuple[Array, Array]: ...
 
 
 def energies_of(matrices: BlochMatrices) -> Array:
@@ -42,12 +103,23 @@ def energies_of(matrices: BlochMatrices) -> Array:
     return eigh(matrices.hamiltonian)[0] if matrices.eigenbasis is None else matrices.eigenbasis.energies
 
 
-class BerrySea(eqx.Module):
+def antisymmetric_entries(size: int) -> Entries:
+    """Antisymmetric tensors of rank 2, components as in `PAIRS`."""
+    pairs = PAIRS[{1: 2, 3: 3}[size]]
+    upper: Entries = [(pair, p, 1.0) for p, pair in enumerate(pairs)]
+    return upper + [((b, a), p, -1.0) for p, (a, b) in enumerate(pairs)]
+
+
+class BerrySea(BandIntegrand):
     """Berry curvature Omega_ab, components as in `PAIRS`: the anomalous Hall conductivity."""
 
-    components: int = eqx.field(static=True)
-    surface: bool = eqx.field(static=True, default=False)
+    pairs: int = eqx.field(static=True)
     kind: ClassVar[TensorKind] = HALL
+
+    @property
+    def size(self) -> int:
+        """One in two dimensions, three in three."""
+        return self.pairs
 
     @classmethod
     def of_dimension(cls, dimension: int) -> BerrySea:
@@ -55,31 +127,16 @@ class BerrySea(eqx.Module):
         return cls(len(PAIRS[dimension]))
 
     @property
-    def entries(self) -> list[tuple[tuple[int, ...], int, float]]:
+    def entries(self) -> Entries:
         """Where each component stands in the tensor (index, component, sign)."""
-        pairs = PAIRS[{1: 2, 3: 3}[self.components]]
-        upper: list[tuple[tuple[int, ...], int, float]] = [(pair, p, 1.0) for p, pair in enumerate(pairs)]
-        return upper + [((b, a), p, -1.0) for p, (a, b) in enumerate(pairs)]
-
-    def bound(self, num_bands: int) -> float | None:
-        """Curvature has no bound."""
-        return None
+        return antisymmetric_entries(self.pairs)
 
     def __call__(self, matrices: BlochMatrices) -> tuple[Array, Array]:
         return cumulative_curvature(matrices)
 
 
-class NumberSea(eqx.Module):
+class NumberSea(BandIntegrand):
     """g_n = 1: the electron density."""
-
-    components: int = eqx.field(static=True, default=1)
-    surface: bool = eqx.field(static=True, default=False)
-    kind: ClassVar[TensorKind] = SCALAR
-
-    @property
-    def entries(self) -> list[tuple[tuple[int, ...], int, float]]:
-        """Where each component stands in the tensor (index, component, sign)."""
-        return [((), 0, 1.0)]
 
     def bound(self, num_bands: int) -> float | None:
         """S_j = j + 1 <= N."""
@@ -91,58 +148,62 @@ class NumberSea(eqx.Module):
         return energies, jnp.broadcast_to(count[:, None], (*energies.shape, 1))
 
 
-class NumberSurface(eqx.Module):
+class NumberSurface(BandIntegrand):
     """g_n = 1: the density of states."""
 
-    components: int = eqx.field(static=True, default=1)
-    surface: bool = eqx.field(static=True, default=True)
-    kind: ClassVar[TensorKind] = SCALAR
-
-    @property
-    def entries(self) -> list[tuple[tuple[int, ...], int, float]]:
-        """Where each component stands in the tensor (index, component, sign)."""
-        return [((), 0, 1.0)]
-
-    def bound(self, num_bands: int) -> float | None:
-        """What delta functions contribute has no bound."""
-        return None
+    surface: ClassVar[bool] = True
 
     def __call__(self, matrices: BlochMatrices) -> tuple[Array, Array]:
         energies = energies_of(matrices)
         return energies, jnp.ones((*energies.shape, 1))
 
 
-class VelocitySurface(eqx.Module):
+class VelocitySurface(BandIntegrand):
     """g_n = tau(E_n, n, k) v_n,a v_n,b for a <= b: the Ohmic conductivity.  ``relaxation`` None is tau = 1.
 
-    Touching bands enter with sum_m Re(V_a,nm V_b,mn) over the group, which does not depend on the choice of states.
+    One tensor for each of ``powers`` of (E - mu)/k_B T.  Touching bands enter with sum_m Re(V_a,nm V_b,mn) over the
+    group, which does not depend on the choice of states.
     """
 
-    components: int = eqx.field(static=True)
+    pairs: int = eqx.field(static=True)
     relaxation: Callable[..., Any] | None = eqx.field(static=True, default=None)
-    surface: bool = eqx.field(static=True, default=True)
+    powers: tuple[int, ...] = eqx.field(static=True, default=(0,))
+    surface: ClassVar[bool] = True
     kind: ClassVar[TensorKind] = OHMIC
 
     @property
-    def entries(self) -> list[tuple[tuple[int, ...], int, float]]:
+    def size(self) -> int:
+        """d (d + 1)/2."""
+        return self.pairs
+
+    @property
+    def tensors(self) -> int:
+        """One for each power."""
+        return len(self.powers)
+
+    @property
+    def weight(self) -> Weight:
+        """Powers of the tensors."""
+        return Weight(True, tuple(power for power in self.powers for _ in range(self.pairs)))
+
+    @property
+    def entries(self) -> Entries:
         """Where each component stands in the tensor (index, component, sign)."""
-        d = {1: 1, 3: 2, 6: 3}[self.components]
+        d = {1: 1, 3: 2, 6: 3}[self.pairs]
         upper = [(a, b) for a in range(d) for b in range(a, d)]
         return [(index, p, 1.0) for p, (a, b) in enumerate(upper) for index in {(a, b), (b, a)}]
 
     @classmethod
-    def of_dimension(cls, dimension: int, relaxation: Callable[..., Any] | None = None) -> VelocitySurface:
+    def of_dimension(
+        cls, dimension: int, relaxation: Callable[..., Any] | None = None, powers: tuple[int, ...] = (0,)
+    ) -> VelocitySurface:
         """For a model in d dimensions."""
-        return cls(dimension * (dimension + 1) // 2, relaxation)
+        return cls(dimension * (dimension + 1) // 2, relaxation, powers)
 
     @property
     def needs_k(self) -> bool:
         """A relaxation time that depends on k needs scattered points."""
         return self.relaxation is not None
-
-    def bound(self, num_bands: int) -> float | None:
-        """What delta functions contribute has no bound."""
-        return None
 
     def __call__(self, matrices: BlochMatrices) -> tuple[Array, Array]:
         energies, states = eigh(matrices.hamiltonian)
@@ -156,9 +217,9 @@ class VelocitySurface(eqx.Module):
         d = gradient.shape[1]
         pairs = [(kept[:, a] * jnp.conj(kept[:, b])).real.sum(axis=-1) for a in range(d) for b in range(a, d)]
         values = jnp.stack(pairs, axis=-1)
-        if self.relaxation is None:
-            return energies, values
-        return energies, self._times(energies, matrices.k)[..., None] * values
+        if self.relaxation is not None:
+            values = self._times(energies, matrices.k)[..., None] * values
+        return energies, jnp.concatenate([values] * len(self.powers), axis=-1)
 
     def _times(self, energies: Array, k: Array | None) -> Array:
         """tau(E, n, k) for every band at every k, (k, n)."""
@@ -170,16 +231,39 @@ class VelocitySurface(eqx.Module):
 
 
 class Weighed(eqx.Module):
-    """An integrand with the occupations of a list of states: values (k, P, C) and the active gap (k, P)."""
+    """An integrand with the occupations of a list of states: results (k, P, C) and the active gap (k, P)."""
 
-    bands: Any
+    bands: BandIntegrand
     occupation: Occupation
+    matrix: Array | None = None
 
     def __call__(self, matrices: BlochMatrices) -> tuple[Array, Array]:
         energies, values = self.bands(matrices)
-        steps = self.occupation.steps(energies)
-        weights = self.occupation.slopes(energies) if self.bands.surface else steps
-        return weights @ values, active_gap(energies, steps)
+        weight, steps = self.bands.weight, self.occupation.steps(energies)
+        totals = self._totals(weight, energies, steps, values)
+        if self.matrix is not None:
+            totals = jnp.einsum("kpr,prc->kpc", totals, self.matrix)
+        return totals, active_gap(energies, steps)
+
+    def _totals(self, weight: Weight, energies: Array, steps: Array, values: Array) -> Array:
+        """Weighed sums over bands, (k, P, R); values with equal powers share one product."""
+        parts, order = [], []
+        for power in sorted(set(weight.powers)):
+            columns = [r for r, p in enumerate(weight.powers) if p == power]
+            if weight.surface:
+                weights = self.occupation.slopes(energies, power)
+            else:
+                weights = self.occupation.steps(energies, power) if power else steps
+            parts.append(weights @ values[..., np.array(columns)])
+            order += columns
+        return parts[0] if len(parts) == 1 else jnp.concatenate(parts, axis=-1)[..., np.argsort(order)]
+
+
+def weighed(bands: BandIntegrand, filling: Filling) -> tuple[Weighed, np.ndarray]:
+    """The integrand with the occupations of all states, and the permutation that restores their order."""
+    occupation, restore = make_occupation(filling.mu, filling.kt)
+    matrix = bands.mixing(np.asarray(occupation.mu), np.asarray(occupation.kt))
+    return Weighed(bands, occupation, None if matrix is None else jnp.asarray(matrix)), restore
 
 
 class Listed(eqx.Module):

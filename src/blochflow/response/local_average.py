@@ -33,7 +33,7 @@ from blochflow.zone.integral import ROUNDING, Integral, pairwise_sum
 from blochflow.zone.sampling import CONFIDENCE, Sampled, check_sampling, random_shifts, student_bar
 from blochflow.zone.shifted import describe
 from blochflow.zone.tiling import tile
-from blochflow.zone.tolerance import Tolerance
+from blochflow.zone.tolerance import Required
 
 # Four samples: the bar is 2.9 times their scatter at 99 %; with three it would be 5.7 times.
 SHIFTS = 4
@@ -53,13 +53,12 @@ def local_average(
     integrand: Integrand,
     occupation: Occupation,
     *,
-    tolerance: Tolerance,
+    required: Required,
     execution: Execution,
     rule: LocalRule | None = None,
     seed: int = 0,
     shifts: int = SHIFTS,
     confidence: float = CONFIDENCE,
-    factor: float = 1.0,
 ) -> tuple[Sampled, np.ndarray]:
     """Zone average of a sum over occupied bands, and the smallest gap per state.
 
@@ -72,15 +71,13 @@ def local_average(
         below mu must enter as a smooth function of k, empty ones not at all (Hall conductivity, density).
     occupation : Occupation
         The states (mu, k_B T), which decide the bands that the local models hold.
-    tolerance, execution
-        As for the responses; ``max_evaluations`` bounds the k points of the full model, but ``shifts`` samples are
-        always taken.
+    required, execution
+        As for the responses; ``max_evaluations`` of the tolerance bounds the k points of the full model, but
+        ``shifts`` samples are always taken.
     rule : LocalRule, optional
         Default: `default_rule`.
     seed, shifts, confidence
         As for `integrate_shifted`; more shifts are added once, as many as the measured scatter asks for.
-    factor : float
-        Converts the average to the units of ``tolerance.atol``.
 
     Returns
     -------
@@ -97,15 +94,17 @@ def local_average(
     framed, length = grid_frame(model, prepared)
     frame = model.lattice.vectors if framed else None
     mu, kt = np.asarray(occupation.mu), np.asarray(occupation.kt)
-    work = CellWork(model, prepared, integrand, frame, length, mu, kt, np.full(len(mu), np.inf), rule, LARGEST_CHUNK)
-    allowed = pilot_allowed(work, tolerance, execution, seed, factor)
+    work = CellWork(
+        model, prepared, integrand, frame, length, mu, kt, np.full((len(mu), 1), np.inf), rule, LARGEST_CHUNK
+    )
+    allowed = pilot_allowed(work, required, execution, seed)
     work = dataclasses.replace(work, allowed=allowed)
     samples += run_shifts(work, execution, seed, 0, shifts)
-    integral, systematic = judge_samples(samples, tolerance, confidence, factor, rule)
-    more = extra_shifts(integral, systematic, samples, tolerance, factor)
+    integral, systematic = judge_samples(samples, required, confidence, rule)
+    more = extra_shifts(integral, systematic, samples, required)
     if more:
         samples += run_shifts(work, execution, seed, shifts, more)
-        integral, systematic = judge_samples(samples, tolerance, confidence, factor, rule)
+        integral, systematic = judge_samples(samples, required, confidence, rule)
     counts: Counter[str] = Counter(shifts=len(samples))
     for sample in samples:
         counts.update(sample.counts)
@@ -159,30 +158,29 @@ def add_blocks(parts: list[BlockSum]) -> BlockSum:
     return BlockSum(value, absolute, change, np.min([p.gap for p in parts], axis=0), counts)
 
 
-def pilot_allowed(work: CellWork, tolerance: Tolerance, execution: Execution, seed: int, factor: float) -> np.ndarray:
-    """(P,) allowed error by two coarse shifted grids; it steers the work and enters no value."""
+def pilot_allowed(work: CellWork, required: Required, execution: Execution, seed: int) -> np.ndarray:
+    """(P, C) allowed error by two coarse shifted grids; it steers the work and enters no value."""
     trial = dataclasses.replace(work, rule=dataclasses.replace(work.rule, nodes=1, sizes=(), cell_depth=0))
     shifts = random_shifts(seed, PILOT_LEVEL, 0, 2, work.model.dimension)
     blocks = [b for shift in shifts for b in tile(work.rule.cells, shift, BLOCK_NODES // 8)]
     options: dict[str, Any] = {"batch_bytes": 2**28, "label": "scale", "most_threads": SAFE_CALLS}
     sums = add_blocks(run_batches(trial.plain, iter(blocks), len(blocks), execution, **options))
-    value, absolute = 0.5 * sums.value, 0.5 * sums.absolute
-    allowed = tolerance.allowed(np.abs(value).max(axis=-1), absolute.max(axis=-1), factor)
+    value, absolute = 0.5 * sums.value, required.scale(0.5 * sums.absolute)
+    allowed = required.allowed(value, absolute)
     # where the coarse value is small by accident, a thousandth of the absolute integrand is the finest useful scale
-    return STEER * np.maximum(allowed, 1e-3 * tolerance.rtol * absolute.max(axis=-1))
+    return STEER * np.maximum(allowed, 1e-3 * required.tolerance.rtol * absolute)
 
 
 def judge_samples(
-    samples: list[BlockSum], tolerance: Tolerance, confidence: float, factor: float, rule: LocalRule
+    samples: list[BlockSum], required: Required, confidence: float, rule: LocalRule
 ) -> tuple[Integral, np.ndarray]:
     """Mean, bar and systematic part of the samples so far."""
     values = np.stack([sample.value for sample in samples])
     value = values.mean(axis=0)
-    size = np.mean([sample.absolute for sample in samples], axis=0).max(axis=-1)
+    size = required.scale(np.mean([sample.absolute for sample in samples], axis=0))
     systematic = np.abs(np.mean([sample.change for sample in samples], axis=0))
-    error = np.maximum(student_bar(values, confidence), ROUNDING * size[:, None]) + systematic
-    allowed = tolerance.allowed(np.abs(value).max(axis=-1), size, factor)
-    converged = np.asarray((error <= allowed[:, None]).all(axis=-1))
+    error = np.maximum(student_bar(values, confidence), ROUNDING * size) + systematic
+    converged = np.asarray((error <= required.allowed(value, size)).all(axis=-1))
     used = sum(sample.counts["k"] for sample in samples)
     status = Status.CONVERGED if converged.all() else Status.NOT_CONVERGED
     history = [(used, value)]
@@ -190,17 +188,16 @@ def judge_samples(
     return Integral(value, error, converged, size, used, status, history, "local", rule.cells, rigor), systematic
 
 
-def extra_shifts(
-    integral: Integral, systematic: np.ndarray, samples: list[BlockSum], tolerance: Tolerance, factor: float
-) -> int:
+def extra_shifts(integral: Integral, systematic: np.ndarray, samples: list[BlockSum], required: Required) -> int:
     """Shifts to add, once, for the bar to meet the tolerance; as many as the k points left allow."""
     if integral.converged.all():
         return 0
-    allowed = tolerance.allowed(np.abs(integral.value).max(axis=-1), integral.absolute, factor)
-    left = np.maximum(allowed[:, None] - systematic, 0.3 * allowed[:, None])
+    allowed = required.allowed(integral.value, integral.absolute)
+    left = np.maximum(allowed - systematic, 0.3 * allowed)
     ratio = float(((integral.error - systematic) / np.maximum(left, 1e-300)).max())
     wanted = int(np.ceil(len(samples) * ((1.2 * ratio) ** 2 - 1)))
     each = integral.evaluations / len(samples)
-    limit = MOST if tolerance.max_evaluations is None else tolerance.max_evaluations
+    most = required.tolerance.max_evaluations
+    limit = MOST if most is None else most
     affordable = int(max(0, limit - integral.evaluations) // each)
     return max(0, min(wanted, affordable))

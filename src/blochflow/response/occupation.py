@@ -1,6 +1,7 @@
-"""Fermi occupation of bands for a list of (mu, temperature) states, T = 0 included.
+"""Occupation of bands for a list of (mu, temperature) states, T = 0 included; the JAX side of `zone.weights`.
 
 f = 1/(exp((E - mu)/k_B T) + 1);  at T = 0 a step, 1/2 exactly at mu (the limit T -> 0)
+F_p(x) = Int_x^inf dt t^p (-df/dt),  x = (E - mu)/k_B T:  F_0 = f, F_1 entropy of a state over k_B, F_2 = c_2
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from blochflow.core.backend import Array, jax, jnp
+from blochflow.zone.weights import FULL
 
 
 class Occupation(eqx.Module):
@@ -26,25 +28,44 @@ class Occupation(eqx.Module):
     kt: Float[Array, " states"]
     cold: int = eqx.field(static=True)
 
-    def filling(self, energies: Float[Array, "k n"]) -> Float[Array, "k states n"]:
-        """f of every band: (k, n) -> (k, P, n)."""
+    def filling(self, energies: Float[Array, "k n"], power: int = 0) -> Float[Array, "k states n"]:
+        """F_p of every band: (k, n) -> (k, P, n)."""
         parts = []
         if self.cold:
-            parts.append(jnp.heaviside(self.mu[: self.cold, None] - energies[:, None, :], 0.5))
+            step = jnp.heaviside(self.mu[: self.cold, None] - energies[:, None, :], 0.5)
+            parts.append(float(FULL[power]) * step)
         if self.cold < self.mu.shape[0]:
-            x = (self.mu[self.cold :, None] - energies[:, None, :]) / self.kt[self.cold :, None]
-            parts.append(jax.nn.sigmoid(x))
+            x = (energies[:, None, :] - self.mu[self.cold :, None]) / self.kt[self.cold :, None]
+            parts.append(occupation_moment(x, power))
         return jnp.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]
 
-    def steps(self, energies: Float[Array, "k n"]) -> Float[Array, "k states n"]:
-        """f_j - f_{j+1} >= 0 with f_N = 0: (k, n) -> (k, P, n), the weights of band-cumulative sums."""
-        f = self.filling(energies)
+    def steps(self, energies: Float[Array, "k n"], power: int = 0) -> Float[Array, "k states n"]:
+        """F_p,j - F_p,j+1 with F_N = 0, (k, n) -> (k, P, n): weights of band-cumulative sums, >= 0 for p = 0."""
+        f = self.filling(energies, power)
         return f - jnp.concatenate([f[..., 1:], jnp.zeros_like(f[..., :1])], axis=-1)
 
-    def slopes(self, energies: Float[Array, "k n"]) -> Float[Array, "k states n"]:
-        """-f' of every band, (k, n) -> (k, P, n); for states with T > 0 only."""
-        x = (self.mu[:, None] - energies[:, None, :]) / self.kt[:, None]
-        return jax.nn.sigmoid(x) * jax.nn.sigmoid(-x) / self.kt[:, None]
+    def slopes(self, energies: Float[Array, "k n"], power: int = 0) -> Float[Array, "k states n"]:
+        """-f' x^p of every band, (k, n) -> (k, P, n); for states with T > 0 only."""
+        x = (energies[:, None, :] - self.mu[:, None]) / self.kt[:, None]
+        weight = jax.nn.sigmoid(x) * jax.nn.sigmoid(-x) / self.kt[:, None]
+        if power == -1:
+            return weight * jnp.tanh(x / 2)
+        return weight * x**power if power else weight
+
+
+def occupation_moment(x: Array, power: int) -> Array:
+    """F_p(x) for p = -1, 0, 1, 2."""
+    if power == 0:
+        return jax.nn.sigmoid(-x)
+    if power == -1:
+        return jax.nn.sigmoid(x) * jax.nn.sigmoid(-x)
+    size = jnp.abs(x)
+    decay = jnp.exp(-size)
+    log = jnp.log1p(decay)
+    if power == 1:
+        return size * jax.nn.sigmoid(-size) + log
+    upper = size**2 * jax.nn.sigmoid(-size) + 2 * size * log - 2 * jax.scipy.special.spence(1 + decay)
+    return jnp.where(x > 0, upper, FULL[2] - upper)
 
 
 def make_occupation(mu: np.ndarray, kt: np.ndarray) -> tuple[Occupation, np.ndarray]:

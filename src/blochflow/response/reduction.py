@@ -18,7 +18,6 @@ from blochflow.core.errors import SymmetryWarning
 from blochflow.response.integrands import as_components, as_tensor
 from blochflow.response.source import ModelSource
 from blochflow.response.symmetry import Verification, verified_operations
-from blochflow.zone.adaptive import Allowed
 from blochflow.zone.cells import CellSet
 from blochflow.zone.certificate import Filling
 from blochflow.zone.charts import AbstractChart, LatticeChart
@@ -26,8 +25,8 @@ from blochflow.zone.integral import Integral
 from blochflow.zone.orbits import cell_operations, cell_orbits
 from blochflow.zone.symmetry import identity
 from blochflow.zone.tensor_symmetry import allowed_components, symmetrise
-from blochflow.zone.tolerance import Tolerance
-from blochflow.zone.weights import occupation_steps
+from blochflow.zone.tolerance import Required, Tolerance
+from blochflow.zone.weights import mixed
 
 # States on which the integrand is compared.
 COMPARED = 4
@@ -52,14 +51,14 @@ class UsedSymmetry:
         None: no symmetry.
     cells : CellSet
         Representatives of the base cells, with multiplicities.
-    delta : float
-        Added to the error of every component, in units of the average.
+    delta : (tensors,) array
+        Added to the error of every component of a tensor, in units of the average.
     """
 
     source: ModelSource
     found: Verification | None
     cells: CellSet
-    delta: float
+    delta: np.ndarray
 
     @property
     def forbidden(self) -> np.ndarray | None:
@@ -67,7 +66,8 @@ class UsedSymmetry:
         if self.found is None:
             return None
         allowed = allowed_components(self.found.operations, self.found.kind)
-        return ~as_components(allowed.astype(float), _unsigned(self.source.integrand)).astype(bool)
+        one = ~as_components(allowed.astype(float), _unsigned(self.source.integrand)).astype(bool)
+        return np.tile(one, self.source.integrand.tensors)
 
     @property
     def text(self) -> str:
@@ -75,23 +75,26 @@ class UsedSymmetry:
         if self.found is None or len(self.found.operations) == 1:
             return "none"
         names = ", ".join(str(g) for g in self.found.operations[1:13])
-        return f"{len(self.found.operations)} operations, mismatch {self.delta:.1e}: {names}"
+        return f"{len(self.found.operations)} operations, mismatch {self.delta.max():.1e}: {names}"
 
     def project(self, value: np.ndarray, error: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Average over the group; every allowed component takes the largest error, plus delta."""
+        """Average over the group; every allowed component takes the largest error of its tensor, plus delta."""
         if self.found is None:
             return value, error
         bands, d = self.source.integrand, self.source.dimension
-        tensor = symmetrise(as_tensor(value, bands, d), self.found.operations, self.found.kind)
-        largest = error.max(axis=-1, keepdims=True) + self.delta
-        return as_components(tensor, bands), np.where(np.asarray(self.forbidden), 0.0, largest)
+        split = (*value.shape[:-1], bands.tensors, bands.size)
+        tensor = symmetrise(as_tensor(value.reshape(split), bands, d), self.found.operations, self.found.kind)
+        largest = error.reshape(split).max(axis=-1, keepdims=True) + self.delta[:, None]
+        largest = np.broadcast_to(largest, split).reshape(value.shape)
+        forbidden = np.asarray(self.forbidden)
+        return as_components(tensor, bands).reshape(value.shape), np.where(forbidden, 0.0, largest)
 
-    def applied(self, integral: Integral, allowed: Allowed) -> Integral:
+    def applied(self, integral: Integral, required: Required) -> Integral:
         """The same for an integral over the whole zone."""
         if self.found is None:
             return integral
         value, error = self.project(integral.value, integral.error)
-        fine = (error <= allowed(value, integral.absolute)[:, None]).all(axis=-1)
+        fine = (error <= required.allowed(value, integral.absolute)).all(axis=-1)
         history = [(points, self.project(v, np.zeros_like(v))[0]) for points, v in integral.history]
         converged = integral.converged | fine
         return replace(
@@ -109,7 +112,7 @@ class _unsigned:
     """Entries of an integrand without signs, to carry masks from tensors to components."""
 
     def __init__(self, bands: Any) -> None:
-        self.kind, self.components = bands.kind, bands.components
+        self.kind, self.size = bands.kind, bands.size
         self.entries = [(index, component, 1.0) for index, component, _ in bands.entries]
 
 
@@ -117,7 +120,7 @@ def use_symmetry(source: ModelSource, filling: Filling, symmetry: Any, tolerance
     """Verify the operations asked for and choose the cells to evaluate."""
     whole = CellSet.whole_zone(source.chart.base, origin_of(source.chart))
     if symmetry is False or symmetry is None:
-        return UsedSymmetry(source, None, whole, 0.0)
+        return UsedSymmetry(source, None, whole, np.zeros(source.integrand.tensors))
     sampled = Sampled(source, filling)
     found = verified_operations(
         source.model,
@@ -128,18 +131,18 @@ def use_symmetry(source: ModelSource, filling: Filling, symmetry: Any, tolerance
         energies_at=sampled.energies,
     )
     if len(found.operations) == 1:
-        return UsedSymmetry(source, None, whole, 0.0)
-    delta = float(np.max(found.mean_delta))
-    if delta <= ROUNDING / NEGLIGIBLE * sampled.negligible:
-        delta = 0.0
-    if delta > 0.1 * tolerance.rtol * float(np.max(found.scale)) and delta > sampled.negligible:
+        return UsedSymmetry(source, None, whole, np.zeros(source.integrand.tensors))
+    delta = found.mean_delta.max(axis=0)
+    delta = np.where(delta <= ROUNDING / NEGLIGIBLE * sampled.negligible, 0.0, delta)
+    unsafe = (delta > 0.1 * tolerance.rtol * found.scale.max(axis=0)) & (delta > sampled.negligible)
+    if unsafe.any():
         warnings.warn(
-            f"The symmetry of {source.model.name} holds to {delta:.2g} only, which is more than a tenth of the "
-            "tolerance: the whole zone is used. Pass symmetry=False to silence this.",
+            f"The symmetry of {source.model.name} holds to {delta[unsafe].max():.2g} only, which is more than a "
+            "tenth of the tolerance: the whole zone is used. Pass symmetry=False to silence this.",
             SymmetryWarning,
             stacklevel=4,
         )
-        return UsedSymmetry(source, None, whole, 0.0)
+        return UsedSymmetry(source, None, whole, np.zeros(source.integrand.tensors))
     cells = whole
     if isinstance(source.chart, LatticeChart) and source.dimension > 1:
         usable = cell_operations(found.operations, source.chart.base) or (identity(source.dimension),)
@@ -161,33 +164,36 @@ class Sampled:
     def __init__(self, source: ModelSource, filling: Filling) -> None:
         self.source = source
         chosen = np.unique(np.linspace(0, len(filling.mu) - 1, COMPARED).astype(int))
-        self.mu, self.kt = filling.mu[chosen], filling.kt[chosen]
+        self.filling = Filling(filling.mu[chosen], filling.kt[chosen])
+        self.matrix = source.mixing(self.filling)
         self.known: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
-        self.negligible = 0.0
+        self.negligible = np.zeros(source.integrand.tensors)
 
     def _at(self, k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         key = np.round(k, 12).tobytes()
         if key not in self.known:
             self.known[key] = self.source.sample_k(k)
             largest = float(np.abs(self.known[key][1]).max())
-            self.negligible = max(self.negligible, NEGLIGIBLE * largest)
+            self.negligible = np.maximum(self.negligible, NEGLIGIBLE * largest * self._amplification())
         return self.known[key]
+
+    def _amplification(self) -> np.ndarray:
+        """(tensors,) largest factor from values to results."""
+        if self.matrix is None:
+            return np.ones(self.source.integrand.tensors)
+        return np.abs(self.matrix).max(axis=(0, 1)).reshape(self.source.integrand.tensors, -1).max(axis=-1)
 
     def energies(self, k: np.ndarray) -> np.ndarray:
         """(K, N)."""
         return self._at(k)[0]
 
     def tensor(self, k: np.ndarray) -> np.ndarray:
-        """(K, P, a, b, ..)."""
+        """(K, P, tensors, a, b, ..)."""
         energies, values = self._at(k)
-        parts = [self._filled(energies, values, mu, kt) for mu, kt in zip(self.mu, self.kt, strict=True)]
-        return as_tensor(np.stack(parts, axis=1), self.source.integrand, self.source.dimension)
-
-    def _filled(self, energies: np.ndarray, values: np.ndarray, mu: float, kt: float) -> np.ndarray:
-        if not self.source.surface:
-            return np.asarray((occupation_steps(energies, mu, kt)[..., None] * values).sum(axis=1))
-        from scipy.special import expit
-
-        broad = max(kt, BROADENED * max(float(np.ptp(energies)), 1e-300))
-        x = (mu - energies) / broad
-        return np.asarray(((expit(x) * expit(-x) / broad)[..., None] * values).sum(axis=1))
+        weight, bands = self.source.weight, self.source.integrand
+        broad = BROADENED * max(float(np.ptp(energies)), 1e-300) if weight.surface else 0.0
+        states = zip(self.filling.mu, np.maximum(self.filling.kt, broad), strict=True)
+        parts = [weight.total(energies, values, mu, kt) for mu, kt in states]
+        results = mixed(np.stack(parts, axis=1), self.matrix)
+        split = results.reshape(*results.shape[:-1], bands.tensors, bands.size)
+        return as_tensor(split, bands, self.source.dimension)

@@ -48,8 +48,8 @@ def finish(
         ends = integral.value[count:].reshape(2, count, -1)
         known = np.isfinite(states.mu_error)[:, None]
         error = np.where(known, error + np.abs(ends - value).max(axis=0), np.nan)
-        allowed = tolerance.allowed(np.abs(value).max(axis=-1), integral.absolute[:count])
-        sharp = (error <= allowed[:, None]).all(axis=-1)
+        allowed = tolerance.allowed(np.abs(value).max(axis=-1, keepdims=True), integral.absolute[:count])
+        sharp = (error <= allowed).all(axis=-1)
         if integral.status is Status.CONVERGED and not sharp.all():
             integral = replace(integral, status=Status.UNCERTAIN_MU)
         converged = converged & sharp

@@ -13,34 +13,32 @@ import numpy as np
 
 from blochflow.execution.threads import Execution
 from blochflow.models.base import AbstractModel
-from blochflow.response.integrands import Weighed
+from blochflow.response.integrands import weighed
 from blochflow.response.local_average import local_average
-from blochflow.response.occupation import make_occupation
 from blochflow.response.uniform import WeighedSums, batch_size, prepared_for
 from blochflow.zone.certificate import Filling
 from blochflow.zone.grids import automatic_base
 from blochflow.zone.integral import Integral
 from blochflow.zone.shifted import integrate_shifted
-from blochflow.zone.tolerance import Tolerance
+from blochflow.zone.tolerance import Required
 
 
 def shifted_average(
     model: AbstractModel,
     bands: Any,
     filling: Filling,
-    tolerance: Tolerance,
+    required: Required,
     execution: Execution,
     *,
-    factor: float,
     seed: int,
 ) -> Integral:
     """Zone average for every state from random shifts of uniform grids."""
-    occupation, restore = make_occupation(filling.mu, filling.kt)
+    integrand, restore = weighed(bands, filling)
     target, chunk, size = batch_size(model, len(filling.mu))
     prepared = prepared_for(model, bands)
-    sums = WeighedSums(model, Weighed(bands, occupation), prepared, execution, chunk, size, [])
+    sums = WeighedSums(model, integrand, prepared, execution, chunk, size, [])
     base = tuple(2 * n for n in automatic_base(np.asarray(model.lattice.reciprocal)))  # type: ignore[union-attr]
-    done = integrate_shifted(sums.run, base, tolerance, target=target, seed=seed, factor=factor)
+    done = integrate_shifted(sums.run, base, required, target=target, seed=seed)
     return replace(done.integral.reordered(restore), gap=float(np.min(sums.gaps)))
 
 
@@ -48,16 +46,12 @@ def sampled_average(
     model: AbstractModel,
     bands: Any,
     filling: Filling,
-    tolerance: Tolerance,
+    required: Required,
     execution: Execution,
     *,
-    factor: float,
     seed: int,
 ) -> Integral:
     """Zone average for every state from random shifts of coarse cells with local models."""
-    occupation, restore = make_occupation(filling.mu, filling.kt)
-    weighed = Weighed(bands, occupation)
-    done, gap = local_average(
-        model, weighed, occupation, tolerance=tolerance, execution=execution, seed=seed, factor=factor
-    )
+    integrand, restore = weighed(bands, filling)
+    done, gap = local_average(model, integrand, integrand.occupation, required=required, execution=execution, seed=seed)
     return replace(done.integral.reordered(restore), gap=float(np.min(gap)))

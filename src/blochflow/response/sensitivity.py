@@ -29,7 +29,7 @@ from blochflow.response.result import finish, raise_if_missed
 from blochflow.response.states import as_states
 from blochflow.response.uniform import batch_size, check_samples, plan_grid
 from blochflow.zone.grids import Block
-from blochflow.zone.tolerance import Tolerance
+from blochflow.zone.tolerance import Required, Tolerance
 from blochflow.zone.uniform import integrate_uniform
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def sensitivity(
     for name, (base, tangent) in zip(names, tangents, strict=True):
         sums = SlopeSums(base, tangent, Weighed(bands, occupation), execution, chunk, 4 * size)
         integral = integrate_uniform(
-            sums.run, nested, tolerance, levels=levels, target=max(16, target // 4), factor=abs(factor)
+            sums.run, nested, Required(tolerance, abs(factor)), levels=levels, target=max(16, target // 4)
         )
         integral = replace(integral.reordered(restore).scaled(factor), rigor=f"{integral.rigor}, of the derivative")
         result = finish(

@@ -1,15 +1,13 @@
 """A model as the cell rules of `zone` see it: bounds of its bands in a cell, samples of a band-resolved integrand.
 
-A band-resolved integrand is a pytree called on `BlochMatrices`; it returns energies (k, N) and the integrand (k, N, C):
-cumulative sums S_j for Fermi-sea integrals, single bands g_n for Fermi-surface ones.  Bands that are degenerate at
-every k are one group: only its total enters, at its common energy.
+Bands that are degenerate at every k are one group: only its total enters, at its common energy.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import equinox as eqx
 import numpy as np
@@ -18,12 +16,12 @@ from blochflow.core.backend import SAFE_CALLS, Array, jnp
 from blochflow.core.errors import BlochflowError
 from blochflow.execution.threads import Execution, run_batches
 from blochflow.geometry.gap_bounds import gap_bounds, sampled_remainder
-from blochflow.models.base import AbstractModel, BlochMatrices, check_finite, map_chunks
+from blochflow.models.base import AbstractModel, check_finite, map_chunks
+from blochflow.response.integrands import BandIntegrand
 from blochflow.zone.cells import CellSet
-from blochflow.zone.certificate import CellBounds
+from blochflow.zone.certificate import CellBounds, Filling
 from blochflow.zone.charts import AbstractChart, LatticeChart
 from blochflow.zone.polynomials import GaussRule
-from blochflow.zone.tensor_symmetry import TensorKind
 
 # Shapes of batches: small rounds are padded to the first, larger ones are cut into the second.
 BATCHES = (256, 4096)
@@ -31,32 +29,6 @@ PROBES = 64
 # Bands closer than this fraction of the width of the spectrum at every probe are one group: a hundred times the
 # distance below which eigenvalues cannot be told apart.
 SAME_ENERGY = 1e-8
-
-
-class BandIntegrand(Protocol):
-    """What responses hand over; see the module docstring."""
-
-    @property
-    def components(self) -> int:
-        """C."""
-
-    @property
-    def surface(self) -> bool:
-        """Weighed with -f' instead of f."""
-
-    @property
-    def kind(self) -> TensorKind:
-        """How the tensor behaves under symmetry."""
-
-    @property
-    def entries(self) -> list[tuple[tuple[int, ...], int, float]]:
-        """Where each component stands in the tensor (index, component, sign)."""
-
-    def bound(self, num_bands: int) -> float | None:
-        """Largest |S_j|, where it is known beforehand."""
-
-    def __call__(self, matrices: BlochMatrices) -> tuple[Array, Array]:
-        """Energies (k, N), integrand (k, N, C)."""
 
 
 @eqx.filter_jit
@@ -89,11 +61,11 @@ class ModelSource:
     ) -> None:
         self.model, self.integrand, self.chart, self.execution = model, integrand, chart, execution
         self.dimension = chart.dimension
-        self.components, self.surface = integrand.components, integrand.surface
+        self.components, self.weight = integrand.components, integrand.weight
         self.bound = integrand.bound(model.num_bands)
         self.curvature = model.curvature_bound() if isinstance(chart, LatticeChart) else None
         self.rigorous = self.curvature is not None
-        scattered = not isinstance(chart, LatticeChart) or getattr(integrand, "needs_k", False)
+        scattered = not isinstance(chart, LatticeChart) or integrand.needs_k
         self.prepared = None if scattered else prepare(model)
         self.tops = self._groups()
         self.num_bands = len(self.tops)
@@ -140,6 +112,10 @@ class ModelSource:
         ]
         return np.concatenate([np.asarray(x) for x in found])[: len(k)]
 
+    def mixing(self, filling: Filling) -> np.ndarray | None:
+        """(P, R, C) from weighed sums of values to results; None where they are the results."""
+        return self.integrand.mixing(filling.mu, filling.kt)
+
     def largest_weight(self, cells: CellSet) -> np.ndarray:
         """(B,) largest weight of the chart at the centre and corners of each cell."""
         offsets = np.array(list(itertools.product((0, -1, 1), repeat=self.dimension)), dtype=np.float64)
@@ -147,17 +123,17 @@ class ModelSource:
         return np.asarray(self.chart.weight(u).max(axis=1))
 
     def sample_k(self, k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Energies (K, N) and integrand (K, N, C) at Cartesian k, without the weight of the chart."""
+        """Energies (K, N) and values (K, N, R) at Cartesian k, without the weight of the chart."""
         energies, values = self._run_points(k)
-        return energies[:, self.tops], self._grouped(values) if self.surface else values[:, self.tops]
+        return energies[:, self.tops], self._grouped(values) if self.weight.surface else values[:, self.tops]
 
     def sample_points(self, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Energies (K, N) and integrand (K, N, C) at points u of the unit cube, with the weight of the chart."""
+        """Energies (K, N) and values (K, N, R) at points u of the unit cube, with the weight of the chart."""
         energies, values = self.sample_k(self.chart.to_k(u))
         return energies, self.chart.weight(u)[:, None, None] * values
 
     def sample(self, cells: CellSet, rule: GaussRule) -> tuple[np.ndarray, np.ndarray]:
-        """Energies (B, n^d, N) and integrand (B, n^d, N, C), with the weight of the chart."""
+        """Energies (B, n^d, N) and values (B, n^d, N, R), with the weight of the chart."""
         u = cells.points(rule.nodes)
         if self.prepared is None:
             k = self.chart.to_k(u).reshape(-1, self.dimension)
@@ -165,7 +141,7 @@ class ModelSource:
         else:
             energies, values = self._run_blocks(cells, rule)
         energies = energies[:, self.tops]
-        values = self._grouped(values) if self.surface else values[:, self.tops]
+        values = self._grouped(values) if self.weight.surface else values[:, self.tops]
         shape = (len(cells), u.shape[1], self.num_bands)
         weight = self.chart.weight(u)[..., None, None]
         return energies.reshape(shape), weight * values.reshape(*shape, -1)
@@ -201,7 +177,7 @@ class ModelSource:
         self, function: Callable[..., Any], batches: list[np.ndarray], count: int
     ) -> tuple[np.ndarray, np.ndarray]:
         n = self.model.num_bands
-        size = batches[0].size // self.dimension * n * (64 * n + 16 * self.components)
+        size = batches[0].size // self.dimension * n * (64 * n + 16 * len(self.weight.powers))
         done = run_batches(
             function,
             iter(batches),

@@ -103,7 +103,7 @@ def verified_operations(
     *,
     symmetry: Any = "auto",
     threshold: float = THRESHOLD,
-    negligible: float = 0.0,
+    negligible: Any = 0.0,
     energies_at: TensorAt | None = None,
 ) -> Verification:
     """Group of point operations, with and without time reversal, under which a model and an integrand are symmetric.
@@ -161,8 +161,8 @@ def verified_operations(
     (6, True)
     """
     model = as_model(model)
-    for name, value in (("threshold", threshold), ("negligible", negligible)):
-        as_real_array(value, name, max_ndim=0, positive=False)
+    for name, value, axes in (("threshold", threshold, 0), ("negligible", negligible, 2)):
+        as_real_array(value, name, max_ndim=axes, positive=False)
     families = candidate_families(model)
     listed: tuple[Operation, ...] = ()
     if symmetry is False or symmetry is None:
@@ -282,7 +282,7 @@ def _verify_family(
     images: Images,
     candidates: Sequence[Operation],
     threshold: float,
-    negligible: float,
+    negligible: Any,
 ) -> Verification:
     """Measure every candidate, keep a group of those that pass."""
     kind = images.kind

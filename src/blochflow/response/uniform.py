@@ -17,8 +17,7 @@ from blochflow.core.checks import as_real_array, fail
 from blochflow.execution.threads import Execution, run_batches
 from blochflow.geometry.eigen import eigh
 from blochflow.models.base import PAIRS, AbstractModel, BlochMatrices, check_finite, grid_points, map_chunks
-from blochflow.response.integrands import Listed, NumberSea, Weighed
-from blochflow.response.occupation import make_occupation
+from blochflow.response.integrands import Listed, NumberSea, weighed
 from blochflow.response.source import ModelSource, check_samples, prepare
 from blochflow.zone.cells import CellSet
 from blochflow.zone.certificate import Filling
@@ -26,8 +25,9 @@ from blochflow.zone.charts import LatticeChart
 from blochflow.zone.grids import Block, NestedGrid, automatic_base, requested_grid
 from blochflow.zone.histogram import MOST_BINS, EnergyHistogram
 from blochflow.zone.integral import Integral
-from blochflow.zone.tolerance import Tolerance
+from blochflow.zone.tolerance import Required, Tolerance
 from blochflow.zone.uniform import integrate_uniform
+from blochflow.zone.weights import Weight, mixed
 
 BATCH_BYTES = 200 * 2**20
 CHUNK_BYTES = 32 * 2**20
@@ -42,26 +42,31 @@ def uniform_average(
     filling: Filling,
     nested: NestedGrid,
     levels: int | None,
-    tolerance: Tolerance,
+    required: Required,
     execution: Execution,
     *,
-    factor: float,
     fewest: tuple[int, ...] | None = None,
     limit: int | None = None,
 ) -> Integral:
-    """Zone average of sum_n f_n g_n (or -f'_n g_n) for every state, on ``nested``; see `integrate_uniform`."""
-    options: dict[str, Any] = {"levels": levels, "factor": factor, "fewest": fewest, "limit": limit}
+    """Zone average of the weighed sums over bands for every state, on ``nested``; see `integrate_uniform`."""
+    options: dict[str, Any] = {"levels": levels, "fewest": fewest, "limit": limit}
     if len(filling.mu) > MANY_STATES:
-        histogram = energy_histogram(model, bands.surface, filling, tolerance)
+        histogram = energy_histogram(model, bands.weight, filling, required.tolerance)
         if histogram.bins <= MOST_BINS:
             target, chunk, size = batch_size(model, 1)
             lists = EnergyLists(model, Listed(bands), prepared_for(model, bands), execution, chunk, size, histogram)
-            options |= {"readout": histogram.readout, "readout_error": histogram.error}
-            return integrate_uniform(lists.run, nested, tolerance, target=target, **options)
-    occupation, restore = make_occupation(filling.mu, filling.kt)
+            matrix = bands.mixing(filling.mu, filling.kt)
+
+            def readout(collected: np.ndarray, absolute: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+                values, sizes = histogram.readout(collected, absolute)
+                return mixed(values, matrix), mixed(sizes, None if matrix is None else np.abs(matrix))
+
+            options |= {"readout": readout, "readout_error": histogram.error}
+            return integrate_uniform(lists.run, nested, required, target=target, **options)
+    integrand, restore = weighed(bands, filling)
     target, chunk, size = batch_size(model, len(filling.mu))
-    sums = WeighedSums(model, Weighed(bands, occupation), prepared_for(model, bands), execution, chunk, size, [])
-    integral = integrate_uniform(sums.run, nested, tolerance, target=target, **options)
+    sums = WeighedSums(model, integrand, prepared_for(model, bands), execution, chunk, size, [])
+    integral = integrate_uniform(sums.run, nested, required, target=target, **options)
     return replace(integral.reordered(restore), gap=float(np.min(sums.gaps)))
 
 
@@ -70,7 +75,7 @@ def prepared_for(model: AbstractModel, bands: Any) -> Any:
     return None if getattr(bands, "needs_k", False) else prepare(model)
 
 
-def energy_histogram(model: AbstractModel, surface: bool, filling: Filling, tolerance: Tolerance) -> EnergyHistogram:
+def energy_histogram(model: AbstractModel, weight: Weight, filling: Filling, tolerance: Tolerance) -> EnergyHistogram:
     """Spans all energies the model can have, by the sizes of its matrix elements on a coarse grid and their slopes."""
     chart = LatticeChart(np.asarray(model.lattice.reciprocal))  # type: ignore[union-attr]
     source = ModelSource(model, NumberSea(), chart, Execution(workers=1, progress=False))
@@ -79,7 +84,7 @@ def energy_histogram(model: AbstractModel, surface: bool, filling: Filling, tole
     # sampled bounds are estimates
     slack = 0.0 if source.rigorous else 0.2 * (high - low)
     low, high = low - slack, high + slack
-    return EnergyHistogram.for_states(filling.mu, filling.kt, surface, low, high, tolerance.rtol)
+    return EnergyHistogram.for_states(filling.mu, filling.kt, weight, low, high, tolerance.rtol)
 
 
 @dataclass(frozen=True)

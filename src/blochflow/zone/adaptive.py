@@ -15,9 +15,11 @@ import numpy as np
 
 from blochflow.zone.cells import CellSet
 from blochflow.zone.certificate import WINDOW, BandSource, Certified, Filling
+from blochflow.zone.integral import ROUNDING
 from blochflow.zone.interpolants import Interpolants, average, cell_averages, edge_errors
 from blochflow.zone.polynomials import gauss_rule
-from blochflow.zone.weights import occupation_steps, surface_weights
+from blochflow.zone.tolerance import Required
+from blochflow.zone.weights import mixed
 
 SAFETY = 4.0
 # The rules may agree by accident in one cell, hardly in many: n cells that share the error have it enlarged by
@@ -35,9 +37,6 @@ ROUGH_STATES = 8
 # states are moved to opposite sides, so that their difference shows what rounding of the energies may change.
 NUDGE = 2e-14
 CELLS_AT_ONCE = 512
-
-# (largest allowed error per (state, component)) from (value, absolute)
-Allowed = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 # (value, error) of what symmetry left to do -> (value, error) of the whole
 Project = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -65,7 +64,7 @@ class Leaves:
 
 @dataclass
 class CellIntegral:
-    """Result of `integrate_cells`; value and error (P, C), absolute (P,)."""
+    """Result of `integrate_cells`; value, error and absolute (P, C)."""
 
     value: np.ndarray
     error: np.ndarray
@@ -80,14 +79,14 @@ def integrate_cells(
     source: BandSource,
     filling: Filling,
     tree: Certified,
-    allowed: Allowed,
+    required: Required,
     *,
     orders: tuple[int, int],
     limit: int,
     memory: int = 2**31,
     project: Project = lambda value, error: (value, error),
 ) -> CellIntegral:
-    """Refine the certified cells of ``tree`` until the error is below ``allowed`` or evaluations or memory run out.
+    """Refine the certified cells of ``tree`` until the error is as ``required`` or evaluations or memory run out.
 
     ``project`` turns sums over cells that symmetry represents into sums over the zone.
     """
@@ -97,7 +96,7 @@ def integrate_cells(
     evaluations += spent
     nudge = NUDGE * tree.width
     new, leaves = tree.cells, None
-    negligible = NEGLIGIBLE * rough_tolerance(source, filling, tree.cells, allowed)
+    negligible = NEGLIGIBLE * rough_tolerance(source, filling, tree.cells, required)
     evaluations += len(tree.cells)
     history: list[tuple[int, np.ndarray]] = []
     while True:
@@ -105,14 +104,14 @@ def integrate_cells(
         leaves = evaluated if leaves is None else leaves.joined(evaluated)
         evaluations += len(new) * per_cell
         value = leaves.value.sum(axis=0) + fixed_value
-        absolute = np.abs(leaves.value).sum(axis=0).max(axis=-1)
+        absolute = required.scale(np.abs(leaves.value).sum(axis=0))
         safety = safety_factor(leaves.error)
         value, error = project(value, safety * leaves.error.sum(axis=0) + fixed_error)
-        error = np.maximum(error, 8 * np.finfo(np.float64).eps * absolute[:, None])
+        error = np.maximum(error, ROUNDING * absolute)
         history.append((evaluations, value))
-        tolerated = allowed(value, absolute)
-        converged = np.asarray((error <= tolerated[:, None]).all(axis=-1))
-        hopeless = ~(project(value, fixed_error)[1] <= tolerated[:, None]).all(axis=-1)
+        tolerated = required.allowed(value, absolute)
+        converged = np.asarray((error <= tolerated).all(axis=-1))
+        hopeless = ~(project(value, fixed_error)[1] <= tolerated).all(axis=-1)
         if converged[~hopeless].all():
             break
         chosen = select(safety * leaves.error, tolerated, ~converged & ~hopeless)
@@ -120,7 +119,7 @@ def integrate_cells(
         size = 2 * 8 * int(np.prod(leaves.value.shape[1:]))
         if evaluations + more * per_cell > limit or (len(leaves.cells) + more) * size > memory:
             break
-        negligible = NEGLIGIBLE * float(tolerated[~converged & ~hopeless].min())
+        negligible = NEGLIGIBLE * float(in_values(source, filling, tolerated)[~converged & ~hopeless].min())
         new = leaves.cells.take(chosen).children()
         leaves = leaves.take(~chosen)
     if not tree.complete:
@@ -128,20 +127,26 @@ def integrate_cells(
     return CellIntegral(value, error, absolute, converged, evaluations, history, leaves)
 
 
-def rough_tolerance(source: BandSource, filling: Filling, cells: CellSet, allowed: Allowed) -> float:
+def rough_tolerance(source: BandSource, filling: Filling, cells: CellSet, required: Required) -> float:
     """Smallest allowed error of a few states, from one point per cell."""
-    if source.surface or not len(cells):
+    if source.weight.surface or not len(cells):
         return 0.0
     energies, integrand = (x[:, 0] for x in source.sample(cells, gauss_rule(1)))
     some = np.unique(np.linspace(0, len(filling.mu) - 1, ROUGH_STATES).astype(int))
     value = np.zeros((len(filling.mu), source.components))
-    absolute = np.zeros(len(filling.mu))
+    absolute, matrix = np.zeros_like(value), source.mixing(filling)
     for p in some:
-        weight = occupation_steps(energies, filling.mu[p], filling.kt[p])
-        contribution = cells.volume[:, None] * (weight[..., None] * integrand).sum(axis=1)
-        value[p], absolute[p] = contribution.sum(axis=0), np.abs(contribution).sum(axis=0).max()
-    rough = np.maximum(np.abs(value), 1e-2 * absolute[:, None])
-    return float(allowed(rough, absolute)[some].min())
+        weighed = source.weight.total(energies, integrand, filling.mu[p], filling.kt[p])
+        contribution = cells.volume[:, None] * mixed(weighed[:, None], None if matrix is None else matrix[[p]])[:, 0]
+        value[p], absolute[p] = contribution.sum(axis=0), required.scale(np.abs(contribution).sum(axis=0))
+    rough = np.maximum(np.abs(value), 1e-2 * absolute)
+    return float(in_values(source, filling, required.allowed(rough, absolute))[some].min())
+
+
+def in_values(source: BandSource, filling: Filling, tolerated: np.ndarray) -> np.ndarray:
+    """What a value of the integrand may miss for results to miss no more than ``tolerated`` (P, C)."""
+    matrix = source.mixing(filling)
+    return tolerated if matrix is None else tolerated / np.maximum(np.abs(matrix).sum(axis=1), 1e-300)
 
 
 def safety_factor(error: np.ndarray) -> np.ndarray:
@@ -155,10 +160,10 @@ def safety_factor(error: np.ndarray) -> np.ndarray:
 def select(error: np.ndarray, tolerated: np.ndarray, states: np.ndarray) -> np.ndarray:
     """The smallest set of cells, worst first, without which the others' error is half of what is allowed: (B,) bool.
 
-    ``error`` (B, P, C) holds the safety factor.
+    ``error`` (B, P, C) holds the safety factor; ``tolerated`` (P, C).
     """
     with np.errstate(divide="ignore", invalid="ignore"):
-        relative = error[:, states] / tolerated[states][None, :, None]
+        relative = error[:, states] / tolerated[states]
     worst = np.nan_to_num(relative.reshape(len(error), -1), nan=np.inf, posinf=np.inf).max(axis=1, initial=0.0)
     order = np.argsort(-worst, kind="stable")
     unknown = np.isinf(worst[order])
@@ -181,7 +186,7 @@ def evaluate(
 ) -> Leaves:
     """Contribution of every cell by the finer rule, and its distance from the coarser one."""
     above = Filling(filling.mu + nudge, filling.kt)
-    below = above if source.surface else Filling(filling.mu - nudge, filling.kt)
+    below = above if source.weight.surface else Filling(filling.mu - nudge, filling.kt)
     shape = (len(cells), len(filling.mu), source.components)
     value, error = np.zeros(shape), np.zeros(shape)
     for start in range(0, len(cells), CELLS_AT_ONCE):
@@ -212,16 +217,16 @@ def touching_part(
     if source.bound is not None:
         error += source.bound * float((source.largest_weight(cells) * cells.volume).sum())
         return value, error, 0
-    rule = gauss_rule(order)
+    rule, matrix = gauss_rule(order), source.mixing(filling)
     energies, integrand = source.sample(cells, rule)
+    volume, surface = cells.volume[:, None], source.weight.surface
     for p, (mu, kt) in enumerate(zip(filling.mu, filling.kt, strict=True)):
         reach = WINDOW * kt
         met = ((tree.touching_low < mu + reach) & (tree.touching_high > mu - reach)).any(axis=1)
-        weight = surface_weights(energies, mu, kt) if source.surface else occupation_steps(energies, mu, kt)
-        contribution = (weight[..., None] * integrand).sum(axis=2)
-        volume = cells.volume[:, None]
-        value[p] = (volume * average(contribution, rule, source.dimension))[:].sum(axis=0)
+        weighed = source.weight.total(energies, integrand, mu, kt)
+        contribution = mixed(weighed[:, :, None], None if matrix is None else matrix[[p]])[:, :, 0]
+        value[p] = (volume * average(contribution, rule, source.dimension)).sum(axis=0)
         size = (volume * average(np.abs(contribution), rule, source.dimension)).sum(axis=0)
-        unbounded = kt == 0 and met.any() and (source.dimension < 3 or source.surface)
+        unbounded = kt == 0 and met.any() and (source.dimension < 3 or surface)
         error[p] = np.nan if unbounded else TOUCHING_FACTOR * size
     return value, error, len(cells) * order**source.dimension

@@ -14,6 +14,7 @@ import numpy as np
 
 from blochflow.zone.cells import CellSet
 from blochflow.zone.polynomials import GaussRule
+from blochflow.zone.weights import Weight
 
 # f_j - f_{j+1} is below rounding error when the bands are further than this many k_B T from mu.
 WINDOW = 36.0
@@ -50,8 +51,10 @@ class BandSource(Protocol):
     Attributes
     ----------
     dimension, num_bands, components : int
-    surface : bool
-        False: `sample` gives cumulative sums S_j, to be weighed with f_j - f_{j+1}.  True: g_n, with -f'(E_n).
+        ``components`` of results.
+    weight : Weight
+        How the values of `sample` are weighed: cumulative sums S_j with F_p(E_j) - F_p(E_{j+1}), or, of a surface,
+        g_n with -f'(E_n) x^p.
     bound : float or None
         Largest |S_j|, where it is known beforehand.
     rigorous : bool
@@ -61,18 +64,21 @@ class BandSource(Protocol):
     dimension: int
     num_bands: int
     components: int
-    surface: bool
+    weight: Weight
     bound: float | None
     rigorous: bool
 
     def bounds(self, cells: CellSet) -> CellBounds:
         """One evaluation per cell."""
 
+    def mixing(self, filling: Filling) -> np.ndarray | None:
+        """(P, R, C) from weighed sums of the values of `sample` to results; None where they are the results."""
+
     def largest_weight(self, cells: CellSet) -> np.ndarray:
         """(B,) largest weight of the chart, d^dk = weight d^du, at the centre and corners of each cell."""
 
     def sample(self, cells: CellSet, rule: GaussRule) -> tuple[np.ndarray, np.ndarray]:
-        """Energies (B, n^d, N) and integrand (B, n^d, N, C) on the tensor grid of nodes of every cell."""
+        """Energies (B, n^d, N) and values (B, n^d, N, R) on the tensor grid of nodes of every cell."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +157,7 @@ def certify(source: BandSource, cells: CellSet, filling: Filling, limit: int, sp
             break
         bounds = source.bounds(pending)
         evaluations += len(pending)
-        active = active_gaps(bounds, filling, source.surface)
+        active = active_gaps(bounds, filling, source.weight.surface)
         proven = (bounds.open | ~active).all(axis=1)
         speed, low, high = max(speed, bounds.speed), min(low, bounds.low.min()), max(high, bounds.high.max())
         metallic |= bool(filling.meets(bounds.low, bounds.high)[proven].any())
@@ -176,3 +182,24 @@ def certify(source: BandSource, cells: CellSet, filling: Filling, limit: int, sp
         evaluations,
         complete,
     )
+
+
+def is_insulating(source: BandSource, cells: CellSet, filling: Filling, limit: int) -> bool:
+    """True where no band meets the window of any state, by proof; False where one does or ``limit`` evaluations end."""
+    pending, evaluations = cells, 0
+    while len(pending):
+        evaluations += len(pending)
+        if evaluations > limit:
+            return False
+        bounds = source.bounds(pending)
+        middle = 0.5 * (bounds.low + bounds.high)
+        if (np.ptp(_below(middle, filling.mu), axis=0) > 0).any() or filling.meets(middle, middle).any():
+            return False
+        met = np.asarray(filling.meets(bounds.low, bounds.high).any(axis=1))
+        pending = pending.take(met).children()
+    return True
+
+
+def _below(energies: np.ndarray, mu: np.ndarray) -> np.ndarray:
+    """Number of bands below every mu: (B, N), (P,) -> (B, P)."""
+    return (energies[:, None, :] < mu[:, None]).sum(axis=-1)

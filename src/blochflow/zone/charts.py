@@ -2,6 +2,7 @@
 
     lattice:  k = u.b                                        one reciprocal cell, weight 1
     ball:     k_a = R x_a sqrt(1 - (x_b^2 + x_c^2)/2 + x_b^2 x_c^2/3),  x = 2 u - 1       |k| < R
+    triangle: k = A + u_1 (B - A) + u_1 u_2 (C - B)
     shell:    k = R 10^(S u_1) (direction by angles u_2, ..)                              what lies beyond the cutoff
 
 Weights are those of d^dk = weight d^du.  The ball has no pole at its centre, where the gaps of k.p models are: halved
@@ -105,6 +106,32 @@ class BallChart(AbstractChart):
         others = [np.delete(square, c, axis=-1) for c in range(self.dimension)]
         factors = [1 - o.sum(axis=-1) / 2 + (o.prod(axis=-1) / 3 if self.dimension == 3 else 0.0) for o in others]
         return np.stack(factors, axis=-1)
+
+
+@dataclass(frozen=True)
+class TriangleChart(AbstractChart):
+    """A triangle with ``corners`` (3, 2): k = A + u_1 (B - A) + u_1 u_2 (C - B)."""
+
+    corners: np.ndarray
+
+    @property
+    def dimension(self) -> int:
+        return 2
+
+    @property
+    def base(self) -> tuple[int, ...]:
+        return (4, 4)
+
+    def to_k(self, u: np.ndarray) -> np.ndarray:
+        a, b, c = self.corners
+        return np.asarray(a + u[..., :1] * (b - a) + u[..., :1] * u[..., 1:] * (c - b))
+
+    def jacobian(self, u: np.ndarray) -> np.ndarray:
+        a, b, c = self.corners
+        return np.stack([(b - a) + u[..., 1:] * (c - b), u[..., :1] * (c - b)], axis=-2)
+
+    def weight(self, u: np.ndarray) -> np.ndarray:
+        return np.abs(np.linalg.det(self.jacobian(u)))
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """Integrals of a polynomial integrand over the filled part of a cell: the Fermi function acts on the interpolants.
 
-    sea:      I = <f(E) F>           f = 1/(exp((E - mu)/k_B T) + 1), a step at T = 0
-    surface:  I = <-f'(E) F>         delta(E - mu) at T = 0                        <.> = average over the cell
+    sea:      I = <F_p(E) F>         F_0 = f = 1/(exp((E - mu)/k_B T) + 1), a step at T = 0; F_1, F_2: `zone.weights`
+    surface:  I = <-f'(E) x^p F>     delta(E - mu) at T = 0, x = (E - mu)/k_B T    <.> = average over the cell
 
 Height functions: where E grows monotonically along one axis, the cut is one root per line, and between the
 projected corners everything is smooth; other cells are split (the polynomial is, the model is not called again).
@@ -30,6 +30,7 @@ from blochflow.zone.polynomials import (
     monotone_roots,
     values_and_slopes,
 )
+from blochflow.zone.weights import Weight
 
 # In units of k_B T from mu.  Beyond the outermost, f is within exp(-36) of 0 or 1; between two levels Gauss nodes
 # resolve it, since its poles lie pi off the real axis.
@@ -92,10 +93,10 @@ def filled_average(
     mu: np.ndarray,
     kt: np.ndarray,
     *,
-    surface: bool = False,
+    weight: Weight,
     negligible: float = 0.0,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Averages of f(E) F, or -f'(E) F, over cells, and a bound on what splitting did not resolve; (M, C) each.
+    """Averages of weighed F over cells, and a bound on what splitting did not resolve; (M, C) each.
 
     Parts of a cell whose largest possible contribution is at most ``negligible`` are not split further.
     """
@@ -109,12 +110,14 @@ def filled_average(
             part = which[start : start + step]
             owner = np.arange(len(part))
             cut = Cut(energy[part], integrand[part], mu[part], kt[part], np.ones(len(part)), owner)
-            value[part], unresolved[part] = _resolve(cut, levels, surface, negligible)
+            value[part], unresolved[part] = _resolve(cut, levels, weight, negligible)
     return value, unresolved
 
 
-def _resolve(cut: Cut, levels: np.ndarray, surface: bool, negligible: float) -> tuple[np.ndarray, np.ndarray]:
+def _resolve(cut: Cut, levels: np.ndarray, weight: Weight, negligible: float) -> tuple[np.ndarray, np.ndarray]:
     """Split until every part is full, empty, smooth, or monotone along one axis."""
+    surface, filled = weight.surface, weight.full()
+    half = 0.5 * weight.largest(len(levels) == 1)
     value = np.zeros((len(cut), cut.integrand.shape[-1]))
     unresolved = np.zeros_like(value)
     nodes = cut.energy.shape[1] + EXTRA_NODES[cut.dimension]
@@ -122,26 +125,24 @@ def _resolve(cut: Cut, levels: np.ndarray, surface: bool, negligible: float) -> 
         low, high = bounds(cut.energy, cut.dimension)
         full, empty = high < cut.mu + cut.kt * levels[0], low > cut.mu + cut.kt * levels[-1]
         if not surface:
-            mean = cut.integrand.reshape(len(cut), -1, value.shape[-1])[:, 0]
-            np.add.at(value, cut.owner[full], (cut.share[:, None] * mean)[full])
+            np.add.at(value, cut.owner[full], (cut.share[:, None] * filled * _mean(cut))[full])
         rest = ~(full | empty)
         cut, low, high = cut.take(rest), low[rest], high[rest]
         if not len(cut):
             break
         narrow = high - low <= NARROW * cut.kt
-        _add(value, cut.take(narrow), levels[:0], surface, nodes)
+        _add(value, cut.take(narrow), levels[:0], weight, nodes)
         cut = cut.take(~narrow)
-        cut = _add_monotone(value, cut, levels, surface, nodes)
+        cut = _add_monotone(value, cut, levels, weight, nodes)
         if not len(cut):
             break
         largest = cut.share[:, None] * _largest(cut)
         last = depth == DEPTH[cut.dimension] or len(cut) > MOST_PARTS
         small = (largest.max(axis=1, initial=0.0) <= negligible) | last
-        weight = np.inf if surface else 0.5
         if small.any():
             if not surface:
-                np.add.at(value, cut.owner[small], 0.5 * (cut.share[:, None] * _mean(cut))[small])
-            np.add.at(unresolved, cut.owner[small], weight * largest[small])
+                np.add.at(value, cut.owner[small], (cut.share[:, None] * half * _mean(cut))[small])
+            np.add.at(unresolved, cut.owner[small], (np.inf if surface else half) * largest[small])
             cut = cut.take(~small)
         if not len(cut):
             break
@@ -168,7 +169,7 @@ def _split(cut: Cut) -> Cut:
     return Cut(energy, integrand, *rest)
 
 
-def _add_monotone(value: np.ndarray, cut: Cut, levels: np.ndarray, surface: bool, nodes: int) -> Cut:
+def _add_monotone(value: np.ndarray, cut: Cut, levels: np.ndarray, weight: Weight, nodes: int) -> Cut:
     """Add the parts that one order of the axes makes monotone, with a steady slope; return the others."""
     d = cut.dimension
     if not len(cut):
@@ -185,7 +186,7 @@ def _add_monotone(value: np.ndarray, cut: Cut, levels: np.ndarray, surface: bool
         part = _transposed(cut.take(which), axes)
         good = _monotone(part.energy, part.mu[:, None] + part.kt[:, None] * levels)
         good &= _steady(part.energy)
-        _add(value, part.take(good), levels, surface, nodes)
+        _add(value, part.take(good), levels, weight, nodes)
         left[which[good]] = False
     return cut.take(left)
 
@@ -222,10 +223,10 @@ def _steady(energy: np.ndarray) -> np.ndarray:
     return np.asarray(smallest >= STEADY * np.maximum(np.abs(below), np.abs(above)))
 
 
-def _add(value: np.ndarray, cut: Cut, levels: np.ndarray, surface: bool, nodes: int) -> None:
+def _add(value: np.ndarray, cut: Cut, levels: np.ndarray, weight: Weight, nodes: int) -> None:
     if len(cut):
         lines = cut.mu[:, None] + cut.kt[:, None] * levels
-        average = _sweep(cut.energy, cut.integrand, cut.mu, cut.kt, lines, surface, nodes)
+        average = _sweep(cut.energy, cut.integrand, cut.mu, cut.kt, lines, weight, nodes)
         np.add.at(value, cut.owner, cut.share[:, None] * average)
 
 
@@ -235,29 +236,28 @@ def _sweep(
     mu: np.ndarray,
     kt: np.ndarray,
     levels: np.ndarray,
-    surface: bool,
+    weight: Weight,
     nodes: int,
 ) -> np.ndarray:
     """Average over the first axis of the averages over the others, between the points where a level enters; (M, C)."""
     last = energy.ndim == 2
     if last and levels.shape[1]:
-        value, inside = _uncut(energy, integrand, levels, surface)
+        value, inside = _uncut(energy, integrand, levels, weight)
         if inside.any():
             energy, integrand, mu, kt, levels = (x[inside] for x in (energy, integrand, mu, kt, levels))
-            value[inside] = _between(energy, integrand, mu, kt, levels, surface, nodes)
+            value[inside] = _between(energy, integrand, mu, kt, levels, weight, nodes)
         return value
-    return _between(energy, integrand, mu, kt, levels, surface, nodes)
+    return _between(energy, integrand, mu, kt, levels, weight, nodes)
 
 
 def _uncut(
-    energy: np.ndarray, integrand: np.ndarray, levels: np.ndarray, surface: bool
+    energy: np.ndarray, integrand: np.ndarray, levels: np.ndarray, weight: Weight
 ) -> tuple[np.ndarray, np.ndarray]:
     """Averages along monotone lines that lie below all levels (or above: 0), and which lines do not; (M, C), (M,)."""
     ends = np.stack([at_end(energy, -1, 1), at_end(energy, 1, 1)])
     below, above = ends.max(axis=0) <= levels[:, 0], ends.min(axis=0) >= levels[:, -1]
     value = np.zeros((len(energy), integrand.shape[-1]))
-    if not surface:
-        value[below] = integrand[below, 0]
+    value[below] = weight.full() * integrand[below, 0]
     return value, ~below & ~above
 
 
@@ -267,14 +267,14 @@ def _between(
     mu: np.ndarray,
     kt: np.ndarray,
     levels: np.ndarray,
-    surface: bool,
+    weight: Weight,
     nodes: int,
 ) -> np.ndarray:
     """`_sweep` along lines, in pieces between the levels."""
     cuts = _crossings(energy, levels)
     last = energy.ndim == 2
-    if last and surface and levels.shape[1] == 1:
-        return _on_surface(energy, integrand, cuts)
+    if last and weight.surface and levels.shape[1] == 1:
+        return _on_surface(energy, integrand, cuts) * (np.array(weight.powers) == 0)
     ends = np.ones((len(energy), 1))
     edges = np.sort(np.concatenate([-ends, cuts, ends], axis=1), axis=1)
     item, segment = np.nonzero(np.diff(edges, axis=1) > 0)
@@ -287,11 +287,11 @@ def _between(
     along_e = (basis @ energy[item].reshape(len(item), energy.shape[1], -1)).reshape(-1, *energy.shape[2:])
     along_f = (basis @ integrand[item].reshape(len(item), energy.shape[1], -1)).reshape(-1, *integrand.shape[2:])
     if last:
-        weights = weights * _weight(along_e.reshape(weights.shape), mu[item, None], kt[item, None], surface)
-        inner = along_f
+        of_values = weight(along_e.reshape(weights.shape), mu[item, None], kt[item, None])
+        inner = of_values.reshape(along_f.shape[0], -1) * along_f
     else:
         mu_x, kt_x = np.repeat(mu[item], nodes), np.repeat(kt[item], nodes)
-        inner = _sweep(along_e, along_f, mu_x, kt_x, np.repeat(levels[item], nodes, axis=0), surface, nodes)
+        inner = _sweep(along_e, along_f, mu_x, kt_x, np.repeat(levels[item], nodes, axis=0), weight, nodes)
     total = (weights[:, None, :] @ inner.reshape(len(item), nodes, components))[:, 0]
     return np.add.reduceat(total, np.searchsorted(item, np.arange(len(energy))), axis=0)
 
@@ -320,14 +320,3 @@ def _on_surface(energy: np.ndarray, integrand: np.ndarray, cuts: np.ndarray) -> 
     at_root = (basis[:, None, :] @ integrand)[:, 0]
     crossed = x < 1
     return np.where(crossed, 0.5 / np.where(crossed, np.abs(slope), 1.0), 0.0)[:, None] * at_root
-
-
-def _weight(energy: np.ndarray, mu: np.ndarray, kt: np.ndarray, surface: bool) -> np.ndarray:
-    """f, or -f'; a step at T = 0."""
-    from scipy.special import expit
-
-    cold = kt == 0
-    x = (mu - energy) / np.where(cold, 1.0, kt)
-    if surface:
-        return np.where(cold, 0.0, expit(x) * expit(-x) / np.where(cold, 1.0, kt))
-    return np.where(cold, x > 0, expit(x))

@@ -21,8 +21,8 @@ class Integral:
     value, error : (P, C) arrays
         Averages over the zone, one row per state.
     converged : (P,) bool array
-    absolute : (P,) array
-        Average of the absolute integrand, largest component: the scale of rounding.
+    absolute : (P, C) array
+        Average of the absolute integrand, largest component of each tensor: the scale of rounding.
     evaluations : int
         k points used.
     status : Status

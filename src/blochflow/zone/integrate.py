@@ -5,8 +5,6 @@ I = Int_cube d^du sum_j (f_j - f_{j+1}) S_j(u)        error <= max(atol, rtol |l
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from blochflow.core.status import Status
@@ -14,7 +12,7 @@ from blochflow.zone.adaptive import CellIntegral, Project, integrate_cells
 from blochflow.zone.cells import CellSet
 from blochflow.zone.certificate import BandSource, Certified, Filling, certify
 from blochflow.zone.integral import Integral
-from blochflow.zone.tolerance import Tolerance
+from blochflow.zone.tolerance import Required, Tolerance
 
 # Nodes per axis of the coarse and the fine rule, by tolerance: (smallest rtol, nodes in 1D and 2D, in 3D).
 ORDERS = ((3e-3, (3, 5), (3, 4)), (3e-5, (4, 6), (4, 5)), (0.0, (6, 8), (5, 7)))
@@ -23,10 +21,9 @@ ORDERS = ((3e-3, (3, 5), (3, 4)), (3e-5, (4, 6), (4, 5)), (0.0, (6, 8), (5, 7)))
 def integrate(
     integrand: BandSource,
     zone: CellSet,
-    tolerance: Tolerance,
+    required: Required,
     *,
     filling: Filling,
-    factor: float = 1.0,
     memory: int = 2**31,
     tree: Certified | None = None,
     project: Project = lambda value, error: (value, error),
@@ -40,11 +37,10 @@ def integrate(
         model.
     zone : CellSet
         Coarse cells, usually ``CellSet.whole_zone``, or those that symmetry leaves.
-    tolerance : Tolerance
+    required : Required
+        Tolerance of every tensor among the results.
     filling : Filling
         Chemical potentials and k_B T, (P,) each.
-    factor : float
-        Converts values to the units of ``tolerance.atol``.
     memory : int
         Most bytes for values of cells, where ``tolerance.max_memory`` says nothing.
     tree : Certified or None
@@ -66,31 +62,28 @@ def integrate(
     >>> from blochflow.zone.certificate import Filling
     >>> from blochflow.zone.charts import LatticeChart
     >>> from blochflow.zone.integrate import integrate
+    >>> from blochflow.zone.tolerance import Required
     >>> model = bf.zoo.qwz(mass=1.0)
     >>> source = ModelSource(model, BerrySea(1), LatticeChart(model.lattice.reciprocal), bf.Execution(progress=False))
     >>> cells, states = CellSet.whole_zone((4, 4)), Filling(mu=np.zeros(1), kt=np.zeros(1))
-    >>> done = integrate(source, cells, bf.Tolerance(rtol=1e-4), filling=states)
+    >>> done = integrate(source, cells, Required(bf.Tolerance(rtol=1e-4)), filling=states)
     >>> round(float(done.value[0, 0]) * 2 * np.pi, 3), bool(done.converged[0])  # the Chern number
     (-1.0, True)
     """
+    tolerance = required.tolerance
     limit = tolerance.evaluations(integrand.dimension)
     tree = tree or certify(integrand, zone, filling, limit)
     done = integrate_cells(
         integrand,
         filling,
         tree,
-        allowed_by(tolerance, factor),
+        required,
         orders=orders_for(tolerance, integrand.dimension),
         limit=limit,
         memory=tolerance.memory_bytes or memory,
         project=project,
     )
     return as_integral(done, tree, rigorous=integrand.rigorous)
-
-
-def allowed_by(tolerance: Tolerance, factor: float) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
-    """Largest allowed error of every state."""
-    return lambda value, absolute: tolerance.allowed(np.abs(value).max(axis=-1), absolute, factor)
 
 
 def orders_for(tolerance: Tolerance, dimension: int) -> tuple[int, int]:

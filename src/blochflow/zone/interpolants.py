@@ -15,6 +15,7 @@ from blochflow.zone.cells import CellSet
 from blochflow.zone.certificate import WINDOW, BandSource, Filling
 from blochflow.zone.cut import filled_average
 from blochflow.zone.polynomials import GaussRule, bounds, interpolate, product_weights
+from blochflow.zone.weights import mixed
 
 # Changes of energies between two interpolants, summed over all coefficients and enlarged by this, are their error.
 UNSURE = 4.0
@@ -50,7 +51,7 @@ class Interpolants:
         d, n = source.dimension, source.num_bands
         energies, integrand = source.sample(cells, rule)
         energy, mean = interpolate(energies, rule, d), average(integrand, rule, d)
-        per_band = integrand if source.surface else np.diff(integrand, axis=2, prepend=0.0)
+        per_band = integrand if source.weight.surface else np.diff(integrand, axis=2, prepend=0.0)
         flat = np.moveaxis(energy, -1, 1).reshape(len(cells) * n, *energy.shape[1:-1])
         low, high = (x.reshape(len(cells), 1, n) for x in bounds(flat, d))
         return cls(energy, interpolate(per_band, rule, d), mean, low, high)
@@ -69,25 +70,27 @@ def cell_averages(
 
     The filling of a band is the part of the cell it occupies, or for surfaces 1/2 where it meets the window at all.
     """
-    surface, count = source.surface, len(interpolants.mean)
+    weight, surface, count = source.weight, source.weight.surface, len(interpolants.mean)
     full, crossing = interpolants.filled(filling)
-    value = np.zeros((count, len(filling.mu), source.components))
+    value = np.zeros((count, len(filling.mu), len(weight.powers)))
     left, occupied = np.zeros_like(value), full.astype(np.float64)
     if not surface:
         mean = interpolants.mean
         below = np.concatenate([np.zeros_like(mean[:, :1]), mean], axis=1)
-        value += below[np.arange(count)[:, None], full.sum(axis=2)]
+        value += weight.full() * below[np.arange(count)[:, None], full.sum(axis=2)]
     cell, state, band = np.nonzero(crossing)
     for start in range(0, len(cell), ITEMS):
         b, p, n = (x[start : start + ITEMS] for x in (cell, state, band))
         energy, some = interpolants.energy[b, ..., n], with_constant(interpolants.integrand[b, ..., n, :])
+        least = -1.0 if surface else negligible
         part, rest = filled_average(
-            energy, some, filling.mu[p], filling.kt[p], surface=surface, negligible=-1.0 if surface else negligible
+            energy, some, filling.mu[p], filling.kt[p], weight=weight.with_filling(), negligible=least
         )
         np.add.at(value, (b, p), part[:, :-1])
         np.add.at(left, (b, p), rest[:, :-1])
         occupied[b, p, n] = 0.5 * (part[:, -1] > 0) if surface else part[:, -1]
-    return value, left, occupied
+    matrix = source.mixing(filling)
+    return mixed(value, matrix), mixed(left, None if matrix is None else np.abs(matrix)), occupied
 
 
 def edge_errors(
@@ -115,14 +118,16 @@ def edge_errors(
     )
     cell, state, band = np.nonzero(met & ((occupied < EDGE) | (occupied > 1 - EDGE)))
     error = np.zeros((len(change), len(filling.mu), source.components))
+    matrix = source.mixing(filling)
     for start in range(0, len(cell), ITEMS):
         b, p, n = (x[start : start + ITEMS] for x in (cell, state, band))
         energy, some = fine.energy[b, ..., n], fine.integrand[b, ..., n, :]
         below, middle, above = (
-            filled_average(energy, some, filling.mu[p] + s * unsure[b, n], filling.kt[p], surface=source.surface)[0]
+            filled_average(energy, some, filling.mu[p] + s * unsure[b, n], filling.kt[p], weight=source.weight)[0]
             for s in (-1, 0, 1)
         )
-        np.add.at(error, (b, p), np.abs(above - middle) + np.abs(middle - below))
+        some_of = None if matrix is None else matrix[p]
+        np.add.at(error, (b, p), np.abs(mixed(above - middle, some_of)) + np.abs(mixed(middle - below, some_of)))
     return error
 
 

@@ -17,7 +17,8 @@ import numpy as np
 from blochflow.core.status import Status
 from blochflow.zone.certificate import Filling
 from blochflow.zone.integral import ROUNDING, Integral
-from blochflow.zone.weights import occupation_steps, surface_weights
+from blochflow.zone.tolerance import Required
+from blochflow.zone.weights import Weight, mixed
 
 HALF_NODES = [
     0.99145537112081264, 0.94910791234275852, 0.86486442335976907, 0.74153118559939444,
@@ -46,9 +47,8 @@ CHUNK = 2**15
 # Random points that set the scale; all there is when not even one pass fits into the evaluations.
 ROUGH = 256
 
-# (K, d) reduced points -> energies (K, N), cumulative integrand (K, N, C)
+# (K, d) reduced points -> energies (K, N), values of the integrand (K, N, R)
 SamplePoints = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
-Allowed = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
 class LimitReachedError(Exception):
@@ -107,41 +107,45 @@ class Nested:
 
 
 def nested_average(
-    sample: SamplePoints, dimension: int, filling: Filling, allowed: Allowed, limit: int, *, surface: bool = False
+    sample: SamplePoints,
+    dimension: int,
+    filling: Filling,
+    required: Required,
+    *,
+    weight: Weight,
+    matrix: np.ndarray | None = None,
 ) -> Integral:
-    """Average over the unit cube of sum_j (f_j - f_{j+1}) S_j, or of sum_n -f'(E_n) g_n, for every state."""
-    weight = surface_weights if surface else occupation_steps
-    states = len(filling.mu)
-    components = sample(np.full((1, dimension), 0.5))[1].shape[-1]
+    """Average over the unit cube of the weighed sums over bands, for every state; ``matrix`` as in `mixed`."""
+    states, limit = len(filling.mu), required.tolerance.evaluations(dimension)
 
     def weighed(points: np.ndarray) -> np.ndarray:
         energies, integrand = sample(points)
-        values = [
-            (weight(energies, mu, kt)[..., None] * integrand).sum(axis=1)
-            for mu, kt in zip(filling.mu, filling.kt, strict=True)
-        ]
-        return np.stack(values, axis=1).reshape(len(points), -1)
+        each = [weight.total(energies, integrand, mu, kt) for mu, kt in zip(filling.mu, filling.kt, strict=True)]
+        return mixed(np.stack(each, axis=1), matrix).reshape(len(points), -1)
 
-    rough = weighed(np.random.default_rng(0).random((ROUGH, dimension))).reshape(-1, states, components)
-    absolute = np.abs(rough).mean(axis=0).max(axis=-1)
+    rough = weighed(np.random.default_rng(0).random((ROUGH, dimension)))
+    rough = rough.reshape(ROUGH, states, -1)
+    components = rough.shape[-1]
+    absolute = required.scale(np.abs(rough).mean(axis=0))
     value, error = rough.mean(axis=0), np.full((states, components), np.nan)
     converged, history = np.zeros(states, dtype=bool), [(ROUGH, value)]
-    aim = np.maximum(allowed(rough.mean(axis=0), absolute), 1e-3 * absolute)
+    aim = np.maximum(required.allowed(rough.mean(axis=0), absolute), 1e-3 * absolute)
     rule = Nested(weighed, dimension, limit, ROUGH)
     while True:
         try:
-            flat, unsure = rule.average(np.repeat(np.maximum(aim, 1e-300), components))
+            flat, unsure = rule.average(np.maximum(aim, 1e-300).reshape(-1))
         except LimitReachedError:
             break
         value = flat.reshape(states, components)
-        error = np.maximum(SAFETY * unsure.reshape(states, components), ROUNDING * absolute[:, None])
-        tolerated = allowed(value, absolute)
+        error = np.maximum(SAFETY * unsure.reshape(states, components), ROUNDING * absolute)
+        tolerated = required.allowed(value, absolute)
         history.append((rule.evaluations, value))
-        converged = np.asarray((error <= tolerated[:, None]).all(axis=1))
+        met = error <= tolerated
+        converged = np.asarray(met.all(axis=1))
         if converged.all():
             break
-        needed = tolerated / np.maximum(error.max(axis=1), 1e-300)
-        aim = np.where(converged, aim, np.minimum(TIGHTER, needed / 2) * aim)
+        needed = tolerated / np.maximum(error, 1e-300)
+        aim = np.where(met, aim, np.minimum(TIGHTER, needed / 2) * aim)
     status = Status.CONVERGED if converged.all() else Status.NOT_CONVERGED
     rigor = "two rules on nested lines; nothing proves that no feature was missed"
     return Integral(value, error, converged, absolute, rule.evaluations, status, history, rule="nested", rigor=rigor)

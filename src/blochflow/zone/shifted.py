@@ -20,7 +20,7 @@ from blochflow.core.status import Status
 from blochflow.zone.grids import Block, block_shape, pad_chunks
 from blochflow.zone.integral import ROUNDING, Integral, pairwise_sum
 from blochflow.zone.sampling import CONFIDENCE, Sampled, check_sampling, random_shifts, student_bar
-from blochflow.zone.tolerance import Tolerance
+from blochflow.zone.tolerance import Required
 from blochflow.zone.uniform import Runner
 
 SHIFTS = 6
@@ -34,14 +34,13 @@ FIRST_ORDER, LEAST_ORDER, MOST_ORDER = 1.0, 0.5, 4.0
 def integrate_shifted(
     run: Runner,
     base: tuple[int, ...],
-    tolerance: Tolerance,
+    required: Required,
     *,
     target: int,
     seed: int = 0,
     shifts: int = SHIFTS,
     confidence: float = CONFIDENCE,
     fixed: bool = False,
-    factor: float = 1.0,
 ) -> Sampled:
     """Average over the zone from randomly shifted grids.
 
@@ -53,7 +52,7 @@ def integrate_shifted(
         Points per axis of the first grid.
     target : int
         k points per batch.
-    tolerance : Tolerance
+    required : Required
         ``max_evaluations`` bounds the k points of all grids together; the first grid is always evaluated.
     seed : int
         Shifts follow from it alone.
@@ -63,24 +62,22 @@ def integrate_shifted(
         Two-sided confidence of the error bar.
     fixed : bool
         Use ``base`` and ``shifts`` only.
-    factor : float
-        Converts the average to the units of ``tolerance.atol``.
     """
     seed, shifts, confidence = check_sampling(seed, shifts, confidence)
-    limit = tolerance.evaluations(len(base))
+    limit = required.tolerance.evaluations(len(base))
     levels: list[Level] = []
     grid: tuple[int, ...] | None = base
     while grid is not None:
         levels.append(Level(run, grid, target, seed, len(levels)))
         levels[-1].extend(shifts)
-        integral = _judge(levels, tolerance, confidence, factor)
+        integral = _judge(levels, required, confidence)
         left = limit - integral.evaluations
-        more = 0 if fixed or integral.converged.all() else _more_shifts(levels, integral, tolerance, factor, left)
+        more = 0 if fixed or integral.converged.all() else _more_shifts(levels, integral, required, left)
         if more:
             # once for each grid: adding samples until the bar happens to be short would break its confidence
             levels[-1].extend(more)
-            integral = _judge(levels, tolerance, confidence, factor)
-        grid = None if fixed else _finer(levels, integral, tolerance, factor, limit, shifts)
+            integral = _judge(levels, required, confidence)
+        grid = None if fixed else _finer(levels, integral, required, limit, shifts)
     integral.status = _status(integral, fixed)
     systematic = np.zeros_like(integral.value)
     counts = {"shifts": len(levels[-1].values)}
@@ -129,18 +126,17 @@ def shifted_blocks(grid: tuple[int, ...], shift: np.ndarray, target: int) -> Ite
         yield Block(tuple(coordinates for coordinates, _ in chunk), weights.reshape(-1))
 
 
-def _judge(levels: list[Level], tolerance: Tolerance, confidence: float, factor: float) -> Integral:
+def _judge(levels: list[Level], required: Required, confidence: float) -> Integral:
     """The last level's mean and bar, widened where the level before disagrees."""
     last = levels[-1]
-    value, size = last.mean(), np.mean(last.absolute, axis=0).max(axis=-1)
-    error = np.maximum(student_bar(np.stack(last.values), confidence), ROUNDING * size[..., None])
+    value, size = last.mean(), required.scale(np.mean(last.absolute, axis=0))
+    error = np.maximum(student_bar(np.stack(last.values), confidence), ROUNDING * size)
     if len(levels) > 1:
         before = levels[-2]
         change = np.abs(value - before.mean())
         disagree = change > np.hypot(error, student_bar(np.stack(before.values), confidence))
         error = np.where(disagree, np.maximum(error, change), error)
-    allowed = tolerance.allowed(np.abs(value).max(axis=-1), size, factor)
-    converged = np.asarray((error <= allowed[..., None]).all(axis=-1))
+    converged = np.asarray((error <= required.allowed(value, size)).all(axis=-1))
     used = sum(level.points * len(level.values) for level in levels)
     history = [(level.points * len(level.values), level.mean()) for level in levels]
     return Integral(
@@ -159,10 +155,9 @@ def _status(integral: Integral, fixed: bool) -> Status:
     return Status.FIXED_GRID if fixed else Status.NOT_CONVERGED
 
 
-def _worst(integral: Integral, tolerance: Tolerance, factor: float) -> tuple[float, tuple[int, ...]]:
+def _worst(integral: Integral, required: Required) -> tuple[float, tuple[int, ...]]:
     """Largest error in units of the allowed one, and the entry it belongs to."""
-    allowed = tolerance.allowed(np.abs(integral.value).max(axis=-1), integral.absolute, factor)
-    ratio = integral.error / np.maximum(allowed, 1e-300)[..., None]
+    ratio = integral.error / np.maximum(required.allowed(integral.value, integral.absolute), 1e-300)
     where = np.unravel_index(int(np.argmax(ratio)), ratio.shape)
     return float(ratio[where]), tuple(int(i) for i in where)
 
@@ -176,9 +171,9 @@ def _order(levels: list[Level], where: tuple[int, ...]) -> float:
     return float(np.clip(np.log(max(a, 1e-300) / max(b, 1e-300)) / growth, LEAST_ORDER, MOST_ORDER))
 
 
-def _more_shifts(levels: list[Level], integral: Integral, tolerance: Tolerance, factor: float, left: int) -> int:
+def _more_shifts(levels: list[Level], integral: Integral, required: Required, left: int) -> int:
     """Samples to add to the last grid where that is cheaper than a finer grid and allowed; else 0."""
-    ratio, where = _worst(integral, tolerance, factor)
+    ratio, where = _worst(integral, required)
     have = len(levels[-1].values)
     wanted = int(np.ceil(have * (ratio / MARGIN) ** 2)) - have
     finer = have * (ratio / MARGIN) ** (1 / _order(levels, where))
@@ -188,10 +183,10 @@ def _more_shifts(levels: list[Level], integral: Integral, tolerance: Tolerance, 
 
 
 def _finer(
-    levels: list[Level], integral: Integral, tolerance: Tolerance, factor: float, limit: int, shifts: int
+    levels: list[Level], integral: Integral, required: Required, limit: int, shifts: int
 ) -> tuple[int, ...] | None:
     """The next grid, or None when done or out of k points."""
-    ratio, where = _worst(integral, tolerance, factor)
+    ratio, where = _worst(integral, required)
     if len(levels) > 1 and ratio <= 1:
         return None
     grid = levels[-1].grid

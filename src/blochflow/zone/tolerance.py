@@ -70,3 +70,50 @@ class Tolerance:
     def memory_bytes(self) -> int | None:
         """``max_memory`` in bytes."""
         return None if self.max_memory is None else parse_bytes(self.max_memory)
+
+
+@dataclass(frozen=True)
+class Required:
+    """What a vector of integrals must meet: tensors one after another, each with its own scale.
+
+    Attributes
+    ----------
+    tolerance : Tolerance
+    factor : float
+        Converts values to the units of ``tolerance.atol``.
+    tensors : int
+        Number of tensors among the components.
+    watched : tuple of bool
+        Tensors that must converge; all where empty.  Others are reported with their errors.
+    parts : tuple of (int, int)
+        Tensors (whole, part): a whole that vanishes because its parts cancel is known to their rounding only.
+    """
+
+    tolerance: Tolerance
+    factor: float = 1.0
+    tensors: int = 1
+    watched: tuple[bool, ...] = ()
+    parts: tuple[tuple[int, int], ...] = ()
+
+    def scale(self, absolute: np.ndarray) -> np.ndarray:
+        """Integrals of absolute values: the largest of each tensor, of a whole at least that of its parts; (..., C)."""
+        found = self.largest(absolute)
+        if not self.parts:
+            return found
+        split = found.reshape(*found.shape[:-1], self.tensors, -1).copy()
+        for whole, part in self.parts:
+            split[..., whole, :] = np.maximum(split[..., whole, :], split[..., part, :])
+        return split.reshape(found.shape)
+
+    def largest(self, size: np.ndarray) -> np.ndarray:
+        """Largest entry of each tensor, at every component of it: (..., C) -> (..., C)."""
+        split = size.reshape(*size.shape[:-1], self.tensors, -1)
+        return np.broadcast_to(split.max(axis=-1, keepdims=True), split.shape).reshape(size.shape)
+
+    def allowed(self, value: np.ndarray, absolute: np.ndarray) -> np.ndarray:
+        """Largest allowed error of every component, (..., C), from values and integrals of absolute values."""
+        limit = self.tolerance.allowed(self.largest(np.abs(value)), absolute, self.factor)
+        if not self.watched or all(self.watched):
+            return limit
+        free = np.repeat(~np.array(self.watched), value.shape[-1] // self.tensors)
+        return np.where(free, np.inf, limit)

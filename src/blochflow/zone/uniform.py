@@ -16,25 +16,24 @@ import numpy as np
 from blochflow.core.status import Status
 from blochflow.zone.grids import Block, NestedGrid
 from blochflow.zone.integral import ROUNDING, Integral, pairwise_sum
-from blochflow.zone.tolerance import Tolerance
+from blochflow.zone.tolerance import Required
 
 PREVIOUS_CHANGE = 1 / 8
 
 # Runs batches and returns their sums in order: (blocks, number of batches, label) -> list of (value, |value|) sums.
 Runner = Callable[[Iterator[Block], int, str], list[tuple[np.ndarray, np.ndarray]]]
-# Turns averages that the runner collects into values (P, C).
-Readout = Callable[[np.ndarray], np.ndarray]
+# Turns averages that the runner collects, and those of absolute values, into values and sizes (P, C).
+Readout = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 
 def integrate_uniform(
     run: Runner,
     grid: NestedGrid,
-    tolerance: Tolerance,
+    required: Required,
     *,
     levels: int | None,
     target: int,
-    factor: float = 1.0,
-    readout: Readout = lambda collected: collected,
+    readout: Readout = lambda collected, absolute: (collected, absolute),
     readout_error: float = 0.0,
     fewest: tuple[int, ...] | None = None,
     limit: int | None = None,
@@ -49,16 +48,14 @@ def integrate_uniform(
         Exactly this many levels (a requested grid), or refine until converged or out of evaluations.
     target : int
         k points per batch.
-    factor : float
-        Converts the average to the units of ``tolerance.atol``.
     readout, readout_error : callable, float
-        From collected averages to values, and its error relative to the absolute integral of each state.
+        From collected averages to values and sizes, and its error relative to the latter.
     fewest : (d,) ints, optional
         Points per axis below which no agreement counts as convergence.
     limit : int, optional
         Most k points; default: what the tolerance allows.
     """
-    limit = tolerance.evaluations(len(grid.base)) if limit is None else limit
+    limit = required.tolerance.evaluations(len(grid.base)) if limit is None else limit
     total = absolute = None
     history: list[tuple[int, np.ndarray]] = []
     level = 0
@@ -67,13 +64,11 @@ def integrate_uniform(
         total = new_value if total is None else total + new_value
         absolute = new_absolute if absolute is None else absolute + new_absolute
         count = grid.count(level)
-        both = readout(np.concatenate([total, absolute], axis=-1) / count)
-        value, size = both[..., : total.shape[-1]], both[..., total.shape[-1] :].max(axis=-1)
+        value, size = readout(total / count, absolute / count)
+        size = required.scale(size)
         history.append((count, value))
-        error = successive_error(history) + readout_error * size[..., None]
-        error = np.maximum(error, ROUNDING * size[..., None])
-        allowed = tolerance.allowed(np.abs(history[-1][1]).max(axis=-1), size, factor)
-        converged = np.asarray((error <= allowed[..., None]).all(axis=-1))
+        error = np.maximum(successive_error(history) + readout_error * size, ROUNDING * size)
+        converged = np.asarray((error <= required.allowed(value, size)).all(axis=-1))
         if fewest is not None and any(n < least for n, least in zip(grid.points(level), fewest, strict=True)):
             converged = np.zeros_like(converged)
         done = level + 1 >= levels if levels is not None else bool(converged.all())

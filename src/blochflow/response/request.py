@@ -1,0 +1,215 @@
+"""What a user asks of a response: model, states, how the zone is integrated; the same for every response."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypedDict
+
+import numpy as np
+
+from blochflow.core.checks import nearest
+from blochflow.core.quantity import Quantity
+from blochflow.core.status import Status
+from blochflow.execution.threads import Execution
+from blochflow.models.base import AbstractModel
+from blochflow.response.average import ZoneOptions, as_call, average_over_zone, measure
+from blochflow.response.integrands import BandIntegrand, as_tensor
+from blochflow.response.potential import precise_chemical_potential
+from blochflow.response.result import finish, raise_if_missed
+from blochflow.response.states import States, as_states
+from blochflow.zone.integral import Integral
+from blochflow.zone.tolerance import Tolerance
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+class ZoneArguments(TypedDict, total=False):
+    """Keywords of every response, as documented in `anomalous_hall`."""
+
+    rule: str
+    grid: Any
+    shift: float
+    symmetry: Any
+    seed: int
+    tolerance: Tolerance | None
+    execution: Execution | None
+    throw: bool
+
+
+@dataclass(frozen=True)
+class Request:
+    """Checked arguments of one call."""
+
+    model: AbstractModel
+    states: States
+    options: ZoneOptions
+    tolerance: Tolerance
+    execution: Execution
+    throw: bool
+
+    @classmethod
+    def of(
+        cls, name: str, model: Any, mu: Any, temperature: Any, arguments: ZoneArguments, density: Any = None
+    ) -> Request:
+        """Check the arguments of the response ``name``; with ``density`` the chemical potential is solved for."""
+        known = ZoneArguments.__annotations__
+        for key in arguments:
+            if key not in known:
+                hint = nearest(key, known)
+                suffix = f" (did you mean {hint!r}?)" if hint else f"; known are {', '.join(known)}"
+                raise TypeError(f"{name}() got an unexpected keyword argument {key!r}{suffix}")
+        rest: dict[str, Any] = dict(arguments)
+        throw = rest.pop("throw", True)
+        tolerance, execution = as_call(model, rest.pop("tolerance", None), rest.pop("execution", None), throw)
+        options = ZoneOptions(**rest)
+
+        def solve(n: Any, t: Any) -> Any:
+            return precise_chemical_potential(model, n, t, options, tolerance, execution)
+
+        states = as_states(model, mu, temperature, density, solve)
+        return cls(model, states, options, tolerance, execution, throw)
+
+    def factor(self, quantity: Quantity) -> tuple[float, str]:
+        """From averages over the zone to the units of a quantity, and their label."""
+        scale, unit = quantity.unit(self.model.units.name, self.model.dimension)
+        return scale * self.model.spin_degeneracy * measure(self.model), unit
+
+    def tightened(self, total: Integral) -> Request | None:
+        """The same with a smaller rtol for terms whose sum ``total`` missed its tolerance by cancellation, or None."""
+        if total.converged.all() or not np.isfinite(total.error).all():
+            return None
+        allowed = self.tolerance.allowed(np.abs(total.value).max(axis=-1, keepdims=True), total.absolute)
+        ratio = float((allowed / np.maximum(total.error, 1e-300)).min())
+        return replace(self, tolerance=replace(self.tolerance, rtol=0.5 * min(ratio, 1.0) * self.tolerance.rtol))
+
+    @property
+    def reference(self) -> float:
+        """An energy near the chemical potentials."""
+        return float(0.5 * (self.states.mu.min() + self.states.mu.max()))
+
+    def integrals(
+        self,
+        bands: BandIntegrand,
+        watched: tuple[bool, ...] = (),
+        parts: tuple[tuple[int, int], ...] = (),
+        factor: float = 1.0,
+    ) -> list[Integral]:
+        """One integral for each tensor of ``bands``, whose results times ``factor`` are in public units."""
+        mu, kt = self.all_states()
+        whole = average_over_zone(
+            self.model,
+            bands,
+            mu,
+            kt,
+            options=self.options,
+            tolerance=self.tolerance,
+            execution=self.execution,
+            factor=factor,
+            watched=watched,
+            parts=parts,
+        )
+        if bands.tensors == 1:
+            return [whole]
+        return [self._tensor(whole, slice(i * bands.size, (i + 1) * bands.size)) for i in range(bands.tensors)]
+
+    def all_states(self) -> tuple[np.ndarray, np.ndarray]:
+        """mu and k_B T of all states.
+
+        Where a density is given, those at both ends of the uncertainty of mu follow those at mu; where that is not
+        known there are no ends, and `finish` says so in the error.
+        """
+        states, around = self.states, [self.states.mu]
+        if "density" in states.dims:
+            spread = np.where(np.isfinite(states.mu_error), states.mu_error, 0.0)
+            around += [states.mu - spread, states.mu + spread]
+        return np.concatenate(around), np.tile(states.kt, len(around))
+
+    def checked(self, quantity: Quantity, result: xr.Dataset) -> xr.Dataset:
+        """The result, or `ConvergenceError` with it."""
+        return raise_if_missed(quantity, result, self.throw)
+
+    def _tensor(self, whole: Integral, columns: slice) -> Integral:
+        """One tensor of several."""
+        value, error, absolute = whole.value[:, columns], whole.error[:, columns], whole.absolute[:, columns]
+        allowed = self.tolerance.allowed(np.abs(value).max(axis=-1, keepdims=True), absolute)
+        converged = np.asarray((error <= allowed).all(axis=-1))
+        return replace(
+            whole,
+            value=value,
+            error=error,
+            absolute=absolute,
+            converged=converged,
+            status=Status.CONVERGED if converged.all() else whole.status,
+            history=[(points, values[:, columns]) for points, values in whole.history],
+            forbidden=None if whole.forbidden is None else whole.forbidden[columns],
+            cutoff_tail=None if whole.cutoff_tail is None else whole.cutoff_tail[:, columns],
+        )
+
+    def result(
+        self, quantity: Quantity, integral: Integral, bands: BandIntegrand, unit: str, throw: bool
+    ) -> xr.Dataset:
+        """The Dataset of one tensor."""
+        axes = ("a", "b", "c")[: bands.kind.rank]
+
+        def tensor(x: np.ndarray) -> np.ndarray:
+            return as_tensor(x, bands, self.model.dimension) if axes else x[..., 0]
+
+        return self.dataset(quantity, integral, tensor, axes, unit, throw)
+
+    def dataset(
+        self,
+        quantity: Quantity,
+        integral: Integral,
+        tensor: Callable[[np.ndarray], np.ndarray],
+        axes: tuple[str, ...],
+        unit: str,
+        throw: bool,
+    ) -> xr.Dataset:
+        """The Dataset of an integral whose components (..., C) ``tensor`` turns into (..., a, b, ..)."""
+        return finish(
+            quantity,
+            self.model,
+            self.states,
+            integral,
+            tensor=tensor,
+            cartesian=axes,
+            unit=unit,
+            options=self.options,
+            tolerance=self.tolerance,
+            throw=throw,
+        )
+
+    def tensor_rows(self, rows: np.ndarray, bands: BandIntegrand) -> np.ndarray:
+        """(mu, temperature, a, b) of rows for states, without those at the ends of an uncertain mu."""
+        tensor = as_tensor(rows[: len(self.states.mu)], bands, self.model.dimension)
+        return tensor.reshape(*self.states.shape, *tensor.shape[1:])
+
+    def added(self, first: Integral, second: Integral) -> Integral:
+        """Sum of two integrals of the same states, judged by the tolerance as a whole."""
+        value, error = first.value + second.value, first.error + second.error
+        absolute = np.maximum(first.absolute, second.absolute)
+        allowed = self.tolerance.allowed(np.abs(value).max(axis=-1, keepdims=True), absolute)
+        converged = np.asarray((error <= allowed).all(axis=-1))
+        worse = second if first.converged.all() else first
+        points = first.evaluations + second.evaluations
+        forbidden = None
+        if first.forbidden is not None and second.forbidden is not None:
+            forbidden = first.forbidden & second.forbidden
+        tails = [x.cutoff_tail for x in (first, second)]
+        return replace(
+            first,
+            value=value,
+            error=error,
+            absolute=absolute,
+            converged=converged,
+            evaluations=points,
+            status=first.status if converged.all() and first.converged.all() else worse.status,
+            history=[*first.history[:-1], (points, value)],
+            rigor="; ".join(dict.fromkeys((first.rigor, second.rigor))),
+            rule=", ".join(dict.fromkeys((first.rule, second.rule))),
+            gap=min(first.gap, second.gap),
+            forbidden=forbidden,
+            cutoff_tail=None if tails[0] is None or tails[1] is None else tails[0] + tails[1],
+        )

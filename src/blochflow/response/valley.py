@@ -1,0 +1,188 @@
+"""Hall conductivity of parts of a two-dimensional zone, such as the surroundings of valleys.
+
+    sigma^v_ab = -(e^2/hbar) Int_v d^2k/(2 pi)^2 sum_n f_n Omega_n,ab,       v a polygon = signed sum of triangles
+
+Source: Xiao, Yao, Niu, PRL 99, 236809 (2007).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from blochflow.core.checks import as_real_array, fail
+from blochflow.core.status import Status
+from blochflow.execution.threads import Execution
+from blochflow.response.catalog_intrinsic import VALLEY_HALL
+from blochflow.response.integrands import BerrySea
+from blochflow.response.request import Request, ZoneArguments
+from blochflow.response.source import ModelSource
+from blochflow.zone.cells import CellSet
+from blochflow.zone.certificate import Filling
+from blochflow.zone.charts import TriangleChart
+from blochflow.zone.integral import Integral
+from blochflow.zone.integrate import integrate
+from blochflow.zone.tolerance import Required, Tolerance
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def valley_hall(
+    model: Any,
+    mu: Any,
+    temperature: Any,
+    *,
+    partition: Mapping[str, Any],
+    density: Any = None,
+    tolerance: Tolerance | None = None,
+    execution: Execution | None = None,
+    throw: bool = True,
+) -> xr.Dataset:
+    """Hall conductivity of named polygons of a two-dimensional zone.
+
+        sigma^v_ab = -(e^2/hbar) Int_v d^2k/(2 pi)^2 sum_n f_n Omega_n,ab
+
+    Source: [Xiao2007].  Valid for: linear response in the clean limit; a property of a valley only as far as the
+    curvature vanishes on the boundary of its polygon: the value depends on the partition.  Not included: scattering
+    between valleys, side jump and skew scattering.
+
+    Parameters
+    ----------
+    model : AbstractModel
+        2D, periodic.
+    mu, temperature, density, tolerance, execution, throw
+        As for `anomalous_hall`.
+    partition : mapping of str to (M, 2) array
+        Corners of a polygon without self-crossings, in reduced coordinates (k = x_1 b_1 + x_2 b_2); any region of
+        k space, zones repeat.  Polygons need not cover the zone.
+
+    Returns
+    -------
+    Dataset
+        ``value``, ``error`` with dims (mu, temperature, valley, a, b), ``converged`` (mu, temperature, valley);
+        ``area`` (valley), the fraction of the zone.  Units: e^2/hbar (NATURAL), e^2/h (EV_ANGSTROM).
+
+    Raises
+    ------
+    ValueError
+        Wrong arguments: a model without lattice or not of two dimensions, an empty or degenerate polygon.
+    ConvergenceError
+        Tolerance not reached; ``.result`` is the whole Dataset.
+
+    Examples
+    --------
+    Half of the zone around K and around K' of gapped graphene.
+
+    >>> import blochflow as bf
+    >>> halves = {"K": [[0, 0], [1, 1], [0, 1]], "K'": [[0, 0], [1, 0], [1, 1]]}
+    >>> sigma = bf.response.valley_hall(bf.zoo.graphene(mass=0.5), mu=0.0, temperature=0.0, partition=halves)
+    >>> value = sigma.value.sel(a="x", b="y").values.ravel()
+    >>> bool(abs(value.sum()) < 1e-6), sigma.area.values.tolist()  # time reversal relates the valleys
+    (True, [0.5, 0.5])
+    """
+    arguments: ZoneArguments = {"tolerance": tolerance, "execution": execution, "throw": throw}
+    request = Request.of("valley_hall", model, mu, temperature, arguments, density)
+    if model.dimension != 2 or model.lattice is None:
+        raise fail("model", "be periodic in two dimensions for a partition of its zone", f"{model.name} is not")
+    polygons = as_partition(partition)
+    scale, unit = VALLEY_HALL.unit(model.units.name, 2)
+    factor = -scale * model.spin_degeneracy / (2 * np.pi) ** 2
+    bands = BerrySea.of_dimension(2)
+    each = []
+    for corners in polygons.values():
+        integral = of_polygon(request, corners, bands, factor)
+        each.append(request.result(VALLEY_HALL, integral, bands, unit, throw=False))
+    return request.checked(VALLEY_HALL, joined(each, polygons))
+
+
+def as_partition(partition: Any) -> dict[str, np.ndarray]:
+    """Name -> (M, 2) corners."""
+    if not isinstance(partition, Mapping) or not partition:
+        raise fail("partition", "be a mapping of names to corners of polygons", f"is {partition!r}")
+    polygons = {}
+    for name, corners in partition.items():
+        array = np.asarray(as_real_array(corners, f"partition[{name!r}]", max_ndim=2))
+        if array.ndim != 2 or array.shape[1] != 2 or len(array) < 3:
+            must = "hold the corners of a polygon, three or more pairs of reduced coordinates"
+            raise fail(f"partition[{name!r}]", must, f"has shape {array.shape}")
+        if abs(signed_area(array)) < 1e-12:
+            raise fail(f"partition[{name!r}]", "enclose an area", "its corners lie on a line")
+        polygons[str(name)] = array
+    return polygons
+
+
+def signed_area(corners: np.ndarray) -> float:
+    """Positive for corners in counterclockwise order."""
+    x, y = corners.T
+    return float(0.5 * (x @ np.roll(y, -1) - np.roll(x, -1) @ y))
+
+
+def of_polygon(request: Request, corners: np.ndarray, bands: BerrySea, factor: float) -> Integral:
+    """The integral over a polygon as a signed sum of triangles that share its first corner."""
+    if signed_area(corners) < 0:
+        corners = corners[::-1]
+    fans = [np.stack([corners[0], corners[i], corners[i + 1]]) for i in range(1, len(corners) - 1)]
+    triangles = [(np.sign(signed_area(t)), t) for t in fans if abs(signed_area(t)) > 1e-14]
+
+    def total(asked: Request) -> Integral:
+        parts = [(sign, of_triangle(asked, triangle, bands, factor)) for sign, triangle in triangles]
+        return summed(request, parts)
+
+    found = total(request)
+    tighter = request.tightened(found)
+    return found if tighter is None else total(tighter)
+
+
+def of_triangle(request: Request, triangle: np.ndarray, bands: BerrySea, factor: float) -> Integral:
+    """The integral over one triangle, in public units."""
+    reciprocal = np.asarray(request.model.lattice.reciprocal)  # type: ignore[union-attr]
+    chart = TriangleChart(triangle @ reciprocal)
+    source = ModelSource(request.model, bands, chart, request.execution)
+    mu, kt = request.all_states()
+    required = Required(request.tolerance, abs(factor))
+    cells = CellSet.whole_zone(chart.base)
+    memory = request.execution.memory_bytes // 2
+    return integrate(source, cells, required, filling=Filling(mu, kt), memory=memory).scaled(factor)
+
+
+def summed(request: Request, parts: list[tuple[float, Integral]]) -> Integral:
+    """Signed sum, judged by the tolerance as a whole."""
+    value = np.sum([sign * part.value for sign, part in parts], axis=0)
+    error = np.sum([part.error for _, part in parts], axis=0)
+    absolute = np.sum([part.absolute for _, part in parts], axis=0)
+    allowed = request.tolerance.allowed(np.abs(value).max(axis=-1, keepdims=True), absolute)
+    converged = np.asarray((error <= allowed).all(axis=-1))
+    points = sum(part.evaluations for _, part in parts)
+    status = next((p.status for _, p in parts if p.status is not Status.CONVERGED), Status.NOT_CONVERGED)
+    return replace(
+        parts[0][1],
+        value=value,
+        error=error,
+        absolute=absolute,
+        converged=converged,
+        evaluations=points,
+        status=Status.CONVERGED if converged.all() else status,
+        history=[(points, value)],
+        gap=min(part.gap for _, part in parts),
+    )
+
+
+def joined(each: list[xr.Dataset], polygons: dict[str, np.ndarray]) -> xr.Dataset:
+    """One Dataset with the dimension ``valley`` before the Cartesian ones."""
+    import xarray as xr
+
+    result = xr.concat(each, dim="valley", combine_attrs="override", coords="minimal", compat="override")
+    result = result.assign_coords(valley=list(polygons))
+    order = list(each[0]["converged"].dims)
+    result = result.transpose(*order, "valley", "a", "b")
+    area = [abs(signed_area(corners)) for corners in polygons.values()]
+    result["area"] = ("valley", area, {"units": "zones", "long_name": "area of the polygon"})
+    result.attrs["partition"] = "; ".join(f"{name}: {corners.tolist()}" for name, corners in polygons.items())
+    result.attrs["evaluations"] = int(sum(x.attrs["evaluations"] for x in each))
+    worst = next((x for x in each if x.attrs["status"] != "CONVERGED"), each[0])
+    result.attrs |= {name: worst.attrs[name] for name in ("status", "status_message")}
+    return result
