@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import equinox as eqx
 import numpy as np
 
+from blochflow import __version__
 from blochflow.core.backend import Array, jnp
 from blochflow.core.checks import fail
 from blochflow.core.errors import ConvergenceError
@@ -199,6 +200,7 @@ def _as_dataset(packet: Packet, value: np.ndarray, change: np.ndarray, shape: tu
             "covariance": packet.covariance.ravel(),
             "grid": np.array(shape),
             "model": packet.model.name,
+            "version": __version__,
             "status": "within the Wannier space" if packet.model.has_position_matrices else "within the model's basis",
         },
     )

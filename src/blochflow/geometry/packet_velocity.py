@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import equinox as eqx
 import numpy as np
 
+from blochflow import __version__
 from blochflow.core.backend import Array, jax, jnp
 from blochflow.core.errors import ConvergenceError
 from blochflow.core.units import EV_ANGSTROM, HBAR_EV_FS
@@ -169,5 +170,6 @@ def _as_dataset(packet: Packet, arrays: dict[str, np.ndarray], shape: tuple[int,
             "covariance": packet.covariance.ravel(),
             "grid": np.array(shape),
             "model": packet.model.name,
+            "version": __version__,
         },
     )
