@@ -11,6 +11,7 @@ _NAMES = {
     "density_of_states": "equilibrium",
     "electron_density": "equilibrium",
     "ohmic": "drude",
+    "symmetry_table": "symmetry_allowed",
 }
 __all__ = list(_NAMES)
 
