@@ -14,6 +14,8 @@ from blochflow.geometry.metric import (
     quantum_metric,
 )
 from blochflow.geometry.moment import orbital_moment
+from blochflow.geometry.packet_spread import wave_packet_spread
+from blochflow.geometry.packet_velocity import spread_velocity
 from blochflow.geometry.spread import wannier_spread
 from blochflow.geometry.topology import chern_number, wilson_loop
 
@@ -33,7 +35,9 @@ __all__ = [
     "orbital_moment",
     "quantum_geometric_tensor",
     "quantum_metric",
+    "spread_velocity",
     "to_axial",
     "wannier_spread",
+    "wave_packet_spread",
     "wilson_loop",
 ]

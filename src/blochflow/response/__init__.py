@@ -17,6 +17,7 @@ _NAMES = {
     "orbital_magnetization": "magnetization",
     "spin_hall": "spin",
     "streda": "magnetization",
+    "symmetry_table": "symmetry_allowed",
     "thermoelectric": "thermopower",
     "together": "joint",
     "valley_hall": "valley",
