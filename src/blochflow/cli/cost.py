@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blochflow.cli.report import duration, memory
-from blochflow.cli.runner import compute
+from blochflow.cli.runner import compute, compute_together
 from blochflow.core.errors import BlochflowWarning
 from blochflow.zone.grids import automatic_base
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import xarray as xr
 
     from blochflow.cli.job import Job, Task
@@ -42,16 +44,16 @@ class Cost:
     memory: str
 
 
-def predict(job: Job, task: Task, model: AbstractModel) -> Cost:
-    """Time the task twice on few k points; the second time nothing is compiled."""
+def predict(job: Job, task: Task, model: AbstractModel, others: Sequence[Task] = ()) -> Cost:
+    """Time the task, with ``others`` of the same pass, twice on few k points; the second time nothing is compiled."""
     from blochflow.execution.threads import Execution
     from blochflow.response.uniform import batch_size
 
-    trial = _trial(task, model)
+    trials = [_trial(each, model) for each in (task, *others)]
     seconds, evaluations = 0.0, 1
     for _ in range(2):
         started = time.perf_counter()
-        result = _quietly(job, trial, model)
+        result = quietly(job, trials, model)
         seconds, evaluations = time.perf_counter() - started, int(result.attrs["evaluations"])
     per_point = seconds / evaluations
     low, high = _range(task, model, evaluations)
@@ -123,10 +125,10 @@ def _range(task: Task, model: AbstractModel, evaluations: int) -> tuple[int, int
     return nested.count(min(level, 1)), nested.count(level)
 
 
-def _quietly(job: Job, task: Task, model: AbstractModel) -> xr.Dataset:
-    """Compute without warnings, which belong to the real run."""
+def quietly(job: Job, tasks: Sequence[Task], model: AbstractModel) -> xr.Dataset:
+    """Compute without warnings, which belong to the real run; the first of the results."""
     import warnings
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", BlochflowWarning)
-        return compute(job, task, model)
+        return compute(job, tasks[0], model) if len(tasks) == 1 else compute_together(job, tasks, model)[0]

@@ -9,8 +9,8 @@ HEAD = """\
 # Check first with:    blochflow check job.toml
 
 [model]
-zoo = "haldane"                    # or wannier90 = "seed_tb.dat", or python = "file.py:function" (returns a model)
-parameters = {{ mass = 0.1 }}        # blochflow models haldane
+{zoo:<34} # or wannier90 = "seed_tb.dat", or python = "file.py:function" (returns a model)
+{parameters:<34} # blochflow models {model}
 
 [[task]]
 quantity = "{name}"
@@ -36,11 +36,26 @@ EXAMPLES = {
     "seed": "0",
     "tau": "10.0",
     "reference": '"seed_band.dat"',
+    "intrinsic": "true",
+    "part": '"total"',
+    "spin": '"spin_z"',
+    "partition": '{ K = [[0, 0], [1, 1], [0, 1]], "K\'" = [[0, 0], [1, 0], [1, 1]] }',
+    "mu_gradient": "[0.0, 0.01]",
+    "temperature_gradient": "[0.0, 0.01]",
+    "p": "1",
+    "q": "20",
+    "width": "40",
+    "direction": "0",
     "tolerance": "{ rtol = 1e-3 }",
 }
 # where a quantity takes another kind of value than the others
 OWN_EXAMPLES = {"fermi_surface": {"mu": "1.0", "points": "64", "grid": "64"}}
-SHOWN = ("mu", "temperature", "path", "points", "color", "tolerance")
+SHOWN = ("mu", "temperature", "path", "points", "color", "spin", "mu_gradient", "tolerance")
+# where the Haldane model has no such property: zoo model and its parameters
+OWN_MODELS = {
+    "spin_hall": ("kane_mele", "{ rashba = 0.05 }"),
+    "valley_hall": ("graphene", "{ mass = 0.5 }"),
+}
 
 
 def starter_job(quantity: str) -> str:
@@ -53,7 +68,9 @@ def starter_job(quantity: str) -> str:
     True
     """
     described = all_quantities()[quantity]
-    lines = [HEAD.format(title=described.title, name=quantity).rstrip("\n")]
+    model, parameters = OWN_MODELS.get(quantity, ("haldane", "{ mass = 0.1 }"))
+    zoo = {"model": model, "zoo": f'zoo = "{model}"', "parameters": f"parameters = {parameters}"}
+    lines = [HEAD.format(title=described.title, name=quantity, **zoo).rstrip("\n")]
     for name, text in describe_arguments(quantity).items():
         active = name in SHOWN or name in arguments_of(quantity)
         example = OWN_EXAMPLES.get(quantity, EXAMPLES).get(name) or EXAMPLES.get(name, "...")
