@@ -12,12 +12,12 @@ from __future__ import annotations
 import dataclasses
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from blochflow.cli.report import duration, memory
-from blochflow.cli.runner import compute, compute_together
+from blochflow.cli.runner import compute, compute_together, is_converged
 from blochflow.core.errors import BlochflowWarning
 from blochflow.zone.grids import automatic_base
 
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 TRIAL_POINTS = 64  # of a path
 LOOSE = 1e-2
+# Points of a trial in cells; where they do not suffice, all that is known is the limit of the task.
+TRIAL_MOST = 100_000
 # Points of the cell rules grow at most like tolerance^-0.25 in the cases measured.
 GROWTH = 0.25
 
@@ -56,7 +58,7 @@ def predict(job: Job, task: Task, model: AbstractModel, others: Sequence[Task] =
         result = quietly(job, trials, model)
         seconds, evaluations = time.perf_counter() - started, int(result.attrs["evaluations"])
     per_point = seconds / evaluations
-    low, high = _range(task, model, evaluations)
+    low, high = _range(task, model, evaluations, is_converged(result))
     if task.tolerance is None:
         size, threads = model.num_bands**2 * 16 * (4 + 2 * model.dimension) * low, 1
     else:
@@ -80,7 +82,16 @@ def _trial(task: Task, model: AbstractModel) -> Task:
         arguments.pop("rule", None)
     else:
         tolerance["rtol"] = max(LOOSE, task.tolerance["rtol"])
+        tolerance["max_evaluations"] = _trial_limit(model, tolerance)
     return dataclasses.replace(task, arguments=arguments, tolerance=tolerance)
+
+
+def _trial_limit(model: AbstractModel, tolerance: dict[str, Any]) -> int:
+    """Points a trial in cells may use."""
+    from blochflow.response.average import least_evaluations
+    from blochflow.zone.tolerance import Tolerance
+
+    return max(TRIAL_MOST, least_evaluations(model, Tolerance(**tolerance)))
 
 
 def _on_grid(task: Task) -> bool:
@@ -97,8 +108,8 @@ def _sampled(task: Task, model: AbstractModel) -> bool:
     return rule in ("shifted", "local") or (rule == "auto" and many and task.quantity != "chemical_potential")
 
 
-def _range(task: Task, model: AbstractModel, evaluations: int) -> tuple[int, int]:
-    """Fewest and most k points; ``evaluations`` are those of the trial."""
+def _range(task: Task, model: AbstractModel, evaluations: int, enough: bool) -> tuple[int, int]:
+    """Fewest and most k points; ``evaluations`` are those of the trial, which may not have been ``enough``."""
     from blochflow.response.uniform import plan_grid
     from blochflow.zone.tolerance import Tolerance
 
@@ -115,7 +126,8 @@ def _range(task: Task, model: AbstractModel, evaluations: int) -> tuple[int, int
         return first, max(2 * first, limit)
     if not _on_grid(task):
         growth = 2 * (LOOSE / max(min(LOOSE, tolerance.rtol), 1e-12)) ** GROWTH
-        return evaluations, min(max(limit, evaluations), int(growth * evaluations))
+        most = max(limit, evaluations)
+        return evaluations, min(most, int(growth * evaluations)) if enough else most
     nested, levels = plan_grid(model, task.arguments.get("grid"), task.arguments.get("shift", 0.0), tolerance)
     if levels is not None:
         return nested.count(levels - 1), nested.count(levels - 1)

@@ -122,7 +122,8 @@ def beside_table(result: xr.Dataset) -> Table | None:
         component = _components(values, len(states))[0]
         label = "".join(str(result[d].values[i]) for d, i in zip(tensor, component, strict=True))
         table.add_column(f"{name} {label} {_bracket(value.attrs.get('units'))}".strip(), justify="right")
-        shown.append((values[(..., *component)], errors[(..., *component)]))
+        chosen = (slice(None),) * len(states) + component
+        shown.append((values[chosen], errors[chosen]))
     rows = list(np.ndindex(*(result.sizes[d] for d in states)))
     for number in _spread(len(rows)):
         row = rows[number]
