@@ -102,7 +102,7 @@ def response(result: Any, *, variable: str | None = None, axes: Axes | None = No
     title = f"{dataset.attrs.get('title', '')}: {dataset.attrs.get('model', '')}"
     if missing:
         title += f"\nNOT CONVERGED: {missing} of {dataset['converged'].size} points (open symbols)"
-    axes.set_title(title, fontsize="medium", color="C3" if missing else "black")
+    axes.set_title(title, fontsize="medium", color="C3" if missing else "black", wrap=True)
     if len(axes.get_legend_handles_labels()[1]) > 0:
         axes.legend(fontsize="small")
     return figure, axes
