@@ -160,7 +160,7 @@ SPIN_HALL = Quantity(
     units={
         ("NATURAL", 2): (1.0, "e"),
         ("NATURAL", 3): (1.0, "e/a"),
-        ("EV_ANGSTROM", 2): (1 / (2 * math.pi), "e/(2 pi)"),
+        ("EV_ANGSTROM", 2): (1.0, "e"),
         ("EV_ANGSTROM", 3): (CONDUCTANCE_HBAR_SI * 1e10 / 100, "S/cm"),
     },
     valid_for="linear response, clean limit; a conserved current only where [s, H] = 0 (attribute `conserved`)",
