@@ -78,7 +78,7 @@ def spin_hall(
     Opposite Chern numbers of the two spins, which do not mix without Rashba coupling.
 
     >>> import blochflow as bf
-    >>> model = bf.zoo.kane_mele(rashba=0.0, staggered=0.0)
+    >>> model = bf.zoo.kane_mele(rashba=0.0, mass=0.0)
     >>> sigma = bf.response.spin_hall(model, mu=0.0, temperature=0.0)
     >>> round(float(sigma.value.sel(a="x", b="y").item()) * 6.283185307, 5), sigma.attrs["conserved"]
     (-1.0, 1)
