@@ -107,6 +107,6 @@ def test_plane_integral_of_a_squared_lorentzian(lengths):
         execution=bf.Execution(workers=1, progress=False),
     )
     total = (integral.value + integral.cutoff_tail).item() / (2 * np.pi) ** 2
-    # the tail ends four decades beyond the cutoff, where 1e-9 is left; it is done by one rule on half decades and eighths
-    # of the circle, which misses 2e-5 of the narrow one
+    # the tail ends four decades beyond the cutoff, where 1e-9 is left; one rule on half decades and eighths of the
+    # circle misses 2e-5 of the narrow one
     assert total == pytest.approx(0.5, abs=5e-5)
