@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
-from blochflow.core.checks import nearest
+from blochflow.core.checks import fail, nearest
 from blochflow.core.errors import SymmetryWarning
 from blochflow.core.quantity import Quantity
 from blochflow.core.status import Status
@@ -56,9 +56,20 @@ class Request:
 
     @classmethod
     def of(
-        cls, name: str, model: Any, mu: Any, temperature: Any, arguments: ZoneArguments, density: Any = None
+        cls,
+        name: str,
+        model: Any,
+        mu: Any,
+        temperature: Any,
+        arguments: ZoneArguments,
+        density: Any = None,
+        *,
+        plane: bool = False,
     ) -> Request:
-        """Check the arguments of the response ``name``; with ``density`` the chemical potential is solved for."""
+        """Check the arguments of the response ``name``; with ``density`` the chemical potential is solved for.
+
+        ``plane`` asks for two dimensions or more.
+        """
         known = ZoneArguments.__annotations__
         for key in arguments:
             if key not in known:
@@ -68,6 +79,8 @@ class Request:
         rest: dict[str, Any] = dict(arguments)
         throw = rest.pop("throw", True)
         tolerance, execution = as_call(model, rest.pop("tolerance", None), rest.pop("execution", None), throw)
+        if plane and model.dimension < 2:
+            raise fail("model", f"have two or three dimensions for {name}", f"{model.name} has one")
         options = ZoneOptions(**rest)
 
         def solve(n: Any, t: Any) -> Any:
