@@ -97,6 +97,57 @@ def test_converged_responses_have_plain_titles_and_single_points_error_bars() ->
     assert not any(line.get_markerfacecolor() == "white" and len(line.get_xdata()) for line in axes.lines)
 
 
+def test_parts_and_rules_of_thumb_stand_beside_the_value() -> None:
+    """Same color, other style; the sum of the drawn parts is the drawn value."""
+    options = {"grid": 24, "tolerance": bf.Tolerance(rtol=1e-2, atol=1e-3)}
+    states = (bf.zoo.haldane(), [-1.2, -1.0, -0.8], 0.2)
+    found = bf.response.together(["orbital_magnetization", "anomalous_nernst"], *states, **options)
+    _, axes = bf.plot.response(found["orbital_magnetization"])
+    lines = {line.get_linestyle(): line for line in axes.lines if line.get_linestyle() != "None"}
+    assert sorted(lines) == ["-", "--", ":"]
+    parts = lines["--"].get_ydata() + lines[":"].get_ydata()
+    np.testing.assert_allclose(parts, lines["-"].get_ydata(), atol=1e-14)
+    assert len({line.get_color() for line in lines.values()}) == 1
+    assert [label.rpartition(", ")[2] for label in axes.get_legend_handles_labels()[1][1:]] == ["moment", "berry"]
+    _, axes = bf.plot.auto(found["anomalous_nernst"])
+    dashed = next(line for line in axes.lines if line.get_linestyle() == "--")
+    np.testing.assert_array_equal(dashed.get_ydata(), found["anomalous_nernst"]["mott"].sel(a="x", b="y").values[:, 0])
+    assert dashed.get_label().endswith("Mott")
+    _, axes = bf.plot.response(bf.response.streda(*states, **options))
+    assert [label.rpartition(", ")[2] for label in axes.get_legend_handles_labels()[1][1:]] == ["sea", "surface"]
+
+
+def test_other_variables_of_a_result() -> None:
+    loose = bf.Tolerance(rtol=1e-2)
+    result = bf.response.thermoelectric(bf.zoo.parabolic(), [0.5, 0.6], 0.1, tau=3.0, tolerance=loose)
+    _, axes = bf.plot.response(result)
+    assert axes.get_ylabel() == "S_ab [k_B/e]"
+    for variable, unit in (("lorenz", "k_B^2/e^2"), ("sigma", "e^2/hbar"), ("power_factor", "k_B^2/hbar")):
+        _, axes = bf.plot.auto(result, variable=variable)
+        assert axes.get_ylabel() == f"{variable} [{unit}]"
+        np.testing.assert_array_equal(axes.lines[0].get_ydata(), result[variable].sel(a="x", b="x").values[:, 0])
+    with pytest.raises(ValueError, match=r"Argument `variable` must be one of value, sigma.*did you mean 'sigma'"):
+        bf.plot.response(result, variable="sgima")
+    with pytest.raises(ValueError, match="`variable` must be given for responses only"):
+        bf.plot.auto(bf.geometry.band_structure(bf.zoo.haldane(), "G-K", points=3), variable="sigma")
+
+
+def test_valleys_are_lines_and_currents_are_drawn_across_the_ribbon() -> None:
+    halves = {"K": [[0, 0], [1, 1], [0, 1]], "K'": [[0, 0], [1, 0], [1, 1]]}
+    loose = bf.Tolerance(rtol=1e-2)
+    states = (bf.zoo.graphene(mass=0.5), [-0.6, 0.0, 0.6], 0.2)
+    _, axes = bf.plot.response(bf.response.valley_hall(*states, partition=halves, tolerance=loose))
+    labels = axes.get_legend_handles_labels()[1]
+    assert [label.rpartition(", ")[2] for label in labels] == ["K", "K'"]
+    assert axes.get_xlabel() == r"$\mu$ [E]"
+    strip = bf.exact.ribbon(bf.zoo.haldane(), 4)
+    current = bf.exact.current_profile(strip, np.linspace(-0.3, 0.3, 9), 0.2)
+    _, axes = bf.plot.response(current.isel(mu=[0, -1]))
+    np.testing.assert_array_equal(axes.lines[0].get_xdata(), current["transverse"].values)
+    np.testing.assert_array_equal(axes.lines[0].get_ydata(), current["value"].values[0, 0])
+    assert axes.get_xlabel() == "transverse [a]"
+
+
 def test_convergence_history(sigma: xr.Dataset, tmp_path: Path) -> None:
     for source in (sigma, bf.save(sigma, tmp_path / "s.nc")):
         _, axes = bf.plot.convergence(source)

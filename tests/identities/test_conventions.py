@@ -257,3 +257,140 @@ def test_step_at_zero_temperature_counts_half_at_mu():
     level = bf.TightBinding([[1.0]], [[0.0]], [(0.25, 0, 0, (0,))])
     density = bf.response.electron_density(level, [0.25 - 1e-9, 0.25, 0.25 + 1e-9], 0.0, grid=4)
     assert density.value.values[:, 0].tolist() == [0.0, 0.5, 1.0]
+
+
+def flux_levels(sign, cells=24, points=24):
+    """Levels (k, n) of `two_band` with B_z = 2 pi sign/cells per unit area, in the Landau gauge A = (0, B x).
+
+    <i|H|j> exp(-i e Int_j^i A.dl) for charge -e: a bond from y + 1 to y at column x gets exp(+i B x), e = hbar = 1.
+    """
+    field = 2 * np.pi * sign / cells
+    tx, ty = (SZ - 1j * SX) / 2, (SZ - 1j * SY) / 2
+    found = []
+    for kx in 2 * np.pi / cells * np.arange(2) / 2:
+        for ky in 2 * np.pi * np.arange(points) / points:
+            h = np.zeros((cells, 2, cells, 2), dtype=complex)
+            for x in range(cells):
+                along = ty * np.exp(1j * (ky + field * x))
+                h[x, :, x] += -1.2 * SZ + along + along.conj().T
+                onward = tx * np.exp(1j * kx * cells * (x == cells - 1))
+                h[x, :, (x + 1) % cells] += onward
+                h[(x + 1) % cells, :, x] += onward.conj().T
+            found.append(np.linalg.eigvalsh(h.reshape(2 * cells, 2 * cells)))
+    return field, np.array(found)
+
+
+def field_derivative(function):
+    """d/dB of a sum over levels per area at B = 0; differences of fluxes +/- 1/24 per cell are good to a per cent."""
+    (field, up), (_, down) = flux_levels(1), flux_levels(-1)
+    per_area = up.shape[0] * 24
+    return (function(up).sum() - function(down).sum()) / per_area / (2 * field)
+
+
+def test_magnetization_is_minus_the_field_derivative_of_the_grand_potential(model):
+    mu, kt = -1.2, 0.3
+    slope = field_derivative(lambda e: -kt * np.log1p(np.exp((mu - e) / kt)))
+    found = bf.response.orbital_magnetization(model, mu, kt, grid=48)
+    assert float(found.value.sel(a="x", b="y").item()) == pytest.approx(-slope, rel=0.02)  # steps of the flux
+
+
+def test_filled_chern_band_gains_states_with_the_field(model):
+    """dn/dB = C e/(2 pi hbar), C = +1: one state per flux quantum; sigma_xy = -e dn/dB."""
+    slope = field_derivative(lambda e: (e < 0).astype(float))
+    assert slope == pytest.approx(1 / (2 * np.pi), rel=1e-9)  # states are counted
+    found = bf.response.streda(model, 0.0, 0.0, grid=48, part="sea")
+    assert float(found.value.sel(a="x", b="y").item()) == pytest.approx(slope, rel=1e-6)  # gapped: exponential
+    assert slope == pytest.approx(-kubo_hall(48), rel=1e-6)
+
+
+def test_nernst_is_the_transport_current_for_j_minus_alpha_grad_t(model):
+    """alpha = -(1/eT) Int de (-f')(e - mu) sigma_xy(e): what is left when the magnetization current is subtracted."""
+    mu, kt, points = -1.2, 0.3, 48
+    grid = 2 * np.pi * np.arange(points) / points
+    levels, hall = [], []
+    for k in np.stack(np.meshgrid(grid, grid, indexing="ij"), -1).reshape(-1, 2):
+        energies, states = np.linalg.eigh(two_band(k))
+        vx, vy = (states.conj().T @ dh @ states for dh in gradient(k))
+        # conductivity of each band, as in `kubo_hall`
+        for n, m in ((0, 1), (1, 0)):
+            hall.append(-2 * (vx[n, m] * 1j * vy[m, n]).real / (energies[n] - energies[m]) ** 2)
+            levels.append(energies[n])
+    order = np.argsort(levels)
+    steps, filled = np.array(levels)[order], np.cumsum(np.array(hall)[order]) / points**2
+    energy = np.linspace(mu - 30 * kt, mu + 30 * kt, 20001)
+    sigma = np.concatenate([[0.0], filled])[np.searchsorted(steps, energy)]
+    x = (energy - mu) / kt
+    alpha = -np.trapezoid(sigma * x / (4 * np.cosh(x / 2) ** 2), x)
+    found = bf.response.anomalous_nernst(model, mu, kt, grid=48)
+    assert float(found.value.sel(a="x", b="y").item()) == pytest.approx(alpha, rel=1e-3)  # trapezoids over steps
+
+    def entropy(e):
+        y = np.abs(e - mu) / kt
+        return np.log1p(np.exp(-y)) + y / (1 + np.exp(y))
+
+    # dM/dT = dS/dB is another number
+    assert abs(field_derivative(entropy) - alpha) > 0.1 * abs(alpha)
+
+
+def test_electrons_have_a_negative_thermopower():
+    """E = S grad T at j = 0, from the Boltzmann equation v d_x f - e E d_k f = -g/tau of free electrons."""
+    mu, kt, tau = 0.5, 0.05, 3.0
+    energy = np.linspace(0.0, 4.0, 200001)
+    x = (energy - mu) / kt
+    slope = 1 / (4 * kt * np.cosh(x / 2) ** 2)  # -df/dE
+    # v_x^2 averages to E in two dimensions; df/dT = -f' (E - mu)/T, and -e E v df/dE = +e E v (-f')
+    by_gradient = -np.trapezoid(-tau * energy * slope * x, energy)  # j = -e Int v g for dT/dx = 1
+    by_field = np.trapezoid(tau * energy * slope, energy)  # for E = 1
+    found = bf.response.thermoelectric(bf.zoo.parabolic(), mu, kt, tau=tau)
+    value = float(found.value.sel(a="x", b="x").item())
+    assert value == pytest.approx(-by_gradient / by_field, rel=2e-3) and value < 0  # tolerance of the library
+
+
+def honeycomb(k, phase, mass=0.0):
+    """Haldane's Hamiltonian with t = -1, t2 = 0.06, typed from its formula, in the basis without orbital positions."""
+    one, two = 2j * np.pi * k[0], 2j * np.pi * k[1]
+    hop = -(1 + np.exp(-one) + np.exp(-two))
+    a, b = (
+        2 * 0.06 * sum(np.cos(x.imag + s * sign * phase) for x, s in ((one, 1), (one - two, -1), (two, 1)))
+        for sign in (1, -1)
+    )
+    return np.array([[a - mass, hop], [np.conj(hop), b + mass]])
+
+
+def reduced_fluxes(hamiltonian, points):
+    """Berry flux of the lowest band through every plaquette of a grid in reduced coordinates, (i, j)."""
+    states = np.array(
+        [
+            [np.linalg.eigh(hamiltonian(np.array([i, j]) / points))[1][:, 0] for j in range(points)]
+            for i in range(points)
+        ]
+    )
+    right, up = np.roll(states, -1, axis=0), np.roll(states, -1, axis=1)
+    across = np.roll(right, -1, axis=1)
+    loops = [(states, right), (right, across), (across, up), (up, states)]
+    return -np.angle(np.prod([np.einsum("ijn,ijn->ij", a.conj(), b) for a, b in loops], axis=0))
+
+
+def test_spin_current_is_half_of_up_minus_down():
+    """A spin s/2 moves with the particles, whose current is -j/e: sigma^s_xy = (C_up - C_down)/2 e/(2 pi)."""
+    up, down = (
+        round(reduced_fluxes(lambda k, p=p: honeycomb(k, p), 24).sum() / (2 * np.pi)) for p in (np.pi / 2, -np.pi / 2)
+    )
+    assert (up, down) == (-1, 1)
+    found = bf.response.spin_hall(bf.zoo.kane_mele(rashba=0.0, mass=0.0), 0.0, 0.0)
+    value = 2 * np.pi * float(found.value.sel(a="x", b="y").item())
+    assert value == pytest.approx((up - down) / 2, rel=1e-3)  # -1; tolerance of the library
+
+
+def test_valley_k_of_gapped_graphene_has_a_positive_hall_conductivity():
+    """K = b1/3 + 2 b2/3 lies in x1 < x2; sigma = -Int Omega, and Omega of the lower band is negative there."""
+    points = 90
+    flux = reduced_fluxes(lambda k: honeycomb(k, 0.0, mass=0.3), points)
+    assert flux[points // 3, 2 * points // 3] < 0
+    i, j = np.indices(flux.shape)
+    expected = -(flux[i < j].sum() + 0.5 * flux[i == j].sum()) / (2 * np.pi)
+    region = {"K": [[0, 0], [1, 1], [0, 1]]}
+    model = bf.zoo.haldane(t2=0.06, phase=0.0, mass=0.3)
+    found = bf.response.valley_hall(model, 0.0, 0.0, partition=region, throw=False)
+    value = 2 * np.pi * float(found.value.sel(a="x", b="y").item())
+    assert value > 0 and value == pytest.approx(expected, rel=0.03)  # plaquettes that the diagonal cuts

@@ -110,12 +110,15 @@ def plot(
     ] = None,
     reference: Annotated[Path | None, typer.Option("--reference", help="Band plots: reference bands.")] = None,
     units: Annotated[str | None, typer.Option("--units", help='Unit of the result, e.g. "S/m".')] = None,
+    variable: Annotated[
+        str | None, typer.Option("--variable", help="Responses: another variable, such as sigma of thermoelectric.")
+    ] = None,
 ) -> None:
     """Draw a result."""
     from blochflow.cli.commands import plot_result
 
     for_bands = {"mu": mu, "energy_range": energy_range, "reference": reference}
-    raise typer.Exit(plot_result(file, out, for_bands, convergence=convergence, units=units))
+    raise typer.Exit(plot_result(file, out, for_bands, convergence=convergence, units=units, variable=variable))
 
 
 @app.command()

@@ -11,12 +11,13 @@ import typer
 
 from blochflow import __version__
 from blochflow.cli import report
+from blochflow.cli.check_integrals import check_integrals
 from blochflow.cli.explanations import unknown
 from blochflow.cli.guard import DONE, NOT_CONVERGED, say
 from blochflow.cli.job import Job, Task, read_job
-from blochflow.cli.load_model import check_integrals, check_tasks, load_model
-from blochflow.cli.quantities import all_quantities
-from blochflow.cli.runner import Finished, is_converged, output_files, peak_memory, run_task
+from blochflow.cli.load_model import check_tasks, load_model
+from blochflow.cli.quantities import all_quantities, is_exact
+from blochflow.cli.runner import Finished, is_converged, output_files, passes_of, peak_memory, run_pass
 from blochflow.core.checks import fail
 
 if TYPE_CHECKING:
@@ -36,9 +37,10 @@ def run_job(path: Path, out: Path | None, settings: Sequence[str], dry_run: bool
         typer.echo("Dry run: the job is valid; nothing was computed.")
         return DONE
     finished = []
-    for task, file in zip(job.tasks, files, strict=True):
-        finished.append(run_task(job, task, model, file))
-        _report_task(finished[-1])
+    for members in passes_of(job.tasks):
+        for done in run_pass(job, [job.tasks[i] for i in members], model, [files[i] for i in members]):
+            finished.append(done)
+            _report_task(done)
     typer.echo(f"Done in {report.duration(time.perf_counter() - started)}, peak memory {report.memory(peak_memory())}.")
     typer.echo(f"Plot with:  blochflow plot {files[0]} -o {files[0].with_suffix('.png')}")
     return DONE if all(is_converged(done.result) for done in finished) else NOT_CONVERGED
@@ -47,6 +49,7 @@ def run_job(path: Path, out: Path | None, settings: Sequence[str], dry_run: bool
 def check_job(path: Path, settings: Sequence[str]) -> int:
     """Validate, load the model, and predict the cost of each task."""
     from blochflow.cli.cost import predict
+    from blochflow.cli.exact_cost import predict_exact
     from blochflow.cli.surface_cost import predict_surface
 
     job, model = _read_and_check(path, settings)
@@ -56,10 +59,17 @@ def check_job(path: Path, settings: Sequence[str]) -> int:
     table = Table(
         "task", "quantity", "k points", "time", "memory in flight", title="Predicted cost", title_justify="left"
     )
-    for task in job.tasks:
-        surface = task.quantity == "fermi_surface"
-        cost = predict_surface(job, task, model) if surface else predict(job, task, model)
+    for members in passes_of(job.tasks):
+        task, *others = (job.tasks[i] for i in members)
+        if task.quantity == "fermi_surface":
+            cost = predict_surface(job, task, model)
+        elif is_exact(task.quantity):
+            cost = predict_exact(job, task, model)
+        else:
+            cost = predict(job, task, model, others)
         table.add_row(task.name, task.quantity, cost.points, cost.time, cost.memory)
+        for other in others:
+            table.add_row(other.name, other.quantity, f"those of {task.name}", "", "")
     report.console().print(table)
     typer.echo("The job is valid.")
     return DONE
@@ -92,13 +102,18 @@ def show_result(file: Path) -> int:
     report.check_complete(result)
     console = report.console()
     console.print(report.result_table(result))
+    beside = report.beside_table(result)
+    if beside is not None:
+        console.print(beside)
     if not is_converged(result):
         console.print(f"NOT CONVERGED: {report.describe_shortfall(result)}", style="bold red", markup=False)
     console.print(report.attribute_table(result))
     return DONE
 
 
-def plot_result(file: Path, out: Path, for_bands: dict[str, Any], *, convergence: bool, units: str | None) -> int:
+def plot_result(
+    file: Path, out: Path, for_bands: dict[str, Any], *, convergence: bool, units: str | None, variable: str | None
+) -> int:
     """Draw a result into a picture; ``for_bands`` are the options of band structures, None where not given."""
     import matplotlib as mpl
 
@@ -117,15 +132,19 @@ def plot_result(file: Path, out: Path, for_bands: dict[str, Any], *, convergence
     result = open_result(file)
     report.check_complete(result)
     if units is not None:
-        result = to_units(result, units)
+        # the unit of what is drawn
+        drawn = result if variable is None or variable not in result else result[variable]
+        result = to_units(result.assign_attrs(units=drawn.attrs.get("units", "")), units)
     if convergence:
         _refuse(for_bands, "band structures", "--convergence draws a history")
+        _refuse({"variable": variable}, "responses", "--convergence draws a history")
         figure, _ = plot.convergence(result)
     elif result.attrs["quantity"] == "bands":
+        _refuse({"variable": variable}, "responses", f"{file} holds bands")
         figure, _ = plot.bands(result, **for_bands)
     else:
         _refuse(for_bands, "band structures", f"{file} holds {result.attrs['quantity']}")
-        figure, _ = plot.auto(result)
+        figure, _ = plot.auto(result, variable=variable)
     with replacing(out) as aside:
         figure.savefig(aside, format=out.suffix.lstrip(".").lower(), dpi=200, bbox_inches="tight")
     plt.close(figure)
@@ -180,6 +199,8 @@ def _settings(task: Task) -> str:
     """Arguments of a task in one line."""
 
     def short(value: Any) -> str:
+        if isinstance(value, dict):
+            return " ".join(value)  # names of a partition; their corners are in the job
         if not isinstance(value, list):
             return str(value)
         if not isinstance(value[0], float):
@@ -198,8 +219,13 @@ def _settings(task: Task) -> str:
 def _report_task(done: Finished) -> None:
     typer.echo()
     report.console().print(report.result_table(done.result))
+    beside = report.beside_table(done.result)
+    if beside is not None:
+        report.console().print(beside)
     grid = done.result.attrs.get("grid")
     at = f" on {' x '.join(map(str, grid))}" if grid is not None else ""
-    typer.echo(f"{done.result.attrs['evaluations']} k points{at}, {report.duration(done.seconds)}; wrote {done.file}")
+    shared = f" in one pass with {', '.join(done.shared)}" if done.shared else ""
+    points = f"{done.result.attrs['evaluations']} k points{at}{shared}"
+    typer.echo(f"{points}, {report.duration(done.seconds)}; wrote {done.file}")
     if not is_converged(done.result):
         say(f"NOT CONVERGED: {done.task.name}: {report.describe_shortfall(done.result)}")

@@ -12,16 +12,18 @@ from __future__ import annotations
 import dataclasses
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from blochflow.cli.report import duration, memory
-from blochflow.cli.runner import compute
+from blochflow.cli.runner import compute, compute_together, is_converged
 from blochflow.core.errors import BlochflowWarning
 from blochflow.zone.grids import automatic_base
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import xarray as xr
 
     from blochflow.cli.job import Job, Task
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 
 TRIAL_POINTS = 64  # of a path
 LOOSE = 1e-2
+# Points of a trial in cells; where they do not suffice, all that is known is the limit of the task.
+TRIAL_MOST = 100_000
 # Points of the cell rules grow at most like tolerance^-0.25 in the cases measured.
 GROWTH = 0.25
 
@@ -42,19 +46,19 @@ class Cost:
     memory: str
 
 
-def predict(job: Job, task: Task, model: AbstractModel) -> Cost:
-    """Time the task twice on few k points; the second time nothing is compiled."""
+def predict(job: Job, task: Task, model: AbstractModel, others: Sequence[Task] = ()) -> Cost:
+    """Time the task, with ``others`` of the same pass, twice on few k points; the second time nothing is compiled."""
     from blochflow.execution.threads import Execution
     from blochflow.response.uniform import batch_size
 
-    trial = _trial(task, model)
+    trials = [_trial(each, model) for each in (task, *others)]
     seconds, evaluations = 0.0, 1
     for _ in range(2):
         started = time.perf_counter()
-        result = _quietly(job, trial, model)
+        result = quietly(job, trials, model)
         seconds, evaluations = time.perf_counter() - started, int(result.attrs["evaluations"])
     per_point = seconds / evaluations
-    low, high = _range(task, model, evaluations)
+    low, high = _range(task, model, evaluations, is_converged(result))
     if task.tolerance is None:
         size, threads = model.num_bands**2 * 16 * (4 + 2 * model.dimension) * low, 1
     else:
@@ -78,7 +82,16 @@ def _trial(task: Task, model: AbstractModel) -> Task:
         arguments.pop("rule", None)
     else:
         tolerance["rtol"] = max(LOOSE, task.tolerance["rtol"])
+        tolerance["max_evaluations"] = _trial_limit(model, tolerance)
     return dataclasses.replace(task, arguments=arguments, tolerance=tolerance)
+
+
+def _trial_limit(model: AbstractModel, tolerance: dict[str, Any]) -> int:
+    """Points a trial in cells may use."""
+    from blochflow.response.average import least_evaluations
+    from blochflow.zone.tolerance import Tolerance
+
+    return max(TRIAL_MOST, least_evaluations(model, Tolerance(**tolerance)))
 
 
 def _on_grid(task: Task) -> bool:
@@ -95,8 +108,8 @@ def _sampled(task: Task, model: AbstractModel) -> bool:
     return rule in ("shifted", "local") or (rule == "auto" and many and task.quantity != "chemical_potential")
 
 
-def _range(task: Task, model: AbstractModel, evaluations: int) -> tuple[int, int]:
-    """Fewest and most k points; ``evaluations`` are those of the trial."""
+def _range(task: Task, model: AbstractModel, evaluations: int, enough: bool) -> tuple[int, int]:
+    """Fewest and most k points; ``evaluations`` are those of the trial, which may not have been ``enough``."""
     from blochflow.response.uniform import plan_grid
     from blochflow.zone.tolerance import Tolerance
 
@@ -113,7 +126,8 @@ def _range(task: Task, model: AbstractModel, evaluations: int) -> tuple[int, int
         return first, max(2 * first, limit)
     if not _on_grid(task):
         growth = 2 * (LOOSE / max(min(LOOSE, tolerance.rtol), 1e-12)) ** GROWTH
-        return evaluations, min(max(limit, evaluations), int(growth * evaluations))
+        most = max(limit, evaluations)
+        return evaluations, min(most, int(growth * evaluations)) if enough else most
     nested, levels = plan_grid(model, task.arguments.get("grid"), task.arguments.get("shift", 0.0), tolerance)
     if levels is not None:
         return nested.count(levels - 1), nested.count(levels - 1)
@@ -123,10 +137,10 @@ def _range(task: Task, model: AbstractModel, evaluations: int) -> tuple[int, int
     return nested.count(min(level, 1)), nested.count(level)
 
 
-def _quietly(job: Job, task: Task, model: AbstractModel) -> xr.Dataset:
-    """Compute without warnings, which belong to the real run."""
+def quietly(job: Job, tasks: Sequence[Task], model: AbstractModel) -> xr.Dataset:
+    """Compute without warnings, which belong to the real run; the first of the results."""
     import warnings
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", BlochflowWarning)
-        return compute(job, task, model)
+        return compute(job, tasks[0], model) if len(tasks) == 1 else compute_together(job, tasks, model)[0]

@@ -28,7 +28,7 @@ def explain_quantity(name: str | None) -> int:
     known = all_quantities()
     if name is None:
         for quantity in known.values():
-            typer.echo(f"{quantity.name:<22} {quantity.title}")
+            typer.echo(f"{quantity.name:<26} {quantity.title}")
         return DONE
     if name not in known:
         return unknown("quantity", name, list(known))
@@ -49,8 +49,10 @@ def describe(quantity: Quantity) -> str:
     ):
         parts += textwrap.wrap(f"{label + ':':<14}{text}", WIDTH, subsequent_indent=" " * 14)
     parts += ["", "Keys of a task:"]
-    for option, text in describe_arguments(quantity.name).items():
-        parts += textwrap.wrap(f"  {option:<12}{text}", WIDTH, subsequent_indent=" " * 14)
+    described = describe_arguments(quantity.name)
+    column = max(12, *(len(option) + 2 for option in described))
+    for option, text in described.items():
+        parts += textwrap.wrap(f"  {option:<{column}}{text}", WIDTH, subsequent_indent=" " * (column + 2))
     parts += ["", "References:"]
     parts += [f"  {short_citation(key)}  [{key}]" for key in quantity.references]
     return "\n".join(parts)

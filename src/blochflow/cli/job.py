@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from blochflow.cli.overrides import TABLES, apply_overrides
-from blochflow.cli.quantities import all_quantities, arguments_of
+from blochflow.cli.quantities import ONE_OF, all_quantities, arguments_of
 from blochflow.cli.schema import ExecutionTable, ModelTable, ToleranceTable, task_table
 from blochflow.cli.toml_lines import key_in_line, key_lines, line_of
 from blochflow.core.checks import nearest
@@ -130,6 +130,9 @@ def _task(table: dict[str, Any], key: str, source: _Source) -> Task:
         wanted = "`mu` or `density`" if "density" in given else "`mu`"
         message = "`mu` and `density` exclude each other; give one." if both else f"{wanted} is missing."
         raise source.error(message, f"{key}.density" if both else f"{key}.mu")
+    choices = ONE_OF.get(quantity, ())
+    if choices and all(given[option] is None for option in choices):
+        raise source.error(f"one of {' and '.join(f'`{x}`' for x in choices)} is needed.", f"{key}.{choices[0]}")
     tolerance: ToleranceTable | None = given.pop("tolerance", None)
     arguments = {option: value for option, value in given.items() if value is not None}
     return Task(quantity, name, arguments, None if tolerance is None else tolerance.model_dump())

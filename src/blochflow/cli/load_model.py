@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from blochflow.core.checks import fail, nearest
+from blochflow.core.checks import nearest
 from blochflow.core.errors import BlochflowError, UserModelError
 
 if TYPE_CHECKING:
@@ -85,46 +85,6 @@ def _check_surface(job: Job, index: int, model: AbstractModel) -> None:
     except ValueError as exc:
         key = next((name for name in ("mu", "grid", "points", "color") if f"Argument `{name}`" in str(exc)), "quantity")
         raise job.error(str(exc), f"task[{index}].{key}") from exc
-
-
-def check_integrals(job: Job, model: AbstractModel) -> None:
-    """Dimension, grid, shift and density of tasks that integrate over the zone; found out before anything is computed.
-
-    Raises
-    ------
-    JobError
-        With the key of the task.
-    """
-    from blochflow.response.average import ZoneOptions, check_options
-    from blochflow.response.catalog import QUANTITIES
-    from blochflow.zone.tolerance import Tolerance
-
-    for index, task in enumerate(job.tasks):
-        if task.tolerance is None:
-            continue
-        given, key = task.arguments, f"task[{index}]"
-        try:
-            QUANTITIES[task.quantity].unit(model.units.name, model.dimension)
-            options = ZoneOptions(given.get("rule", "auto"), given.get("grid"), given.get("shift", 0.0))
-            check_options(model, options, Tolerance(**task.tolerance))
-            _check_density(model, given.get("density"))
-        except ValueError as exc:
-            places = {name: name for name in ("grid", "shift", "density", "rule")}
-            places["max_evaluations"] = "tolerance.max_evaluations"
-            place = next((at for name, at in places.items() if f"Argument `{name}`" in str(exc)), "quantity")
-            raise job.error(str(exc), f"{key}.{place}") from exc
-
-
-def _check_density(model: AbstractModel, density: list[float] | None) -> None:
-    """The bands must have room for all electrons."""
-    from blochflow.response.potential import full_density
-
-    if density is None:
-        return
-    full = full_density(model)
-    if max(density) >= full:
-        must = f"be below {full:.6g}, where all bands of the model are full"
-        raise fail("density", must, f"holds {max(density):.6g}")
 
 
 def _from_wannier90(job: Job) -> AbstractModel:

@@ -1,14 +1,30 @@
-"""Quantities a job may ask for, with their static descriptions; needs no JAX."""
+"""Quantities a job may ask for, with their static descriptions; needs no JAX.
+
+Those of `blochflow.exact` are called ``exact.NAME``: some share their name with a response.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from blochflow.core.quantity import Quantity
+from blochflow.exact.catalog import QUANTITIES as REFERENCES
 from blochflow.models.catalog import BANDS, FERMI_SURFACE
 from blochflow.response.catalog import QUANTITIES
 
+EXACT = "exact."
+PROFILE = f"{EXACT}current_profile"
 # arguments other than (model, mu, temperature), and options without a default
 ARGUMENTS = {"bands": ("path",), "fermi_surface": ("mu",), "chemical_potential": ("density", "temperature")}
-REQUIRED = {"ohmic": ("tau",)}
+REQUIRED = {
+    "ohmic": ("tau",),
+    "thermoelectric": ("tau",),
+    "valley_hall": ("partition",),
+    **{f"{EXACT}{name}": ("p", "q") for name in ("grand_potential", "electron_density", "entropy")},
+    PROFILE: ("width",),
+}
+# options of which at least one must be given
+ONE_OF = {"magnetization_current": ("mu_gradient", "temperature_gradient")}
 # exact at every wave vector: no tolerance
 WITHOUT_TOLERANCE = (BANDS.name, FERMI_SURFACE.name)
 DESCRIPTIONS = {
@@ -21,7 +37,13 @@ DESCRIPTIONS = {
 
 def all_quantities() -> dict[str, Quantity]:
     """Name -> description of everything a task may compute."""
-    return {**QUANTITIES, BANDS.name: BANDS, FERMI_SURFACE.name: FERMI_SURFACE}
+    references = {q.name: q for q in map(_named, REFERENCES.values())}
+    return {**QUANTITIES, BANDS.name: BANDS, FERMI_SURFACE.name: FERMI_SURFACE, **references}
+
+
+def is_exact(quantity: str) -> bool:
+    """True for quantum references, which integrate over no zone of the model."""
+    return quantity.startswith(EXACT)
 
 
 def arguments_of(quantity: str) -> tuple[str, ...]:
@@ -42,3 +64,16 @@ def describe_arguments(quantity: str) -> dict[str, str]:
     if quantity not in WITHOUT_TOLERANCE:
         lines["tolerance"] = DESCRIPTIONS["tolerance"]
     return lines
+
+
+def _named(quantity: Quantity) -> Quantity:
+    """A reference under its name in jobs; a task cuts the ribbon of a current profile itself."""
+    name = f"{EXACT}{quantity.name}"
+    if name != PROFILE:
+        return replace(quantity, name=name)
+    options = {
+        "width": "unit cells across the ribbon",
+        "direction": "0 or 1: the lattice vector along which the ribbon runs (default 0)",
+    }
+    units = {(system, 2): unit for (system, _), unit in quantity.units.items()}
+    return replace(quantity, name=name, options=options, units=units)

@@ -85,8 +85,7 @@ def result_table(result: xr.Dataset) -> Table:
     states = [d for d in value.dims if d not in tensor]
     components = _components(value.transpose(*states, *tensor).values, len(states))
     labels = [[str(x) for x in result[d].values] for d in tensor]
-    for d in states:
-        table.add_column(f"{d} {_bracket(result[d].attrs.get('units'))}".strip(), justify="right")
+    _add_states(table, result, states)
     for component in components:
         table.add_column("".join(labels[i][c] for i, c in enumerate(component)) or str(value.name), justify="right")
     table.add_column("converged")
@@ -98,12 +97,65 @@ def result_table(result: xr.Dataset) -> Table:
     converged = result["converged"].transpose(*states).values
     for number in chosen:
         row = rows[number]
-        cells = [f"{float(result[d].values[i]):.8g}" for d, i in zip(states, row, strict=True)]
+        cells = _labels(result, states, row)
         cells += [with_error(float(values[row + c]), float(errors[row + c])) for c in components]
         table.add_row(*cells, "yes" if converged[row] else "[bold red]NO[/]")
     if len(chosen) < len(rows):
         table.caption = f"{len(chosen)} of {len(rows)} states shown; the file holds all"
     return table
+
+
+def beside_table(result: xr.Dataset) -> Table | None:
+    """What stands beside the value, each with its largest component: parts, comparisons, other coefficients."""
+    from rich.table import Table
+
+    columns = _beside(result)
+    if not columns:
+        return None
+    tensor = [str(d) for d in result["value"].dims if d in ("a", "b", "c")]
+    states = [str(d) for d in result["value"].dims if d not in tensor]
+    table = Table(title="beside it", title_justify="left")
+    _add_states(table, result, states)
+    shown = []
+    for name, value, error in columns:
+        values, errors = (x.transpose(*states, *tensor).values for x in (value, error))
+        component = _components(values, len(states))[0]
+        label = "".join(str(result[d].values[i]) for d, i in zip(tensor, component, strict=True))
+        table.add_column(f"{name} {label} {_bracket(value.attrs.get('units'))}".strip(), justify="right")
+        chosen = (slice(None),) * len(states) + component
+        shown.append((values[chosen], errors[chosen]))
+    rows = list(np.ndindex(*(result.sizes[d] for d in states)))
+    for number in _spread(len(rows)):
+        row = rows[number]
+        cells = [with_error(float(value[row]), float(error[row])) for value, error in shown]
+        table.add_row(*_labels(result, states, row), *cells)
+    return table
+
+
+def _beside(result: xr.Dataset) -> list[tuple[str, xr.DataArray, xr.DataArray]]:
+    """(name, value, error) of every further variable along the dims of the value, parts one by one."""
+    found = []
+    for name in map(str, result.data_vars):
+        if f"{name}_error" not in result:
+            continue
+        value, error = result[name], result[f"{name}_error"]
+        if set(value.dims) == set(result["value"].dims):
+            found.append((name, value, error))
+        elif "part" in value.dims:
+            found += [(str(p), value.sel(part=p), error.sel(part=p)) for p in result["part"].values]
+    return found
+
+
+def _add_states(table: Table, result: xr.Dataset, states: list[Any]) -> None:
+    """A column for every coordinate of a scan."""
+    for d in states:
+        table.add_column(f"{d} {_bracket(result[d].attrs.get('units'))}".strip(), justify="right")
+
+
+def _labels(result: xr.Dataset, states: list[Any], row: tuple[int, ...]) -> list[str]:
+    """Coordinates of a state: numbers, or names such as those of valleys."""
+    entries = [result[d].values[i] for d, i in zip(states, row, strict=True)]
+    return [str(x) if isinstance(x, str) else f"{float(x):.8g}" for x in entries]
 
 
 def check_complete(result: xr.Dataset) -> None:

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from blochflow.cli.quantities import positional_of
+from blochflow.cli.quantities import EXACT, PROFILE, is_exact, positional_of
 from blochflow.core.errors import JobError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import xarray as xr
 
     from blochflow.cli.job import Job, Task
@@ -20,12 +22,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Finished:
-    """A task that is done."""
+    """A task that is done; ``shared`` names the others of the same pass over the zone."""
 
     task: Task
     result: xr.Dataset
     file: Path
     seconds: float
+    shared: tuple[str, ...] = ()
 
 
 def output_files(job: Job, out: Path | None) -> list[Path]:
@@ -88,6 +91,44 @@ def compute(job: Job, task: Task, model: AbstractModel) -> xr.Dataset:
     return function(model, *positional, **options, tolerance=tolerance, execution=execution, throw=False)  # type: ignore[no-any-return]
 
 
+def compute_together(job: Job, tasks: Sequence[Task], model: AbstractModel) -> list[xr.Dataset]:
+    """Results of tasks that share their states and options, from one pass over the zone."""
+    from blochflow import response
+    from blochflow.execution.threads import Execution
+    from blochflow.zone.tolerance import Tolerance
+
+    options = dict(tasks[0].arguments)
+    positional = [options.pop(name) for name in positional_of(tasks[0].quantity)]
+    tolerance, execution = Tolerance(**tasks[0].tolerance or {}), Execution(**job.execution)
+    names = [task.quantity for task in tasks]
+    found = response.together(
+        names, model, *positional, **options, tolerance=tolerance, execution=execution, throw=False
+    )
+    return [found[name].copy() for name in names]
+
+
+def passes_of(tasks: Sequence[Task]) -> list[list[int]]:
+    """Positions of tasks that one pass over the zone serves, in the order of the first of each pass."""
+    from blochflow.response.intrinsic import RESULTS
+
+    passes: list[list[int]] = []
+    for index, task in enumerate(tasks):
+        shareable = task.quantity in RESULTS and "density" not in task.arguments
+        mates = [
+            members
+            for members in passes
+            if shareable
+            and tasks[members[0]].quantity in RESULTS
+            and tasks[members[0]].arguments == task.arguments
+            and tasks[members[0]].tolerance == task.tolerance
+        ]
+        if mates:
+            mates[0].append(index)
+        else:
+            passes.append([index])
+    return passes
+
+
 def function_of(quantity: str) -> Any:
     """The public function of a quantity."""
     if quantity == "bands":
@@ -98,22 +139,38 @@ def function_of(quantity: str) -> Any:
         from blochflow.geometry.fermi_surface import fermi_surface
 
         return fermi_surface
-    from blochflow import response
+    from blochflow import exact, response
 
-    return getattr(response, quantity)
+    if quantity == PROFILE:
+        return current_profile
+    return getattr(exact, quantity.removeprefix(EXACT)) if is_exact(quantity) else getattr(response, quantity)
 
 
-def run_task(job: Job, task: Task, model: AbstractModel, file: Path) -> Finished:
-    """Compute a task and write its file."""
+def current_profile(
+    model: AbstractModel, mu: Any, temperature: Any, *, width: int, direction: int = 0, **options: Any
+) -> xr.Dataset:
+    """Currents of a ribbon that is cut from the model."""
+    from blochflow import exact
+
+    strip = exact.ribbon(model, width, direction=direction)
+    return exact.current_profile(strip, mu, temperature, **options)  # type: ignore[no-any-return]
+
+
+def run_pass(job: Job, tasks: Sequence[Task], model: AbstractModel, files: Sequence[Path]) -> list[Finished]:
+    """Compute one task, or several that share a pass, and write a file for each."""
     from blochflow.core.files import save
 
     started = time.perf_counter()
-    result = compute(job, task, model)
-    result.attrs["task"] = task.name
-    result.attrs["job"] = job.path.name
-    file.parent.mkdir(parents=True, exist_ok=True)
-    save(result, file)
-    return Finished(task, result, file, time.perf_counter() - started)
+    results = [compute(job, tasks[0], model)] if len(tasks) == 1 else compute_together(job, tasks, model)
+    seconds, finished = time.perf_counter() - started, []
+    for task, result, file in zip(tasks, results, files, strict=True):
+        # the name by which jobs, `explain` and `cite` know it
+        result.attrs |= {"quantity": task.quantity, "task": task.name, "job": job.path.name}
+        file.parent.mkdir(parents=True, exist_ok=True)
+        save(result, file)
+        others = tuple(other.name for other in tasks if other is not task)
+        finished.append(Finished(task, result, file, seconds, others))
+    return finished
 
 
 def is_converged(result: xr.Dataset) -> bool:

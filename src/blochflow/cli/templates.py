@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from blochflow.cli.quantities import all_quantities, arguments_of, describe_arguments
+from blochflow.response.catalog_intrinsic import INTRINSIC
 
 HEAD = """\
 # {title}.  Run with:  blochflow run job.toml -o {name}.nc
 # Check first with:    blochflow check job.toml
 
 [model]
-zoo = "haldane"                    # or wannier90 = "seed_tb.dat", or python = "file.py:function" (returns a model)
-parameters = {{ mass = 0.1 }}        # blochflow models haldane
+{zoo:<34} # or wannier90 = "seed_tb.dat", or python = "file.py:function" (returns a model)
+{parameters:<34} # blochflow models {model}
 
 [[task]]
 quantity = "{name}"
@@ -36,11 +37,40 @@ EXAMPLES = {
     "seed": "0",
     "tau": "10.0",
     "reference": '"seed_band.dat"',
+    "intrinsic": "true",
+    "part": '"total"',
+    "spin": '"spin_z"',
+    "partition": '{ K = [[0, 0], [1, 1], [0, 1]], "K\'" = [[0, 0], [1, 0], [1, 1]] }',
+    "mu_gradient": "[0.0, 0.01]",
+    "temperature_gradient": "[0.0, 0.01]",
+    "p": "1",
+    "q": "20",
+    "width": "40",
+    "direction": "0",
     "tolerance": "{ rtol = 1e-3 }",
 }
-# where a quantity takes another kind of value than the others
-OWN_EXAMPLES = {"fermi_surface": {"mu": "1.0", "points": "64", "grid": "64"}}
-SHOWN = ("mu", "temperature", "path", "points", "color", "tolerance")
+# Where a quantity takes another kind of value than the others.  Responses that vanish in the middle of a symmetric
+# spectrum, as at mu = 0 of the starter model, need an absolute aim.
+OWN_EXAMPLES = {
+    "fermi_surface": {"mu": "1.0", "points": "64", "grid": "64"},
+    **{q.name: {"tolerance": "{ rtol = 1e-3, atol = 1e-6 }"} for q in INTRINSIC},
+    # S is asked for relative to its size, which vanishes at mu = 0
+    "thermoelectric": {"mu": '"-2.5:-1.0:4"', "tolerance": "{ rtol = 1e-2 }"},
+    "spin_hall": {"mu": "0.0", "temperature": "0.0"},
+    **{name: {"p": "1", "q": "7"} for name in ("exact.grand_potential", "exact.electron_density", "exact.entropy")},
+    "exact.edge_magnetization": {"width": "64"},
+    # warm enough for differences at flux 2/q
+    **{
+        f"exact.{name}": {"temperature": "[0.1, 0.2]", "tolerance": "{ rtol = 1e-2, atol = 1e-5 }"}
+        for name in ("magnetization", "streda", "magnetocaloric")
+    },
+}
+SHOWN = ("mu", "temperature", "path", "points", "color", "spin", "mu_gradient", "tolerance")
+# where the Haldane model has no such property: zoo model and its parameters
+OWN_MODELS = {
+    "spin_hall": ("kane_mele", "{ rashba = 0.05 }"),
+    "valley_hall": ("graphene", "{ mass = 0.5 }"),
+}
 
 
 def starter_job(quantity: str) -> str:
@@ -53,7 +83,9 @@ def starter_job(quantity: str) -> str:
     True
     """
     described = all_quantities()[quantity]
-    lines = [HEAD.format(title=described.title, name=quantity).rstrip("\n")]
+    model, parameters = OWN_MODELS.get(quantity, ("haldane", "{ mass = 0.1 }"))
+    zoo = {"model": model, "zoo": f'zoo = "{model}"', "parameters": f"parameters = {parameters}"}
+    lines = [HEAD.format(title=described.title, name=quantity, **zoo).rstrip("\n")]
     for name, text in describe_arguments(quantity).items():
         active = name in SHOWN or name in arguments_of(quantity)
         example = OWN_EXAMPLES.get(quantity, EXAMPLES).get(name) or EXAMPLES.get(name, "...")

@@ -25,6 +25,8 @@ def key_lines(text: str) -> dict[str, int]:
     >>> from blochflow.cli.toml_lines import key_lines
     >>> key_lines("[[task]]\\nmu = 1\\n[[task]]\\nmu = { a = 2 }")
     {'task[0]': 1, 'task[0].mu': 2, 'task[1]': 3, 'task[1].mu': 4, 'task[1].mu.a': 4}
+    >>> key_lines("[[task]]\\n[task.partition]\\nK = 1")
+    {'task[0]': 1, 'task[0].partition': 2, 'task[0].partition.K': 3}
     """
     lines: dict[str, int] = {}
     counts: Counter[str] = Counter()
@@ -34,6 +36,10 @@ def key_lines(text: str) -> dict[str, int]:
             header, assignment = HEADER.match(line), ASSIGNMENT.match(line)
             if header:
                 table = _join(header.group(2))
+                array, dot, inner_table = table.partition(".")
+                if counts[array] and dot:
+                    # a table inside of the last entry of an array
+                    table = f"{array}[{counts[array] - 1}].{inner_table}"
                 if header.group(1) == "[[":
                     counts[table] += 1
                     table = f"{table}[{counts[table] - 1}]"

@@ -14,6 +14,7 @@ from pydantic import BeforeValidator
 
 LARGEST_SCAN = 1_000_000
 LARGEST_COUNT = 1_000_000  # k points per axis or along a path
+PARTITION_HELP = "{ K = [[0, 0], [1, 1], [0, 1]] }"
 RANGE_HELP = '"a:b:n" with a != b and n >= 2 for n numbers from a to b, or "a:b:n log"'
 
 
@@ -117,6 +118,34 @@ def parse_path(value: Any) -> Any:
     return [_path_point(point) for point in value]
 
 
+def parse_truth(value: Any) -> bool:
+    """true or false."""
+    if not isinstance(value, bool):
+        raise ValueError(f"expected true or false, but it is {value!r}.")
+    return value
+
+
+def parse_integer(value: Any) -> int:
+    """A whole number; its range depends on the quantity and is checked with the model."""
+    if not isinstance(value, int) or isinstance(value, bool) or abs(value) > LARGEST_COUNT:
+        raise ValueError(f"expected an integer of at most {LARGEST_COUNT}, but it is {value!r}.")
+    return value
+
+
+def parse_vector(value: Any) -> list[float]:
+    """One number for every direction."""
+    if not isinstance(value, list) or not 1 <= len(value) <= 3:
+        raise ValueError(f"expected an array of one number per direction such as [0.0, 0.1], but it is {value!r}.")
+    return [_number(x) for x in value]
+
+
+def parse_partition(value: Any) -> dict[str, list[list[float]]]:
+    """Names with the corners of a polygon each."""
+    if not isinstance(value, dict) or not value:
+        raise ValueError(f"expected a table such as {PARTITION_HELP}, but it is {value!r}.")
+    return {name: _corners(name, corners) for name, corners in value.items()}
+
+
 def parse_any(value: Any) -> Any:
     """An option this program version knows by name only: text stays text unless it is a range, numbers become scans."""
     if isinstance(value, str):
@@ -139,6 +168,10 @@ Number = Annotated[Any, BeforeValidator(parse_number)]
 Text = Annotated[Any, BeforeValidator(parse_text)]
 Points = Annotated[Any, BeforeValidator(parse_points)]
 Path = Annotated[Any, BeforeValidator(parse_path)]
+Truth = Annotated[Any, BeforeValidator(parse_truth)]
+Integer = Annotated[Any, BeforeValidator(parse_integer)]
+Vector = Annotated[Any, BeforeValidator(parse_vector)]
+Partition = Annotated[Any, BeforeValidator(parse_partition)]
 AnyOption = Annotated[Any, BeforeValidator(parse_any)]
 
 KINDS: dict[str, Any] = {
@@ -155,12 +188,30 @@ KINDS: dict[str, Any] = {
     "points": Points,
     "color": Text,
     "reference": Text,
+    "intrinsic": Truth,
+    "part": Text,
+    "spin": Text,
+    "partition": Partition,
+    "mu_gradient": Vector,
+    "temperature_gradient": Vector,
+    "p": Integer,
+    "q": Integer,
+    "width": Integer,
+    "direction": Integer,
 }
 
 
 def _whole(value: Any, least: int) -> bool:
     """True for an integer that counts k points."""
     return isinstance(value, int) and not isinstance(value, bool) and least <= value <= LARGEST_COUNT
+
+
+def _corners(name: str, value: Any) -> list[list[float]]:
+    """Three or more pairs of numbers."""
+    if not isinstance(value, list) or len(value) < 3 or not all(isinstance(x, list) and len(x) == 2 for x in value):
+        must = "three or more corners [x1, x2] in reduced coordinates"
+        raise ValueError(f"expected {must} for {name!r}, but it is {value!r}.")
+    return [[_number(x) for x in corner] for corner in value]
 
 
 def _number(value: Any) -> float:

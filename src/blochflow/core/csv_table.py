@@ -29,8 +29,8 @@ def write_csv(result: xr.Dataset, path: Path) -> Path:
 
 
 def csv_text(result: xr.Dataset) -> str:
-    """The CSV table as text."""
-    plain = split_complex(result)
+    """The CSV table as text; the parts of a value become columns such as ``moment`` and ``moment_error``."""
+    plain = _parts_apart(split_complex(result))
     names = [str(name) for name in plain.data_vars]
     first = next((name for name in ("value", "value_re", "energy") if name in names), names[0])
     dims = [str(d) for d in plain[first].dims]
@@ -54,6 +54,18 @@ def csv_text(result: xr.Dataset) -> str:
     writer.writerow([*labels, *shown])
     writer.writerows(zip(*columns, strict=True))
     return stream.getvalue()
+
+
+def _parts_apart(result: xr.Dataset) -> xr.Dataset:
+    """Variables ``parts`` and ``parts_error`` as one variable per part."""
+    if "part" not in result.coords or "parts" not in result:
+        return result
+    apart = result.drop_dims("part")
+    for part in result["part"].values:
+        for name, suffix in (("parts", ""), ("parts_error", "_error")):
+            if name in result:
+                apart[f"{part}{suffix}"] = result[name].sel(part=part, drop=True)
+    return apart
 
 
 def _column(dataset: xr.Dataset, name: str, dims: list[str]) -> list[str]:

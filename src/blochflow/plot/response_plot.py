@@ -9,24 +9,26 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from blochflow.core.checks import fail
 from blochflow.plot.band_plot import bands
 from blochflow.plot.fermi_plot import fermi_surface
 from blochflow.plot.figure import GREEK, as_result, axes_for, require, with_unit
+from blochflow.plot.response_lines import choose_variable, draw, lines_of, longest_scan
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-MOST_LINES = 24
 
-
-def auto(result: Any, *, axes: Axes | None = None) -> tuple[Figure, Axes]:
+def auto(result: Any, *, variable: str | None = None, axes: Axes | None = None) -> tuple[Figure, Axes]:
     """The plot that suits a result: bands, a Fermi surface, or a response with its error.
 
     Parameters
     ----------
     result : Dataset or file
+    variable : str, optional
+        For responses: as in `response`.
     axes : Axes, optional
 
     Returns
@@ -36,7 +38,7 @@ def auto(result: Any, *, axes: Axes | None = None) -> tuple[Figure, Axes]:
     Raises
     ------
     ValueError
-        Neither a band structure, nor a Fermi surface, nor a response.
+        Neither a band structure, nor a Fermi surface, nor a response; ``variable`` for another than a response.
 
     Examples
     --------
@@ -45,19 +47,29 @@ def auto(result: Any, *, axes: Axes | None = None) -> tuple[Figure, Axes]:
     >>> figure, axes = bf.plot.auto(n)
     """
     dataset = as_result(result)
-    if dataset.attrs.get("quantity") == "fermi_surface":
-        return fermi_surface(dataset, axes=axes)
-    return bands(dataset, axes=axes) if "energy" in dataset else response(dataset, axes=axes)
+    surface = dataset.attrs.get("quantity") == "fermi_surface"
+    if not surface and "energy" not in dataset:
+        return response(dataset, variable=variable, axes=axes)
+    if variable is not None:
+        raise fail("variable", "be given for responses only", f"the result is {dataset.attrs.get('quantity')!r}")
+    return fermi_surface(dataset, axes=axes) if surface else bands(dataset, axes=axes)
 
 
-def response(result: Any, *, axes: Axes | None = None) -> tuple[Figure, Axes]:
+def response(result: Any, *, variable: str | None = None, axes: Axes | None = None) -> tuple[Figure, Axes]:
     """Value +- error against the longest scan (mu, density, temperature, ...), a line per component and other scan.
+
+    The parts of a value (moments and curvature, sea and surface) are dashed and dotted lines of its color, and so are
+    Mott's rule and the Wiedemann-Franz law beside a Nernst or thermal Hall conductivity or a thermopower.  Valleys are
+    lines; the current of a ribbon is drawn against the coordinate across it.
 
     Parameters
     ----------
     result : Dataset or file
-        From any function of `bf.response`.  Components that vanish, and the second of two that agree up to sign, are
-        left out.  Points that are not converged have open symbols.
+        From any function of `bf.response` or `bf.exact`.  Components that vanish, and the second of two that agree up
+        to sign, are left out.  Points that are not converged have open symbols.
+    variable : str, optional
+        Another variable of the result, such as "sigma", "alpha", "kappa", "lorenz" or "power_factor" of
+        `thermoelectric`; default its value.
     axes : Axes, optional
 
     Returns
@@ -67,7 +79,7 @@ def response(result: Any, *, axes: Axes | None = None) -> tuple[Figure, Axes]:
     Raises
     ------
     ValueError
-        The result has no ``value`` and ``error``, or more than 24 lines.
+        The result has no ``value`` and ``error``, no such variable, or more than 24 lines.
 
     Examples
     --------
@@ -77,13 +89,12 @@ def response(result: Any, *, axes: Axes | None = None) -> tuple[Figure, Axes]:
     """
     dataset = as_result(result)
     require(dataset, ("value", "error", "converged"), "a response")
+    dataset = choose_variable(dataset, variable)
+    along = longest_scan(dataset)
+    lines = lines_of(dataset, along)
     figure, axes = axes_for(axes)
-    tensor = [str(d) for d in dataset["value"].dims if d in ("a", "b", "c")]
-    scans = [str(d) for d in dataset["value"].dims if d not in tensor]
-    along = max(scans, key=lambda d: dataset.sizes[d])
-    others = [d for d in scans if d != along]
-    for number, (label, line) in enumerate(_lines(dataset, along, others, tensor)):
-        _draw_line(axes, line, along, f"C{number}", label)
+    for line in lines:
+        draw(axes, line)
     coordinate = dataset[along]
     axes.set_xlabel(with_unit(GREEK.get(along, along), coordinate.attrs.get("units")))
     axes.set_ylabel(with_unit(_symbol(dataset), dataset.attrs.get("units")))
@@ -91,7 +102,7 @@ def response(result: Any, *, axes: Axes | None = None) -> tuple[Figure, Axes]:
     title = f"{dataset.attrs.get('title', '')}: {dataset.attrs.get('model', '')}"
     if missing:
         title += f"\nNOT CONVERGED: {missing} of {dataset['converged'].size} points (open symbols)"
-    axes.set_title(title, fontsize="medium", color="C3" if missing else "black")
+    axes.set_title(title, fontsize="medium", color="C3" if missing else "black", wrap=True)
     if len(axes.get_legend_handles_labels()[1]) > 0:
         axes.legend(fontsize="small")
     return figure, axes
@@ -140,60 +151,5 @@ def convergence(result: Any, *, axes: Axes | None = None) -> tuple[Figure, Axes]
     return figure, axes
 
 
-def _lines(dataset: xr.Dataset, along: str, others: list[str], tensor: list[str]) -> list[tuple[str, xr.Dataset]]:
-    """(label, one-dimensional slice) of every component and every other scan value."""
-    from blochflow.core.checks import fail
-
-    ordered = dataset.transpose(..., *tensor)
-    components = independent_components(ordered["value"].values, len(tensor))
-    states = list(np.ndindex(*(dataset.sizes[d] for d in others)))
-    if len(components) * len(states) > MOST_LINES:
-        raise fail(
-            "result", f"have at most {MOST_LINES} lines to draw", f"has {len(components) * len(states)}; use result.sel"
-        )
-    lines = []
-    for component in components:
-        for state in states:
-            chosen = ordered.isel(dict(zip((*tensor, *others), (*component, *state), strict=True)))
-            parts = ["".join(str(dataset[d].values[i]) for d, i in zip(tensor, component, strict=True))]
-            for d, i in zip(others, state, strict=True):
-                if dataset.sizes[d] > 1 or d == "temperature":
-                    unit = dataset[d].attrs.get("units", "")
-                    parts.append(f"{GREEK.get(d, d)} = {float(dataset[d].values[i]):g} {unit}".strip())
-            lines.append((", ".join(part for part in parts if part), chosen))
-    return lines
-
-
-def independent_components(values: np.ndarray, rank: int) -> list[tuple[int, ...]]:
-    """Components that do not vanish, each pair (a, b), (b, a) that agrees up to sign once."""
-    kept: list[tuple[int, ...]] = []
-    for component in np.ndindex(*values.shape[values.ndim - rank :]):
-        entry = values[(..., *component)]
-        partner = component[::-1]
-        if not np.any(entry):
-            continue
-        if (
-            rank == 2
-            and partner in kept
-            and np.allclose(np.abs(entry), np.abs(values[(..., *partner)]), rtol=1e-12, atol=0)
-        ):
-            continue
-        kept.append(component)
-    return kept or [(0,) * rank]
-
-
-def _draw_line(axes: Axes, line: xr.Dataset, along: str, color: str, label: str) -> None:
-    x, value, error = line[along].values, line["value"].values, line["error"].values
-    converged = line["converged"].values
-    axes.plot(x, value, "-", color=color, linewidth=1.2, label=label or None)
-    if len(x) > 1:
-        axes.fill_between(x, value - error, value + error, color=color, alpha=0.25, linewidth=0)
-    else:
-        axes.errorbar(x, value, yerr=np.nan_to_num(error), color=color, capsize=3)
-    size = 4 if len(x) <= 60 else 2.5
-    axes.plot(x[converged], value[converged], "o", color=color, markersize=size)
-    axes.plot(x[~converged], value[~converged], "o", color=color, markersize=size, markerfacecolor="white")
-
-
 def _symbol(dataset: xr.Dataset) -> str:
-    return str(dataset["value"].attrs.get("long_name", "value"))
+    return str(dataset.attrs.get("symbol") or dataset["value"].attrs.get("long_name", "value"))

@@ -187,7 +187,6 @@ VALLEY_HALL = Quantity(
     conventions="partition: name -> corners of a polygon in reduced coordinates; j_a = sigma_ab E_b",
     options={
         "partition": "table of names, each with the corners of a polygon in reduced coordinates",
-        **{k: v for k, v in ZONE_OPTIONS.items() if k in ("rule", "seed")},
         **DENSITY,
     },
     explanation=(

@@ -1,0 +1,137 @@
+"""What only the model can tell about tasks that integrate: found out before anything is computed."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from blochflow.cli.quantities import all_quantities, is_exact
+from blochflow.core.checks import as_choice, fail
+
+if TYPE_CHECKING:
+    from blochflow.cli.job import Job, Task
+    from blochflow.models.base import AbstractModel
+
+# responses that hold an integral over the Fermi surface, which has no value on a grid of points at T = 0
+SURFACE = ("density_of_states", "ohmic", "thermoelectric", "streda", "magnetization_current")
+# smallest steps of flux whose differences are extrapolated
+FEWEST_STEPS = 4
+FROM_FLUX = ("exact.magnetization", "exact.streda", "exact.magnetocaloric")
+
+
+def check_integrals(job: Job, model: AbstractModel) -> None:
+    """Dimension, grid, shift, density and own options of tasks that integrate over the zone.
+
+    Raises
+    ------
+    JobError
+        With the key of the task.
+    """
+    for index, task in enumerate(job.tasks):
+        if task.tolerance is None:
+            continue
+        try:
+            check_task(task, model)
+        except ValueError as exc:
+            named = re.match(r"Argument `(\w+)", str(exc))
+            place = named.group(1) if named and named.group(1) in task.arguments else "quantity"
+            if named and named.group(1) == "max_evaluations":
+                place = "tolerance.max_evaluations"
+            raise job.error(str(exc), f"task[{index}].{place}") from exc
+
+
+def check_task(task: Task, model: AbstractModel) -> None:
+    """Raise ValueError where the task does not suit the model."""
+    all_quantities()[task.quantity].unit(model.units.name, model.dimension)
+    if is_exact(task.quantity):
+        _check_exact(task, model)
+        return
+    _check_zone(task, model)
+    _check_density(model, task.arguments.get("density"))
+    if task.quantity in OWN_CHECKS:
+        OWN_CHECKS[task.quantity](task.arguments, model)
+
+
+def _check_zone(task: Task, model: AbstractModel) -> None:
+    """How the zone is integrated, and whether a Fermi surface can be at T = 0."""
+    from blochflow.response.average import MOST_CERTIFIED, ZoneOptions, check_options
+    from blochflow.zone.tolerance import Tolerance
+
+    given = task.arguments
+    options = ZoneOptions(given.get("rule", "auto"), given.get("grid"), given.get("shift", 0.0))
+    rule, fixed = check_options(model, options, Tolerance(**task.tolerance or {}))
+    many = model.lattice is not None and model.dimension == 3 and model.num_bands > MOST_CERTIFIED
+    on_points = fixed is not None or rule in ("shifted", "local", "nested") or (rule == "auto" and many)
+    surface = task.quantity in SURFACE and given.get("part") != "sea"
+    if surface and on_points and min(given["temperature"]) == 0:
+        must = "be above 0 for Fermi-surface quantities on points of k, where a delta function has no value"
+        raise fail("temperature", must, 'holds 0 (rule="cells" can do T = 0)')
+
+
+def _check_density(model: AbstractModel, density: list[float] | None) -> None:
+    """The bands must have room for all electrons."""
+    from blochflow.response.potential import full_density
+
+    if density is None:
+        return
+    full = full_density(model)
+    if max(density) >= full:
+        must = f"be below {full:.6g}, where all bands of the model are full"
+        raise fail("density", must, f"holds {max(density):.6g}")
+
+
+def _check_part(given: dict[str, Any], model: AbstractModel) -> None:
+    from blochflow.response.magnetization import PARTS
+
+    as_choice(given.get("part", "total"), "part", PARTS)
+
+
+def _check_gradients(given: dict[str, Any], model: AbstractModel) -> None:
+    from blochflow.response.magnetization import as_gradient
+
+    for name in ("mu_gradient", "temperature_gradient"):
+        as_gradient(given.get(name), name, model.dimension)
+
+
+def _check_spin(given: dict[str, Any], model: AbstractModel) -> None:
+    spin = given.get("spin", "spin_z")
+    try:
+        matrix = model.operator(spin)
+    except ValueError as exc:
+        raise ValueError(str(exc).replace("`operator`", "`spin`")) from exc
+    if matrix.ndim != 2:
+        raise fail("spin", f"name one component, such as '{spin}_z'", f"{spin!r} has {len(matrix)}")
+    if given.get("rule") == "local":
+        raise fail("rule", 'be another than "local", whose models of a few bands know no spin', "is 'local'")
+
+
+def _check_partition(given: dict[str, Any], model: AbstractModel) -> None:
+    from blochflow.response.valley import as_partition
+
+    as_partition(given["partition"])
+    if model.lattice is None:
+        raise fail("model", "be periodic in two dimensions for a partition of its zone", f"{model.name} is not")
+
+
+OWN_CHECKS = {
+    "streda": _check_part,
+    "magnetization_current": _check_gradients,
+    "spin_hall": _check_spin,
+    "valley_hall": _check_partition,
+}
+
+
+def _check_exact(task: Task, model: AbstractModel) -> None:
+    """Hoppings in two dimensions, fluxes and widths."""
+    from blochflow.exact.edge_current import NARROWEST
+    from blochflow.exact.hoppings_2d import as_count, as_planar
+
+    given, wide = task.arguments, task.quantity == "exact.edge_magnetization"
+    as_planar(model)
+    if "q" in given:
+        derivative = task.quantity in FROM_FLUX
+        as_count(given["q"], "q", FEWEST_STEPS if derivative else 1, even=derivative)
+    if "width" in given:
+        as_count(given["width"], "width", NARROWEST if wide else 1, even=wide)
+    if given.get("direction", 0) not in (0, 1):
+        raise fail("direction", "be 0 or 1, one of the lattice vectors", f"is {given['direction']}")
