@@ -61,6 +61,23 @@ def iron_hall(workers: int) -> dict[str, Any]:
     }
 
 
+INTRINSIC = ("anomalous_hall", "anomalous_nernst", "anomalous_thermal_hall", "orbital_magnetization")
+
+
+def together(names: tuple[str, ...], plane: bool) -> dict[str, Any]:
+    """Responses that share one pass, with the rules and parts that stand beside them; one worker, warm."""
+    import blochflow as bf
+
+    execution = bf.Execution(workers=1, progress=False)
+    model, mu, temperature, grid = read_iron(), FERMI, 300.0, FE_GRID // 2
+    if plane:
+        model, mu, temperature, grid = bf.zoo.haldane(), -1.0, 0.1, PLANE_GRID
+    _, rest, _ = timed(
+        lambda: bf.response.together(names, model, mu, temperature, grid=grid, throw=False, execution=execution), 3
+    )
+    return {"seconds": statistics.median(rest), "points": grid**model.dimension, "memory_mib": peak_memory()}
+
+
 def iron_converged() -> dict[str, Any]:
     """The same at 300 K to one per cent by local models: one run on two workers, compilation included."""
     import blochflow as bf
@@ -127,6 +144,10 @@ CASES: dict[str, Callable[[], dict[str, Any]]] = {
     "iron_hall_2": lambda: iron_hall(2),
     "iron_converged": iron_converged,
     "iron_eigh": iron_eigh,
+    "iron_alone": lambda: together(INTRINSIC[:1], plane=False),
+    "iron_together": lambda: together(INTRINSIC, plane=False),
+    "plane_alone": lambda: together(INTRINSIC[:1], plane=True),
+    "plane_together": lambda: together(INTRINSIC, plane=True),
     "plane_hall": lambda: plane_hall(general=False),
     "plane_hall_function": lambda: plane_hall(general=True),
 }

@@ -179,6 +179,16 @@ def plane_table() -> list[str]:
     return lines
 
 
+def together_table() -> list[str]:
+    """All intrinsic quantities from one pass, in units of the anomalous Hall conductivity alone."""
+    lines = ["| model | anomalous Hall alone, us per k | all four, us per k | ratio |", "|---|---|---|---|"]
+    for name, case in (("bcc iron, 18 bands", "iron"), ("Haldane model", "plane")):
+        alone, all_four = measure(f"{case}_alone"), measure(f"{case}_together")
+        ratio = per_k(all_four) / per_k(alone)
+        lines.append(f"| {name} | {per_k(alone):.2f} | {per_k(all_four):.2f} | {ratio:.2f} |")
+    return lines
+
+
 def cost_table(script: str) -> list[str]:
     """What a script of docs/theory/cost.md prints; it renews its part of the page too."""
     print(f"measuring {script} ...", flush=True)
@@ -224,6 +234,13 @@ def main() -> None:
         "## Two bands, 1024 x 1024 points, one worker",
         "",
         *plane_table(),
+        "",
+        "## One pass for several quantities, one worker",
+        "",
+        "Anomalous Hall, Nernst and thermal Hall conductivities and the orbital magnetization, with Mott's rule, the",
+        "Wiedemann-Franz law and the parts of the magnetization, at T > 0.",
+        "",
+        *together_table(),
         "",
         "## Cost against sharpness",
         "",

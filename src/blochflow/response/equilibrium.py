@@ -10,11 +10,9 @@ from typing import TYPE_CHECKING, Any
 from blochflow.core.quantity import Quantity
 from blochflow.execution.threads import Execution
 from blochflow.models.base import AbstractModel
-from blochflow.response.average import ZoneOptions, as_call, average_over_zone, measure
 from blochflow.response.catalog import DENSITY_OF_STATES, ELECTRON_DENSITY
-from blochflow.response.integrands import NumberSea, NumberSurface
-from blochflow.response.result import finish
-from blochflow.response.states import as_states
+from blochflow.response.integrands import BandIntegrand, NumberSea, NumberSurface
+from blochflow.response.request import Request, ZoneArguments
 from blochflow.zone.tolerance import Tolerance
 
 if TYPE_CHECKING:
@@ -66,57 +64,27 @@ def electron_density(
     >>> round(float(n.value.item()), 6)      # half filling
     0.5
     """
-    return _number(
-        ELECTRON_DENSITY,
-        NumberSea(),
-        model,
-        mu,
-        temperature,
-        ZoneOptions(rule, grid, shift, symmetry, seed),
-        tolerance,
-        execution,
-        throw,
-    )
+    zone: ZoneArguments = {
+        "rule": rule,
+        "grid": grid,
+        "shift": shift,
+        "symmetry": symmetry,
+        "seed": seed,
+        "tolerance": tolerance,
+        "execution": execution,
+        "throw": throw,
+    }
+    return _number(ELECTRON_DENSITY, NumberSea(), model, mu, temperature, zone)
 
 
 def _number(
-    quantity: Quantity,
-    bands: Any,
-    model: AbstractModel,
-    mu: Any,
-    temperature: Any,
-    options: ZoneOptions,
-    tolerance: Tolerance | None,
-    execution: Execution | None,
-    throw: bool,
+    quantity: Quantity, bands: BandIntegrand, model: AbstractModel, mu: Any, temperature: Any, zone: ZoneArguments
 ) -> xr.Dataset:
     """A scalar of equilibrium, per length, area or volume."""
-    tolerance, execution = as_call(model, tolerance, execution, throw)
-    states = as_states(model, mu, temperature)
-    scale, unit = quantity.unit(model.units.name, model.dimension)
-    factor = scale * model.spin_degeneracy * measure(model)
-    integral = average_over_zone(
-        model,
-        bands,
-        states.mu,
-        states.kt,
-        options=options,
-        tolerance=tolerance,
-        execution=execution,
-        factor=factor,
-    )
-    return finish(
-        quantity,
-        model,
-        states,
-        integral.scaled(factor),
-        tensor=lambda x: x[..., 0],
-        cartesian=(),
-        unit=unit,
-        options=options,
-        tolerance=tolerance,
-        throw=throw,
-    )
+    request = Request.of(quantity.name, model, mu, temperature, zone)
+    factor, unit = request.factor(quantity)
+    (integral,) = request.integrals(bands, factor=factor)
+    return request.result(quantity, integral.scaled(factor), bands, unit, request.throw)
 
 
 def density_of_states(
@@ -164,14 +132,14 @@ def density_of_states(
     >>> round(float(dos.value.item()) * 6.283185307, 6)      # m/(2 pi) in two dimensions
     1.0
     """
-    return _number(
-        DENSITY_OF_STATES,
-        NumberSurface(),
-        model,
-        mu,
-        temperature,
-        ZoneOptions(rule, grid, shift, symmetry, seed),
-        tolerance,
-        execution,
-        throw,
-    )
+    zone: ZoneArguments = {
+        "rule": rule,
+        "grid": grid,
+        "shift": shift,
+        "symmetry": symmetry,
+        "seed": seed,
+        "tolerance": tolerance,
+        "execution": execution,
+        "throw": throw,
+    }
+    return _number(DENSITY_OF_STATES, NumberSurface(), model, mu, temperature, zone)

@@ -9,17 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from blochflow.core.checks import fail
 from blochflow.execution.threads import Execution
 from blochflow.models.base import AbstractModel
-from blochflow.response.average import ZoneOptions, as_call, average_over_zone, measure
-from blochflow.response.catalog import ANOMALOUS_HALL
-from blochflow.response.integrands import BerrySea, as_tensor
-from blochflow.response.potential import precise_chemical_potential
-from blochflow.response.result import finish
-from blochflow.response.states import as_states
+from blochflow.response.intrinsic import intrinsic_results
+from blochflow.response.request import Request, ZoneArguments
 from blochflow.zone.tolerance import Tolerance
 
 if TYPE_CHECKING:
@@ -103,45 +96,15 @@ def anomalous_hall(
     >>> round(float(sigma.value.sel(a="x", b="y").item()) * 6.283185307, 6)   # -C in e^2/h
     1.0
     """
-    tolerance, execution = as_call(model, tolerance, execution, throw)
-    if model.dimension < 2:
-        raise fail("model", "have two or three dimensions for a Hall response", f"{model.name} has one")
-    options = ZoneOptions(rule, grid, shift, symmetry, seed)
-    states = as_states(
-        model,
-        mu,
-        temperature,
-        density,
-        lambda n, t: precise_chemical_potential(model, n, t, options, tolerance, execution),
-    )
-    scale, unit = ANOMALOUS_HALL.unit(model.units.name, model.dimension)
-    factor = -scale * model.spin_degeneracy * measure(model)
-    # with a given density, mu is known to mu_error: evaluate at mu and at both ends
-    around = [states.mu]
-    if density is not None:
-        # where mu_error is not known there are no ends; `finish` says so in the error
-        spread = np.where(np.isfinite(states.mu_error), states.mu_error, 0.0)
-        around += [states.mu - spread, states.mu + spread]
-    bands = BerrySea.of_dimension(model.dimension)
-    integral = average_over_zone(
-        model,
-        bands,
-        np.concatenate(around),
-        np.tile(states.kt, len(around)),
-        options=options,
-        tolerance=tolerance,
-        execution=execution,
-        factor=abs(factor),
-    )
-    return finish(
-        ANOMALOUS_HALL,
-        model,
-        states,
-        integral.scaled(factor),
-        tensor=lambda x: as_tensor(x, bands, model.dimension),
-        cartesian=("a", "b"),
-        unit=unit,
-        options=options,
-        tolerance=tolerance,
-        throw=throw,
-    )
+    zone: ZoneArguments = {
+        "rule": rule,
+        "grid": grid,
+        "shift": shift,
+        "symmetry": symmetry,
+        "seed": seed,
+        "tolerance": tolerance,
+        "execution": execution,
+        "throw": throw,
+    }
+    request = Request.of("anomalous_hall", model, mu, temperature, zone, density, plane=True)
+    return intrinsic_results(request, ("anomalous_hall",))["anomalous_hall"]

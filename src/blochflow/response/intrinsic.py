@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 
 from blochflow.core.backend import jnp
-from blochflow.core.checks import fail
 from blochflow.core.quantity import Quantity
 from blochflow.models.base import PAIRS
 from blochflow.response.berry_moments import BerryMoments
@@ -79,7 +78,7 @@ def anomalous_nernst(
     >>> sorted(alpha.data_vars)
     ['converged', 'error', 'forbidden', 'mott', 'mott_error', 'value']
     """
-    request = Request.of("anomalous_nernst", model, mu, temperature, zone, density)
+    request = Request.of("anomalous_nernst", model, mu, temperature, zone, density, plane=True)
     return intrinsic_results(request, ("anomalous_nernst",))["anomalous_nernst"]
 
 
@@ -122,15 +121,13 @@ def anomalous_thermal_hall(
     >>> round(float(ratio.sel(a="x", b="y").item()), 6)
     1.0
     """
-    request = Request.of("anomalous_thermal_hall", model, mu, temperature, zone, density)
+    request = Request.of("anomalous_thermal_hall", model, mu, temperature, zone, density, plane=True)
     return intrinsic_results(request, ("anomalous_thermal_hall",))["anomalous_thermal_hall"]
 
 
 def intrinsic_results(request: Request, names: tuple[str, ...]) -> dict[str, xr.Dataset]:
     """Several of `RESULTS` from one pass over the zone."""
     model = request.model
-    if model.dimension < 2:
-        raise fail("model", "have two or three dimensions for a Hall response", f"{model.name} has one")
     wanted = [(name, result) for name in names for result in RESULTS[name][1]]
     scales = tuple(request.factor(RESULTS[name][0])[0] for name, _ in wanted)
     first = {name: RESULTS[name][1][0] for name in names}

@@ -75,7 +75,7 @@ def together(
     shared = tuple(name for name in names if name in RESULTS)
     found: dict[str, xr.Dataset] = {}
     if shared:
-        found = intrinsic_results(Request.of("together", model, mu, temperature, zone), shared)
+        found = intrinsic_results(Request.of("together", model, mu, temperature, zone, plane=True), shared)
     for name in names:
         if name not in shared:
             options = {"tau": tau} if "tau" in ALONE[name] else {}

@@ -76,7 +76,7 @@ def orbital_magnetization(
     >>> round(slope * 6.283185307, 5)
     -1.0
     """
-    request = Request.of("orbital_magnetization", model, mu, temperature, zone, density)
+    request = Request.of("orbital_magnetization", model, mu, temperature, zone, density, plane=True)
     return intrinsic_results(request, ("orbital_magnetization",))["orbital_magnetization"]
 
 
@@ -119,7 +119,7 @@ def streda(
     -1.0
     """
     part = as_choice(part, "part", PARTS)
-    request = Request.of("streda", model, mu, temperature, zone, density)
+    request = Request.of("streda", model, mu, temperature, zone, density, plane=True)
     scale, unit = request.factor(STREDA)
     pairs = pairs_of(request)
     # "hall" carries the sign of the conductivity
@@ -190,7 +190,7 @@ def magnetization_current(
     >>> round(float(j.value.sel(a="x").item()) * 6.283185307, 6)  # C d_y mu e/(2 pi hbar)
     -0.01
     """
-    request = Request.of("magnetization_current", model, mu, temperature, zone, density)
+    request = Request.of("magnetization_current", model, mu, temperature, zone, density, plane=True)
     pairs, d = pairs_of(request), request.model.dimension
     if mu_gradient is None and temperature_gradient is None:
         raise fail("mu_gradient", "be given, or `temperature_gradient`, or both", "none is given")
@@ -246,11 +246,8 @@ def contracted(request: Request, slopes: list[Integral], gradients: list[np.ndar
 
 
 def pairs_of(request: Request) -> int:
-    """Components of an antisymmetric tensor; refuses one dimension."""
-    model = request.model
-    if model.dimension < 2:
-        raise fail("model", "have two or three dimensions for orbital magnetism", f"{model.name} has one")
-    return len(PAIRS[model.dimension])
+    """Components of an antisymmetric tensor."""
+    return len(PAIRS[request.model.dimension])
 
 
 def as_gradient(value: Any, name: str, dimension: int) -> np.ndarray:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
-from blochflow.core.checks import nearest
+from blochflow.core.checks import fail, nearest
+from blochflow.core.errors import SymmetryWarning
 from blochflow.core.quantity import Quantity
 from blochflow.core.status import Status
 from blochflow.execution.threads import Execution
 from blochflow.models.base import AbstractModel
-from blochflow.response.average import ZoneOptions, as_call, average_over_zone, measure
+from blochflow.response.average import ZoneOptions, as_call, average_over_zone, chart_of, measure
 from blochflow.response.integrands import BandIntegrand, as_tensor
 from blochflow.response.potential import precise_chemical_potential
+from blochflow.response.reduction import use_symmetry
 from blochflow.response.result import finish, raise_if_missed
+from blochflow.response.source import ModelSource
 from blochflow.response.states import States, as_states
+from blochflow.zone.certificate import Filling
 from blochflow.zone.integral import Integral
 from blochflow.zone.tolerance import Tolerance
 
@@ -51,9 +56,20 @@ class Request:
 
     @classmethod
     def of(
-        cls, name: str, model: Any, mu: Any, temperature: Any, arguments: ZoneArguments, density: Any = None
+        cls,
+        name: str,
+        model: Any,
+        mu: Any,
+        temperature: Any,
+        arguments: ZoneArguments,
+        density: Any = None,
+        *,
+        plane: bool = False,
     ) -> Request:
-        """Check the arguments of the response ``name``; with ``density`` the chemical potential is solved for."""
+        """Check the arguments of the response ``name``; with ``density`` the chemical potential is solved for.
+
+        ``plane`` asks for two dimensions or more.
+        """
         known = ZoneArguments.__annotations__
         for key in arguments:
             if key not in known:
@@ -63,6 +79,8 @@ class Request:
         rest: dict[str, Any] = dict(arguments)
         throw = rest.pop("throw", True)
         tolerance, execution = as_call(model, rest.pop("tolerance", None), rest.pop("execution", None), throw)
+        if plane and model.dimension < 2:
+            raise fail("model", f"have two or three dimensions for {name}", f"{model.name} has one")
         options = ZoneOptions(**rest)
 
         def solve(n: Any, t: Any) -> Any:
@@ -125,6 +143,17 @@ class Request:
             spread = np.where(np.isfinite(states.mu_error), states.mu_error, 0.0)
             around += [states.mu - spread, states.mu + spread]
         return np.concatenate(around), np.tile(states.kt, len(around))
+
+    def forbids(self, bands: BandIntegrand) -> bool:
+        """True where the verified symmetry forbids every component, whatever the rule."""
+        if self.options.symmetry is False or self.options.symmetry is None:
+            return False
+        source = ModelSource(self.model, bands, chart_of(self.model), self.execution)
+        with warnings.catch_warnings():
+            # the integral itself warns
+            warnings.simplefilter("ignore", SymmetryWarning)
+            found = use_symmetry(source, Filling(*self.all_states()), self.options.symmetry, self.tolerance)
+        return found.forbidden is not None and bool(found.forbidden.all())
 
     def checked(self, quantity: Quantity, result: xr.Dataset) -> xr.Dataset:
         """The result, or `ConvergenceError` with it."""

@@ -83,9 +83,7 @@ def spin_hall(
     >>> round(float(sigma.value.sel(a="x", b="y").item()) * 6.283185307, 5), sigma.attrs["conserved"]
     (-1.0, 1)
     """
-    request = Request.of("spin_hall", model, mu, temperature, zone, density)
-    if model.dimension < 2:
-        raise fail("model", "have two or three dimensions for a Hall response", f"{model.name} has one")
+    request = Request.of("spin_hall", model, mu, temperature, zone, density, plane=True)
     if request.options.rule == "local":
         raise fail("rule", 'be another than "local", whose models of a few bands know no spin', "is 'local'")
     matrix = 0.5 * model.operator(spin)

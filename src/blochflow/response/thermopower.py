@@ -144,11 +144,16 @@ def drifting(request: Request, relaxation: Any) -> Tensors:
     return tensors_of(request, request.integrals(bands, (True, True, True, False)), bands)
 
 
-def crossing(request: Request) -> Tensors:
-    """Intrinsic sigma, alpha, kappa_0 and k_B T dsigma/dmu-type tensors, in natural units."""
+def crossing(request: Request) -> Tensors | None:
+    """Intrinsic sigma, alpha, kappa_0 and Mott's alpha, in natural units; None where symmetry forbids them.
+
+    On grids of symmetric k the curvatures of bands that touch there are of any size and cancel only up to rounding.
+    """
     pairs = len(PAIRS[request.model.dimension])
     names = ("hall", "nernst", "thermal_hall", "mott")
     bands = BerryMoments(pairs, names, (1.0,) * 4, jnp.asarray(request.reference))
+    if request.forbids(bands):
+        return None
     return tensors_of(request, request.integrals(bands, (True, True, True, False)), bands)
 
 

@@ -1,0 +1,214 @@
+"""Thermodynamic identities of magnetization and thermal transport on random crystals.
+
+On one uniform grid every identity between integrands holds exactly: no error of integration enters.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from random_models import Blocks, random_blocks
+from scipy.special import expit
+
+import blochflow as bf
+from blochflow.core.backend import jnp
+
+R = bf.response
+SHAPES = ((4, 2), (3, 3))
+SEEDS = st.integers(0, 2**32 - 1)
+FEW = settings(max_examples=5)
+GRID = 6
+MU, KT = 0.7, 0.3
+QUIET = {"throw": False, "execution": bf.Execution(workers=1, progress=False)}
+ON_GRID = {"grid": GRID, **QUIET}
+
+
+def tensor(response, model, mu=MU, kt=KT, **options):
+    return response(model, mu, kt, **{**ON_GRID, **options}).value.values[0, 0]
+
+
+def slope_of(response, model, by_mu, by_t, step=1e-3):
+    """Derivative along mu or T by differences of fourth order: step^4/30 of fifth derivatives, of order 1/kT^5."""
+    at = {n: tensor(response, model, MU + n * step * by_mu, KT + n * step * by_t) for n in (-2, -1, 1, 2)}
+    return (8 * (at[1] - at[-1]) - (at[2] - at[-2])) / (12 * step)
+
+
+def band_sums(model, weight_of_moment, weight_of_curvature):
+    """(1/V) mean over the grid of sum_n [w m_n + w' Omega_n], from the geometry of single bands."""
+    d = model.dimension
+    u = np.stack(np.meshgrid(*[np.arange(GRID) / GRID] * d, indexing="ij"), -1).reshape(-1, d)
+    bands = bf.bands(model, u @ np.asarray(model.lattice.reciprocal))
+    energies = np.asarray(bands.energies)
+    moment, curvature = bf.geometry.orbital_moment(bands), bf.geometry.berry_curvature(bands)
+    total = np.einsum("kn,kabn->ab", weight_of_moment(energies), moment)
+    total = total + np.einsum("kn,kabn->ab", weight_of_curvature(energies), curvature)
+    return total / len(u) / model.lattice.volume
+
+
+def grand(energies):
+    return KT * np.logaddexp(0, (MU - energies) / KT)
+
+
+def entropy(energies):
+    x = (energies - MU) / KT
+    return np.logaddexp(0, -x) + x * expit(-x)
+
+
+def largest(*tensors):
+    return max(1e-3, *(float(np.abs(x).max()) for x in tensors))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@FEW
+@given(seed=SEEDS)
+def test_magnetization_is_the_sum_over_single_bands(shape, seed):
+    model = random_blocks(seed, *shape).model()
+    found = tensor(R.orbital_magnetization, model)
+    direct = band_sums(model, lambda e: expit((MU - e) / KT), grand)
+    # single bands are of order 1/gap^2 and cancel
+    np.testing.assert_allclose(found, direct, atol=1e-9 * largest(direct))
+    result = R.orbital_magnetization(model, MU, KT, **ON_GRID)
+    moments = band_sums(model, lambda e: expit((MU - e) / KT), np.zeros_like)
+    np.testing.assert_allclose(result.parts.values[0, 0, 0], moments, atol=1e-9 * largest(moments))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@FEW
+@given(seed=SEEDS)
+def test_nernst_is_the_entropy_of_the_curvature(shape, seed):
+    model = random_blocks(seed, *shape).model()
+    direct = band_sums(model, np.zeros_like, entropy)
+    np.testing.assert_allclose(tensor(R.anomalous_nernst, model), direct, atol=1e-9 * largest(direct))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@FEW
+@given(seed=SEEDS)
+def test_maxwell_relations(shape, seed):
+    """dM/dmu = dn/dB, dM/dT = dS/dB; the latter is not the Nernst conductivity: the moments at mu are left over."""
+    model, d = random_blocks(seed, *shape).model(), shape[1]
+    by_mu, by_t = (slope_of(R.orbital_magnetization, model, *along) for along in ((1, 0), (0, 1)))
+    total = tensor(R.streda, model)
+    np.testing.assert_allclose(total, by_mu, atol=1e-9 * largest(total))
+    gradients = np.eye(d)
+    current = [
+        R.magnetization_current(model, MU, KT, temperature_gradient=g, **ON_GRID).value.values[0, 0] for g in gradients
+    ]
+    np.testing.assert_allclose(np.stack(current, axis=-1), by_t, atol=1e-9 * largest(by_t))
+
+    def surface(e):
+        return (e - MU) / KT**2 * expit((MU - e) / KT) * expit((e - MU) / KT)
+
+    left = by_t - tensor(R.anomalous_nernst, model)
+    np.testing.assert_allclose(left, band_sums(model, surface, np.zeros_like), atol=1e-9 * largest(by_t))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@FEW
+@given(seed=SEEDS)
+def test_hall_and_nernst_come_from_one_potential(shape, seed):
+    """sigma = -dP/dmu, alpha = dP/dT for P = Int g Omega: dalpha/dmu = -dsigma/dT; and Mott's rule holds it exactly."""
+    model = random_blocks(seed, *shape).model()
+    alpha, sigma = slope_of(R.anomalous_nernst, model, 1, 0), slope_of(R.anomalous_hall, model, 0, 1)
+    np.testing.assert_allclose(alpha, -sigma, atol=1e-9 * largest(sigma))
+    slope = slope_of(R.anomalous_hall, model, 1, 0)
+    mott = R.anomalous_nernst(model, MU, KT, **ON_GRID).mott.values[0, 0]
+    np.testing.assert_allclose(mott, -(np.pi**2 * KT / 3) * slope, atol=1e-9 * largest(mott))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@FEW
+@given(seed=SEEDS)
+def test_thermal_hall_is_an_average_of_the_hall_conductivity(shape, seed):
+    """kappa = (1/T) Int de (-f'(e)) (e - mu)^2 sigma(e) with sigma at T = 0, on the levels of the grid."""
+    model = random_blocks(seed, *shape).model()
+    mu = MU + KT * np.linspace(-40, 40, 2001)
+    cold = R.anomalous_hall(model, mu, 0.0, **ON_GRID).value.values[:, 0]
+    x = (mu - MU) / KT
+    weight = expit(x) * expit(-x) * x**2 * (x[1] - x[0])
+    average = KT * np.einsum("e,eab->ab", weight, cold)
+    # sigma jumps by levels/grid points at 6^d x n energies: the sum over e is good to a step of x there
+    found = tensor(R.anomalous_thermal_hall, model)
+    np.testing.assert_allclose(found, average, atol=0.03 * largest(*cold) * KT)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@FEW
+@given(seed=SEEDS)
+def test_onsager_and_the_second_law(shape, seed):
+    blocks = random_blocks(seed, *shape)
+    reversed_ = Blocks(blocks.lattice, blocks.orbitals, blocks.cells, blocks.blocks.conj())
+    here, there = (R.thermoelectric(b.model(), MU, KT, tau=3.0, **ON_GRID) for b in (blocks, reversed_))
+    for name in ("sigma", "alpha", "kappa_0", "kappa"):
+        ours, theirs = here[name].values[0, 0], there[name].values[0, 0]
+        np.testing.assert_allclose(ours, theirs.T, atol=1e-8 * largest(ours), err_msg=name)
+    for name in ("sigma", "kappa", "kappa_0"):
+        values = here[name].values[0, 0]
+        assert np.linalg.eigvalsh(0.5 * (values + values.T)).min() > -1e-12 * largest(values)
+
+
+@pytest.mark.parametrize("mu", [0.2, 0.6])
+def test_one_parabolic_band_has_no_transverse_thermopower(mu):
+    result = R.thermoelectric(bf.zoo.parabolic(), mu, 0.1, tau=2.0, tolerance=bf.Tolerance(rtol=1e-5))
+    transverse = result.value.sel(a="x", b="y").item()
+    assert abs(transverse) <= result.error.sel(a="x", b="y").item() + 1e-12
+
+
+@pytest.mark.parametrize("name", ["anomalous_nernst", "anomalous_thermal_hall", "orbital_magnetization"])
+def test_rules_agree(name):
+    model, tolerance = bf.zoo.haldane(mass=0.2), bf.Tolerance(rtol=1e-5)
+    values = [
+        getattr(R, name)(model, -0.8, 0.1, rule=rule, tolerance=tolerance, execution=QUIET["execution"])
+        for rule in ("uniform", "cells", "nested")
+    ]
+    for other in values[1:]:
+        assert (np.abs(values[0].value - other.value) <= values[0].error + other.error).all()
+
+
+@pytest.mark.parametrize("kt", [0.0, 0.08])
+def test_scans_read_from_an_energy_grid(kt):
+    model, mu = bf.zoo.haldane(mass=0.2), np.linspace(-1.5, 1.5, 41)
+    names = ["anomalous_nernst", "anomalous_thermal_hall", "orbital_magnetization"]
+    scan, single = (R.together(names, model, m, kt, grid=24, **QUIET) for m in (mu, mu[11]))
+    for name in names:
+        here, there = scan[name].value[11], single[name].value[0]
+        # the energy grid reproduces weights to 1e-6; at T = 0 counts are exact up to rounding
+        assert np.abs(here - there).max() < 1e-5 * max(1e-3, float(np.abs(scan[name].value).max()))
+
+
+def test_degenerate_copies_add():
+    blocks = random_blocks(5, 4, 2)
+    twice = np.kron(blocks.blocks, np.eye(2))
+    model = bf.TightBinding.from_blocks(blocks.lattice, np.repeat(blocks.orbitals, 2, axis=0), blocks.cells, twice)
+    for response in (R.orbital_magnetization, R.anomalous_nernst, R.anomalous_thermal_hall, R.streda):
+        single = tensor(response, blocks.model())
+        np.testing.assert_allclose(tensor(response, model), 2 * single, atol=1e-9 * largest(single))
+
+
+def test_bulk_and_edges_of_a_random_crystal():
+    """The Hall-effect sum over the zone and the current along the edge of a ribbon give the same magnetization."""
+    model = random_blocks(11, 4, 2).model()
+    bulk = R.orbital_magnetization(model, MU, 0.4, tolerance=bf.Tolerance(rtol=1e-6), execution=QUIET["execution"])
+    edge = bf.exact.edge_magnetization(model, MU, 0.4, width=64, tolerance=bf.Tolerance(rtol=1e-3), **QUIET)
+    difference = abs(bulk.value.sel(a="x", b="y").item() - edge.value.item())
+    assert difference <= edge.error.item() + bulk.error.max().item()
+
+
+def test_hall_conductivity_of_a_weyl_semimetal_counts_chern_numbers():
+    """sigma_xy = -Int dkz/(2 pi) C(kz)/(2 pi): -2 k_0/(4 pi^2) C between nodes at -/+ k_0, where mu lies."""
+    model = bf.zoo.weyl_lattice()
+    heights = (np.arange(40) + 0.5) / 40
+
+    def layer(k, kz):
+        return model.matrices(jnp.array([[k[0], k[1], kz]])).hamiltonian[0]
+
+    plane = bf.LatticeModel(layer, np.eye(2), parameters={"kz": 0.0})
+    planes = [plane.replace(kz=2 * np.pi * height) for height in heights]
+    numbers = np.array([bf.geometry.chern_number(plane, bands=[0]) for plane in planes])
+    result = R.anomalous_hall(model, 0.0, 0.0, tolerance=bf.Tolerance(rtol=1e-3), **QUIET)
+    # a plane counts fully or not at all: the sum over 40 of them is good to one
+    found = -4 * np.pi**2 * result.value.sel(a="x", b="y").item() / (2 * np.pi)
+    assert found == pytest.approx(numbers.mean(), abs=1 / 40)
+    assert abs(numbers).max() == 1 and abs(numbers).min() == 0
