@@ -108,7 +108,7 @@ def thermoelectric(
     >>> import blochflow as bf
     >>> result = bf.response.thermoelectric(bf.zoo.parabolic(), mu=0.5, temperature=0.05, tau=3.0)
     >>> round(float(result.value.sel(a="x", b="x").item()), 4)
-    -0.3281
+    -0.3289
     """
     as_bool(intrinsic, "intrinsic")
     request = Request.of("thermoelectric", model, mu, temperature, zone, density)
