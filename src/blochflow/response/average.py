@@ -32,7 +32,7 @@ from blochflow.zone.certificate import Certified, Filling, certify, is_insulatin
 from blochflow.zone.charts import AbstractChart, BallChart, LatticeChart, ShellChart
 from blochflow.zone.grids import NestedGrid
 from blochflow.zone.integral import Integral
-from blochflow.zone.integrate import integrate, orders_for
+from blochflow.zone.integrate import integrate, orders_for, reserved
 from blochflow.zone.nested import nested_average
 from blochflow.zone.tolerance import Required, Tolerance
 
@@ -41,7 +41,7 @@ RULES = ("auto", "uniform", "cells", "shifted", "local", "nested")
 MOST_CERTIFIED = 8
 # A uniform grid is tried up to this many points, and this many times the number its rate predicts.
 MOST_UNIFORM = {1: 20_000, 2: 300_000, 3: 300_000}
-DOUBLINGS = 3
+DOUBLINGS = 4
 # Bounds of cells with which bands at mu are ruled out at T = 0.
 MOST_PROOFS = 5_000
 # Part of an absolute tolerance that cells without proof may use up, where the integrand is bounded.
@@ -124,7 +124,7 @@ def average_in_cells(
         integral = nested_average(sample, model.dimension, filling, required, weight=bands.weight, matrix=matrix)
         return found.applied(integral, required)
     spare = 0.0 if model.lattice is None else SPARE * (tolerance.atol or 0.0) / required.factor
-    tree = certify(source, found.cells, filling, limit, spare)
+    tree = certify(source, found.cells, filling, limit, spare, reserved(tolerance, model.dimension))
     if rule == "auto" and tree.complete and not len(tree.touching):
         undecided = tree.metallic and not bands.surface and bool((filling.kt == 0).all())
         if undecided and is_insulating(source, found.cells, filling, MOST_PROOFS):

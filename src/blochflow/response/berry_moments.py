@@ -7,7 +7,8 @@
 
 with the weights F_p of `zone.weights` and G_n = m_n - (E_n - E_0) Omega_n; all as cumulative sums, in which pairs of
 filled bands cancel.  Mott's rule and the Wiedemann-Franz law compare Nernst and thermal Hall currents with
-(pi^2/3) k_B T d/dmu and (pi^2/3) of the Hall one.
+(pi^2/3) k_B T d/dmu and (pi^2/3) of the Hall one.  "size" is the curvature of filled states, whose rounding is that of
+sums in which the weights F_1 or F_-1 of two bands cancel.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from blochflow.zone.weights import Weight
 # result -> the cumulative sums it needs, each with the power of its weight
 CHANNELS: dict[str, tuple[tuple[str, int], ...]] = {
     "hall": (("curvature", 0),),
+    "size": (("curvature", 0),),
     "nernst": (("curvature", 1),),
     "mott": (("curvature", -1),),
     "thermal_hall": (("curvature", 2),),
@@ -93,6 +95,7 @@ class BerryMoments(BandIntegrand):
         third = np.pi**2 / 3
         factors: dict[str, tuple[np.ndarray | float, ...]] = {
             "hall": (-1.0,),
+            "size": (1.0,),
             "nernst": (1.0,),
             "mott": (third,),
             "thermal_hall": (-kt,),

@@ -161,7 +161,7 @@ SPIN_HALL = Quantity(
         ("NATURAL", 2): (1.0, "e"),
         ("NATURAL", 3): (1.0, "e/a"),
         ("EV_ANGSTROM", 2): (1.0, "e"),
-        ("EV_ANGSTROM", 3): (CONDUCTANCE_HBAR_SI * 1e10 / 100, "S/cm"),
+        ("EV_ANGSTROM", 3): (CONDUCTANCE_HBAR_SI * 1e10 / 100, "hbar S/(e cm)"),
     },
     valid_for="linear response, clean limit; a conserved current only where [s, H] = 0 (attribute `conserved`)",
     not_included="torque dipole density of non-conserved spin, side jump and skew scattering",

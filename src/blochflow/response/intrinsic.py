@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # quantity -> its integral, then those reported beside it: (variable, long name, integral) with the total less the part
 RESULTS: dict[str, tuple[Quantity, tuple[str, ...]]] = {
     "anomalous_hall": (ANOMALOUS_HALL, ("hall",)),
-    "anomalous_nernst": (ANOMALOUS_NERNST, ("nernst", "mott")),
+    "anomalous_nernst": (ANOMALOUS_NERNST, ("nernst", "mott", "size")),
     "anomalous_thermal_hall": (ANOMALOUS_THERMAL_HALL, ("thermal_hall", "wiedemann_franz")),
     "orbital_magnetization": (ORBITAL_MAGNETIZATION, ("magnetization", "moment")),
 }
@@ -134,7 +134,7 @@ def intrinsic_results(request: Request, names: tuple[str, ...]) -> dict[str, xr.
     pairs = len(PAIRS[model.dimension])
     results = tuple(result for _, result in wanted)
     bands = BerryMoments(pairs, results, scales, jnp.asarray(request.reference))
-    parts = [(results.index("magnetization"), results.index("moment"))] if "moment" in results else []
+    parts = [(results.index(whole), results.index(part)) for whole, part in ROUNDING if part in results]
     integrals = request.integrals(bands, tuple(first[name] == result for name, result in wanted), tuple(parts))
     found = {name: dict[str, Integral]() for name in names}
     for (name, result), integral in zip(wanted, integrals, strict=True):
@@ -145,7 +145,7 @@ def intrinsic_results(request: Request, names: tuple[str, ...]) -> dict[str, xr.
 def _dataset(request: Request, name: str, integrals: dict[str, Integral], bands: BerryMoments) -> xr.Dataset:
     """The result of one quantity, and what stands beside it."""
     quantity, unit = RESULTS[name][0], request.factor(RESULTS[name][0])[1]
-    main, *beside = integrals
+    main, *beside = [result for result in integrals if result != "size"]
     result = request.result(quantity, integrals[main], bands, unit, throw=False)
     for other in beside:
         integral, dims = integrals[other], result["value"].dims
@@ -161,6 +161,9 @@ def _dataset(request: Request, name: str, integrals: dict[str, Integral], bands:
             result[f"{other}_error"] = (dims, np.abs(error), {"units": unit})
     return raise_if_missed(quantity, result, request.throw)
 
+
+# results (whole, part): a whole that vanishes because its terms cancel is known to the rounding of the part
+ROUNDING = (("magnetization", "moment"), ("nernst", "size"), ("mott", "size"))
 
 COMPARISONS = {
     "mott": "Mott's rule -(pi^2 k_B^2 T/3e) dsigma_ab/dmu",

@@ -40,6 +40,8 @@ SHARE = 0.25
 # In k_B/e: a thermopower that vanishes by symmetry.
 FLOOR = 1e-9
 POWERS = (0, 1, 2, -1)
+# Of tensors with these powers: those that must converge, and whose rounding is that of the first.
+WATCHED, ROUNDING = (True, True, True, False), ((1, 0), (3, 0))
 # variable -> what it is
 NAMES = {
     "sigma": "conductivity at zero temperature gradient",
@@ -141,7 +143,7 @@ def drifting(request: Request, relaxation: Any) -> Tensors:
     """L_0, L_1, L_2 and k_B T dL_0/dmu for tau = 1."""
     d = request.model.dimension
     bands = VelocitySurface.of_dimension(d, relaxation, POWERS)
-    return tensors_of(request, request.integrals(bands, (True, True, True, False)), bands)
+    return tensors_of(request, request.integrals(bands, WATCHED, ROUNDING), bands)
 
 
 def crossing(request: Request) -> Tensors | None:
@@ -150,11 +152,12 @@ def crossing(request: Request) -> Tensors | None:
     On grids of symmetric k the curvatures of bands that touch there are of any size and cancel only up to rounding.
     """
     pairs = len(PAIRS[request.model.dimension])
+    # in the order of POWERS
     names = ("hall", "nernst", "thermal_hall", "mott")
     bands = BerryMoments(pairs, names, (1.0,) * 4, jnp.asarray(request.reference))
     if request.forbids(bands):
         return None
-    return tensors_of(request, request.integrals(bands, (True, True, True, False)), bands)
+    return tensors_of(request, request.integrals(bands, WATCHED, ROUNDING), bands)
 
 
 def tensors_of(request: Request, integrals: list[Integral], bands: Any) -> Tensors:

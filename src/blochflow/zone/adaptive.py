@@ -90,6 +90,8 @@ def integrate_cells(
 
     ``project`` turns sums over cells that symmetry represents into sums over the zone.
     """
+    if not tree.complete:
+        return unproven_integral(source, filling, tree, required, project)
     per_cell = orders[0] ** source.dimension + orders[1] ** source.dimension
     evaluations = tree.evaluations
     fixed_value, fixed_error, spent = touching_part(source, filling, tree, orders[0])
@@ -122,9 +124,26 @@ def integrate_cells(
         negligible = NEGLIGIBLE * float(in_values(source, filling, tolerated)[~converged & ~hopeless].min())
         new = leaves.cells.take(chosen).children()
         leaves = leaves.take(~chosen)
-    if not tree.complete:
-        error, converged = np.full_like(error, np.nan), np.zeros_like(converged)
     return CellIntegral(value, error, absolute, converged, evaluations, history, leaves)
+
+
+def unproven_integral(
+    source: BandSource, filling: Filling, tree: Certified, required: Required, project: Project
+) -> CellIntegral:
+    """One point per cell where gaps were not proven open in time: a value without an error."""
+    cells = tree.cells.joined(tree.unproven)
+    matrix = source.mixing(filling)
+    energies, integrand = (x[:, 0] for x in source.sample(cells, gauss_rule(1)))
+    each = zip(filling.mu, filling.kt, strict=True)
+    # a surface at T = 0 has no value at points
+    weighed = np.stack([np.nan_to_num(source.weight.total(energies, integrand, mu, kt)) for mu, kt in each], axis=1)
+    contribution = cells.volume[:, None, None] * mixed(weighed, matrix)
+    absolute = required.scale(np.abs(contribution).sum(axis=0))
+    value, _ = project(contribution.sum(axis=0), np.zeros_like(absolute))
+    evaluations = tree.evaluations + len(cells)
+    leaves = Leaves(cells, contribution, np.full_like(contribution, np.nan))
+    unknown, none = np.full_like(value, np.nan), np.zeros(len(value), dtype=bool)
+    return CellIntegral(value, unknown, absolute, none, evaluations, [(evaluations, value)], leaves)
 
 
 def rough_tolerance(source: BandSource, filling: Filling, cells: CellSet, required: Required) -> float:

@@ -120,6 +120,8 @@ class Certified:
     evaluations : int
     complete : bool
         False when the evaluations ran out.
+    unproven : CellSet
+        What was left then.
     """
 
     cells: CellSet
@@ -132,6 +134,7 @@ class Certified:
     width: float
     evaluations: int
     complete: bool
+    unproven: CellSet
 
 
 def active_gaps(bounds: CellBounds, filling: Filling, surface: bool) -> np.ndarray:
@@ -142,17 +145,20 @@ def active_gaps(bounds: CellBounds, filling: Filling, surface: bool) -> np.ndarr
     return np.asarray(crossing[:, :-1] | crossing[:, 1:])
 
 
-def certify(source: BandSource, cells: CellSet, filling: Filling, limit: int, spare: float = 0.0) -> Certified:
+def certify(
+    source: BandSource, cells: CellSet, filling: Filling, limit: int, spare: float = 0.0, per_cell: int = 0
+) -> Certified:
     """Halve cells until every active gap is proven open, within ``limit`` evaluations.
 
-    Cells that a bounded integrand lets contribute less than ``spare`` in all are left as touching.
+    ``per_cell`` evaluations are kept for each cell.  Cells that a bounded integrand lets contribute less than ``spare``
+    in all are left as touching.
     """
     pending, admitted, evaluations = cells, cells.take(np.arange(0)), 0
     touching, kept = admitted, [np.empty((0, source.num_bands))] * 2
     gap, speed, metallic, low, high = np.inf, 0.0, False, np.inf, -np.inf
     complete = True
     while len(pending):
-        if evaluations + len(pending) > limit:
+        if evaluations + len(pending) + per_cell * (len(admitted) + len(pending)) > limit:
             complete = False
             break
         bounds = source.bounds(pending)
@@ -181,6 +187,7 @@ def certify(source: BandSource, cells: CellSet, filling: Filling, limit: int, sp
         float(high - low),
         evaluations,
         complete,
+        pending,
     )
 
 

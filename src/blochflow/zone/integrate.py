@@ -72,7 +72,7 @@ def integrate(
     """
     tolerance = required.tolerance
     limit = tolerance.evaluations(integrand.dimension)
-    tree = tree or certify(integrand, zone, filling, limit)
+    tree = tree or certify(integrand, zone, filling, limit, per_cell=reserved(tolerance, integrand.dimension))
     done = integrate_cells(
         integrand,
         filling,
@@ -84,6 +84,13 @@ def integrate(
         project=project,
     )
     return as_integral(done, tree, rigorous=integrand.rigorous)
+
+
+def reserved(tolerance: Tolerance, dimension: int) -> int:
+    """Evaluations to keep for each cell where the user limits them."""
+    if tolerance.max_evaluations is None:
+        return 0
+    return sum(n**dimension for n in orders_for(tolerance, dimension))
 
 
 def orders_for(tolerance: Tolerance, dimension: int) -> tuple[int, int]:
