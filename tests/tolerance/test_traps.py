@@ -94,3 +94,49 @@ def test_states_beyond_a_cutoff_converge_to_zero(response):
     result = response(model, [0.5, 50.0], 0.0, **QUIET)
     assert bool(result.converged.all())
     assert np.abs(result.value.sel(mu=50.0)).max() == 0
+
+
+def hot_spot(gap, layers=0):
+    """One band inversion of size ``gap`` off all symmetric points; with ``layers``, stacked, beside flat bands."""
+    sx, sy, sz = np.array([[0, 1], [1, 0]]), np.array([[0, -1j], [1j, 0]]), np.diag([1.0, -1.0]) + 0j
+    phase = np.exp(-0.3123j)
+    blocks = {(0, 0): -(2 - gap / 2) * sz, (1, 0): phase * (sz + sx / 1j) / 2, (0, 1): phase * (sz + sy / 1j) / 2}
+    if not layers:
+        return bf.TightBinding(np.eye(2), np.zeros((2, 2)), blocks)
+    size = 2 + layers
+    full = {}
+    for cell, block in blocks.items():
+        matrix = np.zeros((size, size), complex)
+        matrix[:2, :2] = block
+        full[(*cell, 0)] = matrix
+    full[(0, 0, 0)][range(2, size), range(2, size)] = 5 + np.arange(layers)
+    return bf.TightBinding(np.eye(3), np.zeros((size, 3)), full)
+
+
+@pytest.mark.parametrize("rule", ["uniform", "shifted", "local", "nested", "cells"])
+def test_chern_numbers_betray_a_missed_gap(rule):
+    tolerance = bf.Tolerance(rtol=0.1, max_evaluations=200_000)
+    result = R.anomalous_hall(hot_spot(1e-5), 0.0, 0.0, rule=rule, tolerance=tolerance, **QUIET).sel(a="x", b="y")
+    assert bool(result.converged) == (rule == "cells")
+    miss = abs(2 * np.pi * abs(result.value.item()) - 1)
+    assert np.isnan(result.error.item()) or miss <= 2 * np.pi * result.error.item()
+
+
+def test_chern_numbers_of_many_bands_in_three_dimensions():
+    tolerance = bf.Tolerance(rtol=0.1, max_evaluations=200_000)
+    result = R.anomalous_hall(hot_spot(1e-4, layers=7), 0.0, 0.0, tolerance=tolerance, **QUIET).sel(a="x", b="y")
+    assert not bool(result.converged) and np.isnan(result.error.item())
+    assert result.attrs["status"] == "NOT_INTEGER"
+    found = R.anomalous_hall(hot_spot(1.0, layers=7), 0.0, 0.0, tolerance=tolerance, **QUIET).sel(a="x", b="y")
+    assert bool(found.converged) and abs(2 * np.pi * abs(found.value.item()) - 1) <= 2 * np.pi * found.error.item()
+
+
+def test_warm_densities_need_no_gaps():
+    """Sums of f(E) are smooth where bands touch: graphene without a gap takes a uniform grid."""
+    result = R.electron_density(bf.zoo.graphene(mass=0.0), np.linspace(-1, 1, 41), 0.2, **QUIET)
+    assert bool(result.converged.all()) and result.attrs["rule"] == "uniform"
+    # particle-hole symmetry: n(mu) + n(-mu) = two bands per cell
+    total = 2 / float(bf.zoo.graphene().lattice.volume)
+    assert (
+        np.abs(result.value.values + result.value.values[::-1] - total).max() <= 2 * result.error.values.max() + 1e-12
+    )

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from blochflow.models.base import AbstractModel
 
 
+# What a user may take for the format of a result.
+OTHER_FILES = (".png", ".pdf", ".svg", ".csv", ".txt", ".json", ".toml", ".h5", ".hdf5", ".frmsf", ".bxsf")
+
+
 @dataclass(frozen=True)
 class Finished:
     """A task that is done; ``shared`` names the others of the same pass over the zone."""
@@ -43,6 +47,9 @@ def output_files(job: Job, out: Path | None) -> list[Path]:
     """
     if out is None:
         out = Path(job.path.stem + (".nc" if len(job.tasks) == 1 else ""))
+    if out.suffix.lower() in OTHER_FILES and not out.is_dir():
+        message = f"{out} ends in {out.suffix}; results are .nc files, or go into a folder. See `plot` and `export`."
+        raise JobError(message, path="-o", key=str(out))
     if out.suffix == ".nc":
         if len(job.tasks) > 1:
             message = f"{out} is one file, but the job has {len(job.tasks)} tasks; give a folder."

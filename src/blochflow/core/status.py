@@ -25,6 +25,10 @@ class Status(StrEnum):
         "not converged: the chemical potential at the given density is not known well enough; use a finer `grid`, "
         "raise Tolerance(max_evaluations=...), or raise the temperature"
     )
+    NOT_INTEGER = (
+        "not converged: no band was found at the chemical potential, yet the Chern numbers are not integers: a small "
+        'gap was missed; use rule="cells" (up to eight bands), a much finer `grid`, or raise the temperature'
+    )
     NO_CARRIERS = (
         "not defined: without carriers at the chemical potential the conductivity vanishes; move mu into a band, or "
         "raise the temperature"

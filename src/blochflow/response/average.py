@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from blochflow.core.backend import jnp
-from blochflow.core.checks import as_bool, as_choice, fail
+from blochflow.core.checks import as_bool, as_choice, as_index, fail
 from blochflow.core.status import Status
 from blochflow.execution.threads import Execution
 from blochflow.models.base import AbstractModel, as_model
@@ -42,6 +42,10 @@ MOST_CERTIFIED = 8
 # A uniform grid is tried up to this many points, and this many times the number its rate predicts.
 MOST_UNIFORM = {1: 20_000, 2: 300_000, 3: 300_000}
 DOUBLINGS = 4
+# A Chern number whose error reaches this is not known to be the nearest integer.
+MOST_UNSURE = 0.25
+# Rounding of a Chern number.
+SMALLEST_UNSURE = 1e-9
 # Bounds of cells with which bands at mu are ruled out at T = 0.
 MOST_PROOFS = 5_000
 # Part of an absolute tolerance that cells without proof may use up, where the integrand is bounded.
@@ -95,18 +99,45 @@ def average_over_zone(
     rule, fixed = check_options(model, options, tolerance)
     if fixed is not None:
         check_warm_surface(bands, kt)
-        return uniform_average(model, bands, filling, *fixed, required, execution)
+        integral = uniform_average(model, bands, filling, *fixed, required, execution)
+        return with_whole_invariants(model, bands, filling, integral)
     if rule == "auto" and model.lattice is not None and model.dimension == 3 and model.num_bands > MOST_CERTIFIED:
         rule = rule_of_many_bands(model, bands, filling)
         if rule == "uniform":
             nested, _ = plan_grid(model, None, 0.0, tolerance)
-            return uniform_average(model, bands, filling, nested, None, required, execution)
+            integral = uniform_average(model, bands, filling, nested, None, required, execution)
+            return with_whole_invariants(model, bands, filling, integral)
     if rule in ("shifted", "local"):
         check_warm_surface(bands, kt)
         average = shifted_average if rule == "shifted" else sampled_average
-        return average(model, bands, filling, required, execution, seed=options.seed)
+        integral = average(model, bands, filling, required, execution, seed=options.seed)
+        return with_whole_invariants(model, bands, filling, integral)
     source = ModelSource(model, bands, chart_of(model), execution)
-    return average_in_cells(source, filling, rule, options, required)
+    integral = average_in_cells(source, filling, rule, options, required)
+    return with_whole_invariants(model, bands, filling, integral) if rule == "nested" else integral
+
+
+def with_whole_invariants(model: AbstractModel, bands: BandIntegrand, filling: Filling, integral: Integral) -> Integral:
+    """Refuse what no rule of points proves: in a gap at T = 0 Chern numbers must be integers within their error.
+
+    Half an integer is what one band inversion gives that all points missed.
+    """
+    if model.lattice is None or not (filling.kt == 0).any():
+        return integral
+    found = bands.invariants(integral.value, integral.error, np.asarray(model.lattice.reciprocal))
+    if found is None:
+        return integral
+    numbers, unsure = found
+    energies = probe_energies(model)
+    low, high = energies.min(axis=0), energies.max(axis=0)
+    gapped = (filling.kt == 0) & ~((low < filling.mu[:, None]) & (high > filling.mu[:, None])).any(axis=1)
+    apart = (np.abs(numbers - np.round(numbers)) > np.maximum(unsure, SMALLEST_UNSURE)).any(axis=1)
+    wrong = gapped & (apart | (integral.converged & (unsure > MOST_UNSURE).any(axis=1)))
+    if not wrong.any():
+        return integral
+    error, converged = integral.error.copy(), integral.converged & ~wrong
+    error[wrong & apart] = np.nan
+    return replace(integral, error=error, converged=converged, status=Status.NOT_INTEGER)
 
 
 def average_in_cells(
@@ -123,6 +154,13 @@ def average_in_cells(
         sample, matrix = source.sample_points, source.mixing(filling)
         integral = nested_average(sample, model.dimension, filling, required, weight=bands.weight, matrix=matrix)
         return found.applied(integral, required)
+    if rule == "auto" and bands.analytic and model.lattice is not None and (filling.kt > 0).all():
+        speed = source.bounds(found.cells).speed
+        points = resolving_points(model, speed, math.pi * float(filling.kt.min()), tolerance)
+        if points is not None:
+            integral = found.applied(try_uniform(model, bands, filling, points, required, execution), required)
+            if integral.converged.all():
+                return integral
     spare = 0.0 if model.lattice is None else SPARE * (tolerance.atol or 0.0) / required.factor
     tree = certify(source, found.cells, filling, limit, spare, reserved(tolerance, model.dimension))
     if rule == "auto" and tree.complete and not len(tree.touching):
@@ -146,11 +184,16 @@ def average_in_cells(
 
 def rule_of_many_bands(model: AbstractModel, bands: BandIntegrand, filling: Filling) -> str:
     """ "uniform" for insulators, else sampling: with local models for sums over filled bands, plain for surfaces."""
-    axes = tuple(jnp.asarray((np.arange(PROBE_GRID) + 0.5) / PROBE_GRID) for _ in range(3))
-    energies = np.asarray(batch_energies(model, prepare(model), axes, PROBE_GRID))
+    energies = probe_energies(model)
     if not filling.meets(energies.min(axis=0), energies.max(axis=0)).any():
         return "uniform"
     return "local" if bands.local and not bands.surface else "shifted"
+
+
+def probe_energies(model: AbstractModel) -> np.ndarray:
+    """(k, N) on a coarse grid."""
+    axes = tuple(jnp.asarray((np.arange(PROBE_GRID) + 0.5) / PROBE_GRID) for _ in range(model.dimension))
+    return np.asarray(batch_energies(model, prepare(model), axes, PROBE_GRID))
 
 
 def vanishing(source: ModelSource, filling: Filling, found: UsedSymmetry) -> Integral:
@@ -198,6 +241,9 @@ def check_options(
 ) -> tuple[str, tuple[NestedGrid, int | None] | None]:
     """The rule, and for uniform grids the plan; refuses what cannot be done before anything is computed."""
     rule = as_choice(options.rule, "rule", RULES)
+    must = "be a non-negative integer"
+    if as_index(options.seed, "seed", must) < 0:
+        raise fail("seed", must, f"is {options.seed}")
     fixed = options.grid is not None or bool(np.any(options.shift != 0))
     if model.lattice is None and rule not in ("auto", "cells", "nested"):
         raise fail("rule", 'be "auto", "cells" or "nested" for continuum models, which have no zone', f"is {rule!r}")

@@ -21,7 +21,7 @@ import numpy as np
 from blochflow.core.backend import Array, jnp
 from blochflow.geometry.cumulative import cross, cumulative_sums, in_eigenstates, inverse_gaps, pair_frame
 from blochflow.models.base import PAIRS, BlochMatrices
-from blochflow.response.integrands import BandIntegrand, Entries, antisymmetric_entries
+from blochflow.response.integrands import BandIntegrand, Entries, antisymmetric_entries, chern_numbers
 from blochflow.zone.tensor_symmetry import HALL, TensorKind
 from blochflow.zone.weights import Weight
 
@@ -79,6 +79,17 @@ class BerryMoments(BandIntegrand):
     @property
     def weight(self) -> Weight:
         return Weight(False, tuple(power for _, power in self.channels for _ in range(self.pairs)))
+
+    def invariants(
+        self, results: np.ndarray, errors: np.ndarray, reciprocal: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray] | None:
+        """Chern numbers, from the Hall conductivity or the curvature of filled states."""
+        for name in ("hall", "size"):
+            if name in self.results:
+                index = self.results.index(name)
+                columns, scale = slice(index * self.pairs, (index + 1) * self.pairs), self.scales[index]
+                return chern_numbers(results[:, columns] / scale, errors[:, columns] / abs(scale), reciprocal)
+        return None
 
     def mixing(self, mu: np.ndarray, kt: np.ndarray) -> np.ndarray:
         channels = {channel: i for i, channel in enumerate(self.channels)}

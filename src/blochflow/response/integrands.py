@@ -53,6 +53,8 @@ class BandIntegrand(eqx.Module):
 
     surface: ClassVar[bool] = False
     kind: ClassVar[TensorKind] = SCALAR
+    # whether weighed sums are smooth in k at T > 0 even where bands touch, so that only the temperature needs resolving
+    analytic: ClassVar[bool] = False
     # whether it can be evaluated on models of a few bands around a k, of which only H and its gradient are known
     local: ClassVar[bool] = True
 
@@ -90,6 +92,12 @@ class BandIntegrand(eqx.Module):
         """Largest |S_j|, where it is known beforehand."""
         return None
 
+    def invariants(
+        self, results: np.ndarray, errors: np.ndarray, reciprocal: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray] | None:
+        """(P, n) numbers that are integers in a gap at T = 0, and errors, from averages (P, C); None: no such."""
+        return None
+
     def mixing(self, mu: np.ndarray, kt: np.ndarray) -> np.ndarray | None:
         """(P, R, C) from weighed sums to results of every state; None where they are the results."""
         return None
@@ -108,6 +116,13 @@ def antisymmetric_entries(size: int) -> Entries:
     pairs = PAIRS[{1: 2, 3: 3}[size]]
     upper: Entries = [(pair, p, 1.0) for p, pair in enumerate(pairs)]
     return upper + [((b, a), p, -1.0) for p, (a, b) in enumerate(pairs)]
+
+
+def chern_numbers(curvature: np.ndarray, error: np.ndarray, reciprocal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(P, pairs) Chern numbers of planes of the lattice, and errors, from zone averages of the Cartesian curvature."""
+    pairs, rows = PAIRS[len(reciprocal)], reciprocal
+    turn = np.array([[rows[a, i] * rows[b, j] - rows[a, j] * rows[b, i] for i, j in pairs] for a, b in pairs])
+    return curvature @ turn.T / (2 * np.pi), error @ np.abs(turn).T / (2 * np.pi)
 
 
 class BerrySea(BandIntegrand):
@@ -131,12 +146,20 @@ class BerrySea(BandIntegrand):
         """Where each component stands in the tensor (index, component, sign)."""
         return antisymmetric_entries(self.pairs)
 
+    def invariants(
+        self, results: np.ndarray, errors: np.ndarray, reciprocal: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Chern numbers."""
+        return chern_numbers(results, errors, reciprocal)
+
     def __call__(self, matrices: BlochMatrices) -> tuple[Array, Array]:
         return cumulative_curvature(matrices)
 
 
 class NumberSea(BandIntegrand):
     """g_n = 1: the electron density."""
+
+    analytic: ClassVar[bool] = True
 
     def bound(self, num_bands: int) -> float | None:
         """S_j = j + 1 <= N."""
@@ -151,6 +174,7 @@ class NumberSea(BandIntegrand):
 class NumberSurface(BandIntegrand):
     """g_n = 1: the density of states."""
 
+    analytic: ClassVar[bool] = True
     surface: ClassVar[bool] = True
 
     def __call__(self, matrices: BlochMatrices) -> tuple[Array, Array]:

@@ -30,7 +30,7 @@ RESULTS: dict[str, tuple[Quantity, tuple[str, ...]]] = {
     "anomalous_hall": (ANOMALOUS_HALL, ("hall",)),
     "anomalous_nernst": (ANOMALOUS_NERNST, ("nernst", "mott", "size")),
     "anomalous_thermal_hall": (ANOMALOUS_THERMAL_HALL, ("thermal_hall", "wiedemann_franz")),
-    "orbital_magnetization": (ORBITAL_MAGNETIZATION, ("magnetization", "moment")),
+    "orbital_magnetization": (ORBITAL_MAGNETIZATION, ("magnetization", "moment", "size")),
 }
 
 
@@ -134,7 +134,13 @@ def intrinsic_results(request: Request, names: tuple[str, ...]) -> dict[str, xr.
     pairs = len(PAIRS[model.dimension])
     results = tuple(result for _, result in wanted)
     bands = BerryMoments(pairs, results, scales, jnp.asarray(request.reference))
-    parts = [(results.index(whole), results.index(part)) for whole, part in ROUNDING if part in results]
+    place = {pair: index for index, pair in enumerate(wanted)}
+    parts = [
+        (place[name, whole], place[name, part])
+        for name in names
+        for whole, part in ROUNDING
+        if (name, whole) in place and (name, part) in place
+    ]
     integrals = request.integrals(bands, tuple(first[name] == result for name, result in wanted), tuple(parts))
     found = {name: dict[str, Integral]() for name in names}
     for (name, result), integral in zip(wanted, integrals, strict=True):

@@ -96,6 +96,8 @@ def sensitivity(
         raise fail("temperature", "be above 0 for derivatives, where the occupation is smooth", "holds 0")
     nested, levels = plan_grid(model, grid, shift, tolerance)
     names = [parameters] if isinstance(parameters, str) else list(parameters)
+    if not names:
+        raise fail("parameters", "name at least one parameter", "is empty")
     tangents = [tangent_of(model, name) for name in names]
     scale, unit = quantity.unit(model.units.name, model.dimension)
     sign = -1.0 if quantity is ANOMALOUS_HALL else 1.0
