@@ -81,7 +81,7 @@ def test_fermi_points_of_a_chain_at_symmetric_k(mu):
 
 @pytest.mark.parametrize("band_edge", [-1.6, -0.4, 0.4, 1.6])
 def test_density_of_states_at_the_edges_of_a_chain_is_not_claimed(band_edge):
-    tolerance = bf.Tolerance(max_evaluations=100_000)
+    tolerance = bf.Tolerance(max_evaluations=20_000)
     result = R.density_of_states(bf.zoo.ssh(), band_edge, 0.0, tolerance=tolerance, **QUIET)
     # it diverges there: the square root of the distance, which rounding decides
     assert not bool(result.converged)

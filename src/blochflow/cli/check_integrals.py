@@ -70,12 +70,12 @@ def _check_zone(task: Task, model: AbstractModel) -> None:
 
 def _check_density(model: AbstractModel, density: list[float] | None) -> None:
     """The bands must have room for all electrons."""
-    from blochflow.response.potential import full_density
+    from blochflow.response.potential import ROUNDING, full_density
 
     if density is None:
         return
     full = full_density(model)
-    if max(density) >= full:
+    if max(density) >= full * (1 - ROUNDING):
         must = f"be below {full:.6g}, where all bands of the model are full"
         raise fail("density", must, f"holds {max(density):.6g}")
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 # mu for a response is this much more accurate, relative to the width of the spectrum, than the response.
 PRECISE = 100
+# A density this close to that of all bands is theirs: densities are given in double precision.
+ROUNDING = 1e-12
 
 
 def chemical_potential(
@@ -92,7 +94,7 @@ def chemical_potential(
     t = np.atleast_1d(as_real_array(temperature, "temperature", positive=False))
     options = ZoneOptions(rule, grid, shift, symmetry, seed)
     full = full_density(model)
-    if np.any(values >= full):
+    if np.any(values >= full * (1 - ROUNDING)):
         raise fail(
             "density", f"be below {full:.6g}, where all bands of the model are full", f"holds {values.max():.6g}"
         )
