@@ -68,6 +68,22 @@ def build_result(
     return xr.Dataset(variables, coords=labels, attrs={**described, **attrs})
 
 
+def provenance(model: Any, arrays: Sequence[Any], settings: str) -> dict[str, Any]:
+    """Attributes: model, parameters, notes, and a hash of every number and setting that entered."""
+    from blochflow.core.backend import jax
+
+    leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(model)]
+    return {
+        "model": model.name,
+        "model_notes": "; ".join(model.notes),
+        "model_units": model.units.name,
+        "num_bands": int(model.num_bands),
+        "spin_degeneracy": int(model.spin_degeneracy),
+        "parameters": describe_parameters(model.parameters),
+        "input_hash": hash_arrays([*leaves, *arrays], f"{model.name} {settings}"),
+    }
+
+
 def describe_parameters(parameters: Mapping[str, Any]) -> str:
     """Parameters as JSON text; complex numbers as [re, im]."""
 

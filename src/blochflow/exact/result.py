@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from blochflow.core.backend import jax
-from blochflow.core.checks import as_bool, as_real_array, fail
-from blochflow.core.dataset import build_result, describe_parameters, hash_arrays
+from blochflow.core.checks import as_bool, as_real_array
+from blochflow.core.dataset import build_result, provenance
 from blochflow.core.errors import ConvergenceError
 from blochflow.core.quantity import Quantity
 from blochflow.core.status import Status
 from blochflow.core.units import Units
-from blochflow.execution.threads import Execution
+from blochflow.execution.threads import Execution, as_execution
 from blochflow.models.tight_binding import TightBinding
-from blochflow.zone.tolerance import Tolerance
+from blochflow.zone.tolerance import Tolerance, as_tolerance
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -84,11 +83,7 @@ class Call:
 
 def as_call(tolerance: Any, execution: Any, throw: Any) -> Call:
     """Check the arguments every quantity shares; None stands for the defaults."""
-    if tolerance is not None and not isinstance(tolerance, Tolerance):
-        raise fail("tolerance", "be a bf.Tolerance, e.g. bf.Tolerance(rtol=1e-3)", f"is {tolerance!r}")
-    if execution is not None and not isinstance(execution, Execution):
-        raise fail("execution", "be a bf.Execution, e.g. bf.Execution(workers=2)", f"is {execution!r}")
-    return Call(tolerance or Tolerance(), execution or Execution(), as_bool(throw, "throw"))
+    return Call(as_tolerance(tolerance), as_execution(execution), as_bool(throw, "throw"))
 
 
 def finish(
@@ -126,7 +121,7 @@ def finish(
         coords=coords,
         unit=unit,
         attrs={
-            **provenance(model, states, call, attrs),
+            **provenance(model, [states.mu, states.kt], f"{call.tolerance} {sorted(attrs.items())}"),
             "status": status.name,
             "status_message": str(status.value),
             "evaluations": estimate.evaluations,
@@ -138,21 +133,6 @@ def finish(
     if call.throw and status is not Status.CONVERGED:
         raise ConvergenceError(describe_failure(quantity, result), result)
     return result
-
-
-def provenance(model: TightBinding, states: States, call: Call, attrs: Mapping[str, Any]) -> dict[str, Any]:
-    """Model, parameters, notes and a hash of every number and setting that entered."""
-    leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(model)]
-    settings = f"{model.name} {call.tolerance} {sorted(attrs.items())}"
-    return {
-        "model": model.name,
-        "model_notes": "; ".join(model.notes),
-        "model_units": model.units.name,
-        "num_bands": int(model.num_bands),
-        "spin_degeneracy": int(model.spin_degeneracy),
-        "parameters": describe_parameters(model.parameters),
-        "input_hash": hash_arrays([*leaves, states.mu, states.kt], settings),
-    }
 
 
 def history_attrs(estimate: Estimate, factor: float) -> dict[str, Any]:

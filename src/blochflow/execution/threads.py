@@ -68,6 +68,13 @@ class Execution:
         return max(1, min(self.workers or cores or 1, self.memory_bytes // max(1, batch_bytes)))
 
 
+def as_execution(value: Any) -> Execution:
+    """Check an argument ``execution``; None is the default."""
+    if value is not None and not isinstance(value, Execution):
+        raise fail("execution", "be a bf.Execution, e.g. bf.Execution(workers=2)", f"is {value!r}")
+    return value or Execution()
+
+
 def run_batches(
     function: Callable[[T], R],
     batches: Iterator[T],

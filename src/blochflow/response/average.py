@@ -17,7 +17,7 @@ import numpy as np
 from blochflow.core.backend import jnp
 from blochflow.core.checks import as_bool, as_choice, as_index, fail
 from blochflow.core.status import Status
-from blochflow.execution.threads import Execution
+from blochflow.execution.threads import Execution, as_execution
 from blochflow.models.base import AbstractModel, as_model
 from blochflow.models.continuum import ContinuumModel
 from blochflow.response.integrands import BandIntegrand
@@ -34,7 +34,7 @@ from blochflow.zone.grids import NestedGrid
 from blochflow.zone.integral import Integral
 from blochflow.zone.integrate import integrate, orders_for, reserved
 from blochflow.zone.nested import nested_average
-from blochflow.zone.tolerance import Required, Tolerance
+from blochflow.zone.tolerance import Required, Tolerance, as_tolerance
 
 RULES = ("auto", "uniform", "cells", "shifted", "local", "nested")
 # Beyond this many bands in three dimensions, proving every gap open costs more than sampling with error bars.
@@ -68,12 +68,8 @@ class ZoneOptions:
 def as_call(model: Any, tolerance: Any, execution: Any, throw: Any) -> tuple[Tolerance, Execution]:
     """Check the arguments every response shares; None stands for the defaults."""
     as_model(model)
-    if tolerance is not None and not isinstance(tolerance, Tolerance):
-        raise fail("tolerance", "be a bf.Tolerance, e.g. bf.Tolerance(rtol=1e-3)", f"is {tolerance!r}")
-    if execution is not None and not isinstance(execution, Execution):
-        raise fail("execution", "be a bf.Execution, e.g. bf.Execution(workers=2)", f"is {execution!r}")
     as_bool(throw, "throw")
-    return tolerance or Tolerance(), execution or Execution()
+    return as_tolerance(tolerance), as_execution(execution)
 
 
 def average_over_zone(
@@ -136,7 +132,7 @@ def with_whole_invariants(model: AbstractModel, bands: BandIntegrand, filling: F
     if not wrong.any():
         return integral
     error, converged = integral.error.copy(), integral.converged & ~wrong
-    error[wrong & apart] = np.nan
+    error[wrong] = np.nan
     return replace(integral, error=error, converged=converged, status=Status.NOT_INTEGER)
 
 

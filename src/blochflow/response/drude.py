@@ -18,11 +18,9 @@ from blochflow.core.errors import UserModelError
 from blochflow.core.units import HBAR_EV_FS
 from blochflow.execution.threads import Execution
 from blochflow.models.base import AbstractModel
-from blochflow.response.average import ZoneOptions, as_call, average_over_zone, measure
 from blochflow.response.catalog import OHMIC
-from blochflow.response.integrands import VelocitySurface, as_tensor
-from blochflow.response.result import finish, raise_if_missed
-from blochflow.response.states import as_states
+from blochflow.response.integrands import VelocitySurface
+from blochflow.response.request import Request, ZoneArguments
 from blochflow.zone.tolerance import Tolerance
 
 if TYPE_CHECKING:
@@ -88,39 +86,33 @@ def ohmic(
     >>> round(float(sigma.value.sel(a="x", b="x").item()) * 6.283185307, 6)     # n e^2 tau/m, n = m mu/2 pi
     1.5
     """
-    tolerance, execution = as_call(model, tolerance, execution, throw)
-    options = ZoneOptions(rule, grid, shift, symmetry, seed)
+    zone: ZoneArguments = {
+        "rule": rule,
+        "grid": grid,
+        "shift": shift,
+        "symmetry": symmetry,
+        "seed": seed,
+        "tolerance": tolerance,
+        "execution": execution,
+        "throw": throw,
+    }
+    request = Request.of("ohmic", model, mu, temperature, zone)
     times, function = as_relaxation(tau, model)
-    states = as_states(model, mu, temperature)
-    scale, unit = OHMIC.unit(model.units.name, model.dimension)
-    per_time = 1 / HBAR_EV_FS if model.units.time == "fs" else 1.0
-    factor = scale * per_time * model.spin_degeneracy * measure(model)
+    scale, unit = request.factor(OHMIC)
+    factor = scale * per_time(model)
     bands = VelocitySurface.of_dimension(model.dimension, function)
-    integral = average_over_zone(
-        model,
-        bands,
-        states.mu,
-        states.kt,
-        options=options,
-        tolerance=tolerance,
-        execution=execution,
-        factor=factor * float(times.min(initial=np.inf) if function is None else 1.0),
+    (integral,) = request.integrals(
+        bands, factor=factor * float(times.min(initial=np.inf) if function is None else 1.0)
     )
-    result = finish(
-        OHMIC,
-        model,
-        states,
-        integral.scaled(factor),
-        tensor=lambda x: as_tensor(x, bands, model.dimension),
-        cartesian=("a", "b"),
-        unit=unit,
-        options=options,
-        tolerance=tolerance,
-        throw=False,
-    )
+    result = request.result(OHMIC, integral.scaled(factor), bands, unit, throw=False)
     if function is None:
         result = times_tau(result, times if np.ndim(tau) else times[0], model.units.time)
-    return raise_if_missed(OHMIC, result, throw)
+    return request.checked(OHMIC, result)
+
+
+def per_time(model: AbstractModel) -> float:
+    """From times in the model's unit to hbar over its energy."""
+    return 1 / HBAR_EV_FS if model.units.time == "fs" else 1.0
 
 
 def as_relaxation(tau: Any, model: AbstractModel) -> tuple[np.ndarray, Callable[..., Any] | None]:

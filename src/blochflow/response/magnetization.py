@@ -16,7 +16,6 @@ import numpy as np
 
 from blochflow.core.backend import jnp
 from blochflow.core.checks import as_choice, as_real_array, fail
-from blochflow.core.status import Status
 from blochflow.models.base import PAIRS
 from blochflow.response.berry_moments import BerryMoments, MomentSurface
 from blochflow.response.catalog_intrinsic import MAGNETIZATION_CURRENT, STREDA
@@ -24,7 +23,7 @@ from blochflow.response.integrands import as_tensor
 from blochflow.response.intrinsic import intrinsic_results
 from blochflow.response.request import Request, ZoneArguments
 from blochflow.response.result import raise_if_missed
-from blochflow.zone.integral import Integral
+from blochflow.zone.integral import Integral, combined
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -227,22 +226,10 @@ def contracted(request: Request, slopes: list[Integral], gradients: list[np.ndar
 
     value, error = current("value", np.asarray), current("error", np.abs)
     absolute = np.broadcast_to(current("absolute", np.abs).max(axis=-1, keepdims=True), value.shape)
-    allowed = request.tolerance.allowed(np.abs(value).max(axis=-1, keepdims=True), absolute)
-    converged = np.asarray((error <= allowed).all(axis=-1))
-    points = sum(x.evaluations for x in slopes[:1])
-    worst = next((x.status for x in slopes if x.status is not Status.CONVERGED), Status.CONVERGED)
-    return replace(
-        slopes[0],
-        value=value,
-        error=error,
-        absolute=absolute,
-        converged=converged,
-        evaluations=points,
-        status=Status.CONVERGED if converged.all() else worst,
-        history=[(points, value)],
-        forbidden=None,
-        cutoff_tail=None,
-    )
+    # the slopes are tensors of the same passes
+    points = slopes[0].evaluations
+    total = combined(slopes, value, error, absolute, request.tolerance)
+    return replace(total, evaluations=points, history=[(points, value)])
 
 
 def pairs_of(request: Request) -> int:

@@ -23,8 +23,8 @@ from blochflow.response.result import finish, raise_if_missed
 from blochflow.response.source import ModelSource
 from blochflow.response.states import States, as_states
 from blochflow.zone.certificate import Filling
-from blochflow.zone.integral import Integral
-from blochflow.zone.tolerance import Tolerance
+from blochflow.zone.integral import Integral, combined
+from blochflow.zone.tolerance import Required, Tolerance
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -98,7 +98,7 @@ class Request:
         """The same with a smaller rtol for terms whose sum ``total`` missed its tolerance by cancellation, or None."""
         if total.converged.all() or not np.isfinite(total.error).all():
             return None
-        allowed = self.tolerance.allowed(np.abs(total.value).max(axis=-1, keepdims=True), total.absolute)
+        allowed = Required(self.tolerance).allowed(total.value, total.absolute)
         ratio = float((allowed / np.maximum(total.error, 1e-300)).min())
         return replace(self, tolerance=replace(self.tolerance, rtol=0.5 * min(ratio, 1.0) * self.tolerance.rtol))
 
@@ -162,8 +162,7 @@ class Request:
     def _tensor(self, whole: Integral, columns: slice) -> Integral:
         """One tensor of several."""
         value, error, absolute = whole.value[:, columns], whole.error[:, columns], whole.absolute[:, columns]
-        allowed = self.tolerance.allowed(np.abs(value).max(axis=-1, keepdims=True), absolute)
-        converged = np.asarray((error <= allowed).all(axis=-1))
+        converged = Required(self.tolerance).met(value, error, absolute)
         return replace(
             whole,
             value=value,
@@ -217,28 +216,13 @@ class Request:
 
     def added(self, first: Integral, second: Integral) -> Integral:
         """Sum of two integrals of the same states, judged by the tolerance as a whole."""
-        value, error = first.value + second.value, first.error + second.error
         absolute = np.maximum(first.absolute, second.absolute)
-        allowed = self.tolerance.allowed(np.abs(value).max(axis=-1, keepdims=True), absolute)
-        converged = np.asarray((error <= allowed).all(axis=-1))
-        worse = second if first.converged.all() else first
-        points = first.evaluations + second.evaluations
-        forbidden = None
+        value, error = first.value + second.value, first.error + second.error
+        total = combined([first, second], value, error, absolute, self.tolerance)
+        forbidden = tail = None
         if first.forbidden is not None and second.forbidden is not None:
             forbidden = first.forbidden & second.forbidden
-        tails = [x.cutoff_tail for x in (first, second)]
-        return replace(
-            first,
-            value=value,
-            error=error,
-            absolute=absolute,
-            converged=converged,
-            evaluations=points,
-            status=first.status if converged.all() and first.converged.all() else worse.status,
-            history=[*first.history[:-1], (points, value)],
-            rigor="; ".join(dict.fromkeys((first.rigor, second.rigor))),
-            rule=", ".join(dict.fromkeys((first.rule, second.rule))),
-            gap=min(first.gap, second.gap),
-            forbidden=forbidden,
-            cutoff_tail=None if tails[0] is None or tails[1] is None else tails[0] + tails[1],
-        )
+        if first.cutoff_tail is not None and second.cutoff_tail is not None:
+            tail = first.cutoff_tail + second.cutoff_tail
+        history = [*first.history[:-1], *total.history]
+        return replace(total, history=history, forbidden=forbidden, cutoff_tail=tail)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from blochflow.core.backend import jax
-from blochflow.core.dataset import build_result, describe_parameters, hash_arrays
+from blochflow.core.dataset import build_result, provenance
 from blochflow.core.errors import ConvergenceError
 from blochflow.core.quantity import Quantity
 from blochflow.core.status import Status
@@ -54,7 +53,7 @@ def finish(
             integral = replace(integral, status=Status.UNCERTAIN_MU)
         converged = converged & sharp
     attrs = {
-        **provenance(model, states, f"{options} {tolerance}"),
+        **provenance(model, [states.mu, states.kt], f"{options} {tolerance}"),
         "status": integral.status.name,
         "status_message": str(integral.status.value),
         "evaluations": int(integral.evaluations),
@@ -94,20 +93,6 @@ def raise_if_missed(quantity: Quantity, result: xr.Dataset, throw: bool) -> xr.D
     if throw and not bool(result.converged.values.all()):
         raise ConvergenceError(describe_failure(quantity, result), result)
     return result
-
-
-def provenance(model: AbstractModel, states: States, settings: str) -> dict[str, Any]:
-    """Model, parameters, notes and a hash of every number and setting that entered."""
-    leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(model)]
-    return {
-        "model": model.name,
-        "model_notes": "; ".join(model.notes),
-        "model_units": model.units.name,
-        "num_bands": int(model.num_bands),
-        "spin_degeneracy": int(model.spin_degeneracy),
-        "parameters": describe_parameters(model.parameters),
-        "input_hash": hash_arrays([*leaves, states.mu, states.kt], f"{model.name} {settings}"),
-    }
 
 
 def grid_attrs(integral: Integral, options: ZoneOptions) -> dict[str, Any]:

@@ -19,14 +19,13 @@ import numpy as np
 from blochflow.core.backend import jnp
 from blochflow.core.checks import as_bool
 from blochflow.core.status import Status
-from blochflow.core.units import HBAR_EV_FS
 from blochflow.models.base import PAIRS
 from blochflow.response.average import measure
 from blochflow.response.berry_moments import BerryMoments
 from blochflow.response.catalog import OHMIC
 from blochflow.response.catalog_intrinsic import ANOMALOUS_NERNST, ANOMALOUS_THERMAL_HALL
 from blochflow.response.catalog_transport import CHAIN_UNITS, LORENZ_UNITS, POWER_FACTOR_UNITS, THERMOELECTRIC
-from blochflow.response.drude import as_relaxation
+from blochflow.response.drude import as_relaxation, per_time
 from blochflow.response.integrands import VelocitySurface, as_tensor
 from blochflow.response.request import Request, ZoneArguments
 from blochflow.response.result import raise_if_missed
@@ -118,7 +117,7 @@ def thermoelectric(
     sharper = replace(request, tolerance=replace(request.tolerance, rtol=SHARE * request.tolerance.rtol, atol=None))
     surface = drifting(sharper, function)
     across = crossing(sharper) if intrinsic and model.dimension > 1 else None
-    scale = 1 / HBAR_EV_FS if model.units.time == "fs" else 1.0
+    scale = per_time(model)
     if function is not None:
         result = coefficients(request, surface, across, scale)
     elif np.ndim(tau) == 0:

@@ -8,13 +8,11 @@ Source: Xiao, Yao, Niu, PRL 99, 236809 (2007).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from blochflow.core.checks import as_real_array, fail
-from blochflow.core.status import Status
 from blochflow.execution.threads import Execution
 from blochflow.response.catalog_intrinsic import VALLEY_HALL
 from blochflow.response.integrands import BerrySea
@@ -23,7 +21,7 @@ from blochflow.response.source import ModelSource
 from blochflow.zone.cells import CellSet
 from blochflow.zone.certificate import Filling
 from blochflow.zone.charts import TriangleChart
-from blochflow.zone.integral import Integral
+from blochflow.zone.integral import Integral, combined
 from blochflow.zone.integrate import integrate
 from blochflow.zone.tolerance import Required, Tolerance
 
@@ -154,21 +152,7 @@ def summed(request: Request, parts: list[tuple[float, Integral]]) -> Integral:
     value = np.sum([sign * part.value for sign, part in parts], axis=0)
     error = np.sum([part.error for _, part in parts], axis=0)
     absolute = np.sum([part.absolute for _, part in parts], axis=0)
-    allowed = request.tolerance.allowed(np.abs(value).max(axis=-1, keepdims=True), absolute)
-    converged = np.asarray((error <= allowed).all(axis=-1))
-    points = sum(part.evaluations for _, part in parts)
-    status = next((p.status for _, p in parts if p.status is not Status.CONVERGED), Status.NOT_CONVERGED)
-    return replace(
-        parts[0][1],
-        value=value,
-        error=error,
-        absolute=absolute,
-        converged=converged,
-        evaluations=points,
-        status=Status.CONVERGED if converged.all() else status,
-        history=[(points, value)],
-        gap=min(part.gap for _, part in parts),
-    )
+    return combined([part for _, part in parts], value, error, absolute, request.tolerance)
 
 
 def joined(each: list[xr.Dataset], polygons: dict[str, np.ndarray]) -> xr.Dataset:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from blochflow.core.status import Status
+from blochflow.zone.tolerance import Required, Tolerance
 
 # No sum is known better than a few rounding errors of the summed absolute integrand.
 ROUNDING = 8 * np.finfo(np.float64).eps
@@ -111,6 +112,30 @@ def merged(parts: list[tuple[np.ndarray, Integral]]) -> Integral:
         grid=next((part.grid for part in each if part.grid), ()),
         gap=min(part.gap for part in each),
         symmetry=next((part.symmetry for part in each if part.symmetry != "none"), "none"),
+    )
+
+
+def combined(
+    parts: list[Integral], value: np.ndarray, error: np.ndarray, absolute: np.ndarray, tolerance: Tolerance
+) -> Integral:
+    """One integral computed from others of the same states, judged by the tolerance as a whole."""
+    converged = Required(tolerance).met(value, error, absolute)
+    points = sum(part.evaluations for part in parts)
+    failed = next((part.status for part in parts if part.status is not Status.CONVERGED), Status.NOT_CONVERGED)
+    return replace(
+        parts[0],
+        value=value,
+        error=error,
+        absolute=absolute,
+        converged=converged,
+        evaluations=points,
+        status=Status.CONVERGED if converged.all() else failed,
+        history=[(points, value)],
+        rule=", ".join(dict.fromkeys(part.rule for part in parts)),
+        rigor="; ".join(dict.fromkeys(part.rigor for part in parts)),
+        gap=min(part.gap for part in parts),
+        forbidden=None,
+        cutoff_tail=None,
     )
 
 

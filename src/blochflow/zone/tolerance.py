@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -74,6 +75,13 @@ class Tolerance:
         return None if self.max_memory is None else parse_bytes(self.max_memory)
 
 
+def as_tolerance(value: Any) -> Tolerance:
+    """Check an argument ``tolerance``; None is the default."""
+    if value is not None and not isinstance(value, Tolerance):
+        raise fail("tolerance", "be a bf.Tolerance, e.g. bf.Tolerance(rtol=1e-3)", f"is {value!r}")
+    return value or Tolerance()
+
+
 @dataclass(frozen=True)
 class Required:
     """What a vector of integrals must meet: tensors one after another, each with its own scale.
@@ -119,3 +127,7 @@ class Required:
             return limit
         free = np.repeat(~np.array(self.watched), value.shape[-1] // self.tensors)
         return np.where(free, np.inf, limit)
+
+    def met(self, value: np.ndarray, error: np.ndarray, absolute: np.ndarray) -> np.ndarray:
+        """(...,) True where every component is within its allowed error."""
+        return np.asarray((error <= self.allowed(value, absolute)).all(axis=-1))

@@ -58,11 +58,6 @@ class Weight:
     surface: bool
     powers: tuple[int, ...] = (0,)
 
-    @property
-    def plain(self) -> bool:
-        """All powers are zero."""
-        return not any(self.powers)
-
     def full(self) -> np.ndarray:
         """(R,) weights far below mu."""
         return np.zeros(len(self.powers)) if self.surface else self._each(FULL)
