@@ -33,8 +33,11 @@ def test_small_gaps_never_overflow(distance):
     result = bf.response.anomalous_hall(model, 0.0, [0.0, 1e-3], grid=12, shift=0.0, throw=False)
     assert np.isfinite(result.value.values).all()
     # Time reversal: valleys cancel.  Each contributes up to 1/mass^2 at one k of 144, so that rounding remains, which
-    # the stated error knows; 1e-15 is rounding inside the sum over pairs.
-    assert np.all(np.abs(result.value.values) <= result.error.values + 1e-15)
+    # the stated error knows (how much remains differs between processors); an error that could not be proven is NaN and
+    # then the result is not called converged.  1e-15 is rounding inside the sum over pairs.
+    value, error = np.abs(result.value.values), result.error.values
+    converged = result.converged.values[:, :, None, None]
+    assert np.all((value <= error + 1e-15) | (np.isnan(error) & ~converged))
 
 
 def test_spin_doubled_bands_in_a_gap_give_twice_the_chern_number():
