@@ -31,6 +31,7 @@ _NAMES = {
     "write_wannier90": "models.wannier90",
     "from_pythtb": "models.interop",
     "from_tbmodels": "models.interop",
+    "Disorder": "disorder.potentials",
     "bands": "geometry.bands",
     "Bands": "geometry.bands",
     "Subspace": "geometry.subspace",

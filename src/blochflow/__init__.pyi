@@ -23,6 +23,7 @@ from blochflow.core.lattice import Lattice as Lattice
 from blochflow.core.units import EV_ANGSTROM as EV_ANGSTROM
 from blochflow.core.units import NATURAL as NATURAL
 from blochflow.core.units import Units as Units
+from blochflow.disorder.potentials import Disorder as Disorder
 from blochflow.execution.threads import Execution as Execution
 from blochflow.geometry.bands import Bands as Bands
 from blochflow.geometry.bands import bands as bands

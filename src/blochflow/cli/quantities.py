@@ -20,6 +20,10 @@ REQUIRED = {
     "ohmic": ("tau",),
     "thermoelectric": ("tau",),
     "valley_hall": ("partition",),
+    "disordered_conductivity": ("disorder",),
+    "disordered_observable": ("disorder", "operator"),
+    "disordered_spin_density": ("disorder",),
+    "spin_orbit_torque": ("disorder",),
     **{f"{EXACT}{name}": ("p", "q") for name in ("grand_potential", "electron_density", "entropy")},
     PROFILE: ("width",),
 }

@@ -88,6 +88,8 @@ def compute(job: Job, task: Task, model: AbstractModel) -> xr.Dataset:
     options = dict(task.arguments)
     if "reference" in options:
         options["reference"] = job.path.parent / options["reference"]
+    if "disorder" in options:
+        options["disorder"] = disorder_of(options["disorder"])
     positional = [options.pop(name, None) for name in positional_of(task.quantity)]
     function = function_of(task.quantity)
     if task.quantity == "fermi_surface":
@@ -96,6 +98,14 @@ def compute(job: Job, task: Task, model: AbstractModel) -> xr.Dataset:
         return function(model, *positional, **options)  # type: ignore[no-any-return]
     tolerance, execution = Tolerance(**task.tolerance), Execution(**job.execution)
     return function(model, *positional, **options, tolerance=tolerance, execution=execution, throw=False)  # type: ignore[no-any-return]
+
+
+def disorder_of(table: dict[str, Any]) -> Any:
+    """The `Disorder` of a table of a job."""
+    from blochflow.disorder.potentials import Disorder
+
+    numbers = dict(table)
+    return getattr(Disorder, numbers.pop("kind"))(**numbers)
 
 
 def compute_together(job: Job, tasks: Sequence[Task], model: AbstractModel) -> list[xr.Dataset]:

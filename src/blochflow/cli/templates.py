@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from blochflow.cli.quantities import all_quantities, arguments_of, describe_arguments
+from blochflow.response.catalog_disorder import DISORDERED
 from blochflow.response.catalog_intrinsic import INTRINSIC
 
 HEAD = """\
@@ -47,6 +48,10 @@ EXAMPLES = {
     "q": "20",
     "width": "40",
     "direction": "0",
+    "disorder": '{ kind = "white", strength = 0.1 }',
+    "operator": '"sublattice"',
+    "magnetization": '"m"',
+    "crossed": "false",
     "tolerance": "{ rtol = 1e-3 }",
 }
 # Where a quantity takes another kind of value than the others.  Responses that vanish in the middle of a symmetric
@@ -59,6 +64,7 @@ OWN_EXAMPLES = {
     "spin_hall": {"mu": "0.0", "temperature": "0.0"},
     **{name: {"p": "1", "q": "7"} for name in ("exact.grand_potential", "exact.electron_density", "exact.entropy")},
     "exact.edge_magnetization": {"width": "64"},
+    **{q.name: {"mu": "[1.0, 1.2]", "temperature": "0.0", "points": "64", "grid": "64"} for q in DISORDERED},
     # warm enough for differences at flux 2/q
     **{
         f"exact.{name}": {"temperature": "[0.1, 0.2]", "tolerance": "{ rtol = 1e-2, atol = 1e-5 }"}
@@ -70,6 +76,8 @@ SHOWN = ("mu", "temperature", "path", "points", "color", "spin", "mu_gradient", 
 OWN_MODELS = {
     "spin_hall": ("kane_mele", "{ rashba = 0.05 }"),
     "valley_hall": ("graphene", "{ mass = 0.5 }"),
+    "disordered_conductivity": ("massive_dirac", "{ mass = 0.3 }"),
+    "disordered_spin_density": ("rashba_ferromagnet", "{}"),
 }
 
 

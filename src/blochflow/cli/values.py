@@ -15,6 +15,12 @@ from pydantic import BeforeValidator
 LARGEST_SCAN = 1_000_000
 LARGEST_COUNT = 1_000_000  # k points per axis or along a path
 PARTITION_HELP = "{ K = [[0, 0], [1, 1], [0, 1]] }"
+DISORDER_HELP = '{ kind = "white", strength = 0.1 }'
+DISORDER_KINDS = {
+    "white": ("strength",),
+    "gaussian": ("strength", "length"),
+    "coulomb": ("density", "dielectric", "screening"),
+}
 RANGE_HELP = '"a:b:n" with a != b and n >= 2 for n numbers from a to b, or "a:b:n log"'
 
 
@@ -146,6 +152,36 @@ def parse_partition(value: Any) -> dict[str, list[list[float]]]:
     return {name: _corners(name, corners) for name, corners in value.items()}
 
 
+def parse_disorder(value: Any) -> dict[str, Any]:
+    """A kind of correlations with its numbers."""
+    if not isinstance(value, dict) or value.get("kind") not in DISORDER_KINDS:
+        kinds = ", ".join(f'"{kind}"' for kind in DISORDER_KINDS)
+        raise ValueError(f"expected a table such as {DISORDER_HELP} with kind {kinds}, but it is {value!r}.")
+    kind = value["kind"]
+    required = DISORDER_KINDS[kind]
+    allowed = (*required, "vertices", *(("third_cumulant",) if kind == "white" else ()))
+    for name in value:
+        if name not in ("kind", *allowed):
+            raise ValueError(f"{kind} disorder has {', '.join(allowed)}, but not {name!r}.")
+    for name in required:
+        if name not in value:
+            raise ValueError(f"{kind} disorder needs {', '.join(required)}, but {name!r} is missing.")
+    result: dict[str, Any] = {
+        "kind": kind,
+        **{name: _number(value[name]) for name in allowed if name in value and name != "vertices"},
+    }
+    if any(result[name] <= 0 for name in required):
+        raise ValueError(f"expected {', '.join(required)} above 0, but it is {value!r}.")
+    if "vertices" in value:
+        vertices = value["vertices"]
+        if not isinstance(vertices, list) or not vertices or not all(isinstance(x, str) and x for x in vertices):
+            raise ValueError(
+                f'expected `vertices` as an array of names of operators such as ["spin_z"], but it is {vertices!r}.'
+            )
+        result["vertices"] = vertices
+    return result
+
+
 def parse_any(value: Any) -> Any:
     """An option this program version knows by name only: text stays text unless it is a range, numbers become scans."""
     if isinstance(value, str):
@@ -172,6 +208,7 @@ Truth = Annotated[Any, BeforeValidator(parse_truth)]
 Integer = Annotated[Any, BeforeValidator(parse_integer)]
 Vector = Annotated[Any, BeforeValidator(parse_vector)]
 Partition = Annotated[Any, BeforeValidator(parse_partition)]
+DisorderTable = Annotated[Any, BeforeValidator(parse_disorder)]
 AnyOption = Annotated[Any, BeforeValidator(parse_any)]
 
 KINDS: dict[str, Any] = {
@@ -198,6 +235,10 @@ KINDS: dict[str, Any] = {
     "q": Integer,
     "width": Integer,
     "direction": Integer,
+    "disorder": DisorderTable,
+    "operator": Text,
+    "magnetization": Text,
+    "crossed": Truth,
 }
 
 

@@ -6,6 +6,7 @@ import math
 
 from blochflow.core.quantity import Quantity
 from blochflow.core.units import CONDUCTANCE_HBAR_SI
+from blochflow.response.catalog_disorder import DISORDERED
 from blochflow.response.catalog_intrinsic import DENSITY, INTRINSIC, ZONE_OPTIONS
 from blochflow.response.catalog_transport import TRANSPORT
 
@@ -129,4 +130,4 @@ CHEMICAL_POTENTIAL = Quantity(
 )
 
 EQUILIBRIUM = (ANOMALOUS_HALL, ELECTRON_DENSITY, DENSITY_OF_STATES, OHMIC, CHEMICAL_POTENTIAL)
-QUANTITIES = {q.name: q for q in (*EQUILIBRIUM, *INTRINSIC, *TRANSPORT)}
+QUANTITIES = {q.name: q for q in (*EQUILIBRIUM, *INTRINSIC, *TRANSPORT, *DISORDERED)}

@@ -1,0 +1,325 @@
+"""Responses of disordered crystals to a field: conductivity, spin and other densities, spin-orbit torque, by parts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from blochflow.core.checks import fail
+from blochflow.core.quantity import Quantity
+from blochflow.disorder.potentials import Disorder
+from blochflow.execution.threads import Execution
+from blochflow.models.base import AbstractModel, as_model
+from blochflow.response.average import ZoneOptions, as_call, average_over_zone, measure
+from blochflow.response.catalog_disorder import (
+    DISORDERED_CONDUCTIVITY,
+    DISORDERED_OBSERVABLE,
+    DISORDERED_SPIN_DENSITY,
+    SPIN_ORBIT_TORQUE,
+)
+from blochflow.response.disordered_result import assemble, fermi_request
+from blochflow.response.hall import anomalous_hall
+from blochflow.response.observables import ObservableSea, as_operator, as_torque
+from blochflow.response.result import raise_if_missed
+from blochflow.response.states import as_states
+from blochflow.zone.tolerance import Tolerance
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def disordered_conductivity(
+    model: AbstractModel,
+    mu: Any,
+    temperature: Any,
+    *,
+    disorder: Disorder,
+    crossed: bool = False,
+    points: int | None = None,
+    grid: Any = None,
+    tolerance: Tolerance | None = None,
+    execution: Execution | None = None,
+    throw: bool = True,
+) -> xr.Dataset:
+    """Conductivity of a crystal with static disorder, with all parts of its anomalous Hall effect.
+
+        sigma_ab = sigma_int - e Int d eps (-f') sum_k delta(eps - eps_k) tr[V_a (phi + phi_sj + phi_sk + X)]
+
+    Source: [Burgos2022] Eqs. (29), (38), (46), skew scattering on the energy shell as in [Sinitsyn2007]; crossed
+    diagrams [Ado2015].  Valid for: weak disorder, to leading order of every part, in the non-crossing approximation
+    unless ``crossed``.  Not included: weak localization, momentum dependence of the vertices.
+
+    Parameters
+    ----------
+    model : AbstractModel
+        2D or 3D, any number of bands; exactly degenerate bands carry matrix-valued distributions.
+    mu : float or (M,) array
+    temperature : float or (T,) array
+    disorder : Disorder
+    crossed : bool
+        Add the crossed diagrams: white noise with the identity as vertex, two dimensions, T = 0.
+    points : int, optional
+        Points on every Fermi curve (2D), a multiple of 8; half of them give the error.  Default: doubled until all
+        parts agree.
+    grid : int or (d,) ints, optional
+        Detection grid of `geometry.fermi_surface`; in three dimensions it sets the mesh.
+    tolerance : Tolerance
+        Every part is accurate to rtol of its own largest component.
+    execution : Execution
+    throw : bool
+
+    Returns
+    -------
+    Dataset
+        ``value``, ``error`` with dims (mu, temperature, a, b): the sum of all parts; every part under its name with
+        ``NAME_error``; of a k.p model ``cutoff_tail`` of the intrinsic part; ``quasiparticle_lifetime`` (mean),
+        ``transport_lifetime`` (.., b) at T = 0, ``converged``.
+        Attributes: ``theory_level``, ``validity_gap_tau``, ``closure_residual``.  Units as for `anomalous_hall`.
+
+    Raises
+    ------
+    ValueError
+        Wrong arguments, W not positive semidefinite, vertices not Hermitian, a Fermi surface that ends at the cutoff
+        of a k.p model, or mu at a band edge.
+    ConvergenceError
+        Tolerance not reached; ``.result`` is the whole Dataset.
+
+    Examples
+    --------
+    The massive Dirac cone: side jump and extrinsic velocity are equal.
+
+    >>> import blochflow as bf
+    >>> cone = bf.zoo.massive_dirac(mass=0.3)
+    >>> sigma = bf.response.disordered_conductivity(cone, 1.0, 0.0, disorder=bf.Disorder.white(0.1))
+    >>> round(float(sigma.side_jump.sel(a="y", b="x").item()), 7)
+    0.034212
+    """
+    model = as_model(model)
+    tolerance, execution = as_call(model, tolerance, execution, throw)
+    if model.dimension > 1:
+        sea = anomalous_hall(model, mu, temperature, tolerance=tolerance, execution=execution, throw=False)
+    else:
+        raise fail("model", "have two or three dimensions for disordered responses", f"{model.name} has one")
+    request = fermi_request(model, disorder, None, model.dimension, crossed, points, grid, execution, temperature)
+    states = as_states(model, mu, temperature)
+    factor, unit = DISORDERED_CONDUCTIVITY.unit(model.units.name, model.dimension)
+    intrinsic = (
+        sea["value"].values.reshape(-1, *[model.dimension] * 2),
+        sea["error"].values.reshape(-1, *[model.dimension] * 2),
+    )
+    converged = sea["converged"].values.reshape(-1)
+    result = assemble(DISORDERED_CONDUCTIVITY, request, states, intrinsic, converged, factor, unit, tolerance, disorder)
+    if "cutoff_tail" in sea:
+        result["cutoff_tail"] = sea["cutoff_tail"]
+    return raise_if_missed(DISORDERED_CONDUCTIVITY, result, throw)
+
+
+def disordered_observable(
+    model: AbstractModel,
+    mu: Any,
+    temperature: Any,
+    *,
+    disorder: Disorder,
+    operator: Any,
+    crossed: bool = False,
+    points: int | None = None,
+    grid: Any = None,
+    tolerance: Tolerance | None = None,
+    execution: Execution | None = None,
+    throw: bool = True,
+) -> xr.Dataset:
+    """Density of any observable that an electric field drives in a disordered crystal.
+
+        <B_a> = chi_ab E_b,   chi = chi_int + Int d eps (-f') sum_k delta { tr[B (phi + phi_sj + phi_sk)] + tr[B X] }
+
+    Source: [Burgos2022] Eqs. (54)-(61).  Valid for and not included: as for `disordered_conductivity`.
+
+    Parameters
+    ----------
+    model, mu, temperature, disorder, crossed, points, grid, tolerance, execution, throw
+        As for `disordered_conductivity`.
+    operator : str or (n, n) or (c, n, n) array
+        Name of an operator of the model or a Hermitian matrix in the orbital basis.
+
+    Returns
+    -------
+    Dataset
+        As for `disordered_conductivity`, with a = component of the observable; units of B times e/(E a^(d-1)).
+
+    Raises
+    ------
+    ValueError, ConvergenceError
+        As for `disordered_conductivity`.
+
+    Examples
+    --------
+    >>> import blochflow as bf
+    >>> cone = bf.zoo.massive_dirac(mass=0.3)
+    >>> white = bf.Disorder.white(0.1)
+    >>> chi = bf.response.disordered_observable(cone, 1.0, 0.0, disorder=white, operator=[[0, 1], [1, 0]])
+    >>> chi.value.dims
+    ('mu', 'temperature', 'a', 'b')
+    """
+    model = as_model(model)
+    found = as_operator(model, operator)
+    arguments = (disorder, crossed, points, grid, tolerance, execution, throw)
+    result = _driven(DISORDERED_OBSERVABLE, model, mu, temperature, found, len(found.matrices), *arguments)
+    result.attrs["operator"] = operator if isinstance(operator, str) else "matrix"
+    return raise_if_missed(DISORDERED_OBSERVABLE, result, throw)
+
+
+def disordered_spin_density(
+    model: AbstractModel,
+    mu: Any,
+    temperature: Any,
+    *,
+    disorder: Disorder,
+    spin: str = "spin",
+    crossed: bool = False,
+    points: int | None = None,
+    grid: Any = None,
+    tolerance: Tolerance | None = None,
+    execution: Execution | None = None,
+    throw: bool = True,
+) -> xr.Dataset:
+    """Spin density that an electric field drives in a disordered crystal.
+
+        <sigma_a> = chi_ab E_b
+
+    Source: [Burgos2022] Eqs. (54), (60), (61), (90)-(104).  Valid for and not included: as for
+    `disordered_conductivity`.
+
+    Parameters
+    ----------
+    model, mu, temperature, disorder, crossed, points, grid, tolerance, execution, throw
+        As for `disordered_conductivity`; the model has an operator ``spin``.
+    spin : str
+        Name of the operator, as it is: Pauli matrices give twice the spin in units of hbar.
+
+    Returns
+    -------
+    Dataset
+        As for `disordered_conductivity`, a = component of the spin.
+
+    Raises
+    ------
+    ValueError, ConvergenceError
+        As for `disordered_conductivity`.
+
+    Examples
+    --------
+    >>> import blochflow as bf
+    >>> model = bf.zoo.rashba_ferromagnet()
+    >>> chi = bf.response.disordered_spin_density(model, 1.0, 0.0, disorder=bf.Disorder.white(0.05))
+    >>> chi.attrs["theory_level"]
+    'non-crossing'
+    """
+    model = as_model(model)
+    found = as_operator(model, spin, "spin")
+    arguments = (disorder, crossed, points, grid, tolerance, execution, throw)
+    result = _driven(DISORDERED_SPIN_DENSITY, model, mu, temperature, found, len(found.matrices), *arguments)
+    result.attrs["operator"] = spin
+    return raise_if_missed(DISORDERED_SPIN_DENSITY, result, throw)
+
+
+def spin_orbit_torque(
+    model: AbstractModel,
+    mu: Any,
+    temperature: Any,
+    *,
+    disorder: Disorder,
+    magnetization: str = "m",
+    crossed: bool = False,
+    points: int | None = None,
+    grid: Any = None,
+    tolerance: Tolerance | None = None,
+    execution: Execution | None = None,
+    throw: bool = True,
+) -> xr.Dataset:
+    """Spin-orbit torque on the magnetization that a parameter of the model stands for.
+
+        T_a = t_ab E_b,   T = m x <dH/dm>
+
+    Source: [Burgos2022] Eqs. (105); [Manchon2019] Sec. II.  Valid for and not included: as for
+    `disordered_conductivity`.
+
+    Parameters
+    ----------
+    model, mu, temperature, disorder, crossed, points, grid, tolerance, execution, throw
+        As for `disordered_conductivity`.
+    magnetization : str
+        Parameter of three real numbers; its coupling in H(k) may have any form.
+
+    Returns
+    -------
+    Dataset
+        As for `disordered_conductivity`, a = component of the torque per volume; further ``odd`` and ``even`` in m
+        (t(m) -/+ t(-m))/2 with their errors: an even torque is damping-like, an odd one field-like.
+
+    Raises
+    ------
+    ValueError, ConvergenceError
+        As for `disordered_conductivity`; no such parameter.
+
+    Examples
+    --------
+    >>> import blochflow as bf, jax.numpy as jnp
+    >>> sx, sy, sz = jnp.array([[0, 1], [1, 0]]), jnp.array([[0, -1j], [1j, 0]]), jnp.array([[1, 0], [0, -1]])
+    >>> def surface(k, m=(0.0, 0.0, 0.3)):
+    ...     return k[0] * sy - k[1] * sx + m[0] * sx + m[1] * sy + m[2] * sz
+    >>> model = bf.ContinuumModel(surface, 2, cutoff=3.0)
+    >>> torque = bf.response.spin_orbit_torque(model, 1.0, 0.0, disorder=bf.Disorder.white(0.1))
+    >>> torque.drude.sel(a="x", b="x").item() > 0
+    True
+    """
+    model = as_model(model)
+    arguments = (disorder, crossed, points, grid, tolerance, execution, throw)
+    found = as_torque(model, magnetization)
+    result = _driven(SPIN_ORBIT_TORQUE, model, mu, temperature, found, 3, *arguments)
+    turned = model.replace(**{magnetization: -np.asarray(model.parameters[magnetization])})
+    other = _driven(SPIN_ORBIT_TORQUE, turned, mu, temperature, as_torque(turned, magnetization), 3, *arguments)
+    for name, sign in (("odd", -1.0), ("even", 1.0)):
+        result[name] = 0.5 * (result["value"] + sign * other["value"])
+        result[f"{name}_error"] = 0.5 * (result["error"] + other["error"])
+        result[name].attrs = {"units": result.attrs["units"], "long_name": f"part {name} in the magnetization"}
+        result[f"{name}_error"].attrs = {"units": result.attrs["units"]}
+    result["converged"] = result["converged"] & other["converged"]
+    result.attrs["magnetization"] = magnetization
+    return raise_if_missed(SPIN_ORBIT_TORQUE, result, throw)
+
+
+def _driven(
+    quantity: Quantity,
+    model: AbstractModel,
+    mu: Any,
+    temperature: Any,
+    observable: Any,
+    components: int,
+    disorder: Disorder,
+    crossed: bool,
+    points: int | None,
+    grid: Any,
+    tolerance: Any,
+    execution: Any,
+    throw: bool,
+) -> xr.Dataset:
+    """All parts for an observable that is not the current."""
+    tolerance, execution = as_call(model, tolerance, execution, throw)
+    request = fermi_request(model, disorder, observable, components, crossed, points, grid, execution, temperature)
+    states = as_states(model, mu, temperature)
+    factor, unit = quantity.unit(model.units.name, model.dimension)
+    whole = factor * model.spin_degeneracy * measure(model)
+    sea = average_over_zone(
+        model,
+        ObservableSea(model.dimension, components, observable),
+        states.mu,
+        states.kt,
+        options=ZoneOptions("auto", None, 0.0, symmetry=False),
+        tolerance=tolerance,
+        execution=execution,
+        factor=whole,
+    ).scaled(whole)
+    shape = (-1, components, model.dimension)
+    intrinsic = sea.value.reshape(shape), sea.error.reshape(shape)
+    return assemble(quantity, request, states, intrinsic, sea.converged, factor, unit, tolerance, disorder)

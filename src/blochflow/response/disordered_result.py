@@ -1,0 +1,175 @@
+"""From the parts of a disordered response to the Dataset a user gets, with lifetimes and limits of validity."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from blochflow.core.checks import as_bool, fail
+from blochflow.core.dataset import build_result, provenance
+from blochflow.core.errors import ValidityWarning
+from blochflow.core.quantity import Quantity
+from blochflow.core.status import Status
+from blochflow.disorder.potentials import Disorder, Scatterers, scatterers
+from blochflow.execution.threads import Execution
+from blochflow.models.base import AbstractModel
+from blochflow.response.drude import per_time
+from blochflow.response.fermi_parts import Diagnostics, FermiParts, band_edges, cold_parts, rows, warm_parts
+from blochflow.response.states import States
+from blochflow.zone.tolerance import Tolerance
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+# hbar/tau must be smaller than energies by this factor, else a warning.
+CLEAN = 3.0
+NAMES = {
+    "drude": "shift of the distribution by the field, limited by scattering",
+    "intrinsic": "coherence between bands made by the field",
+    "extrinsic_velocity": "coherence between bands made by scattering",
+    "side_jump": "work of the field during collisions",
+    "skew_scattering": "asymmetric rates of two collisions, Gaussian disorder",
+    "third_cumulant": "asymmetric rates of three collisions with one impurity",
+    "crossed": "pairs of impurities with crossed lines (X and Psi diagrams)",
+}
+
+
+def fermi_request(
+    model: AbstractModel,
+    disorder: Any,
+    observable: Any,
+    components: int,
+    crossed: Any,
+    points: Any,
+    grid: Any,
+    execution: Execution,
+    temperature: Any,
+) -> FermiParts:
+    """Check what belongs to the Fermi surface."""
+    if model.dimension < 2:
+        raise fail("model", "have two or three dimensions for disordered responses", f"{model.name} has one")
+    found = scatterers(disorder, model)
+    if as_bool(crossed, "crossed"):
+        _check_crossed(model, found, temperature)
+    if points is not None and (
+        model.dimension == 3 or isinstance(points, bool) or not isinstance(points, int) or points < 16 or points % 8
+    ):
+        raise fail("points", "be a multiple of 8, at least 16, in two dimensions", f"is {points!r}")
+    return FermiParts(model, found, observable, components, crossed, points, grid, execution)
+
+
+def _check_crossed(model: AbstractModel, found: Scatterers, temperature: Any) -> None:
+    single = found.constant is not None and len(found.vertices) == 1
+    if model.dimension != 2 or not single or not np.allclose(found.vertices[0], np.eye(model.num_bands)):
+        must = "be False but for two dimensions and white noise that couples to all orbitals alike"
+        raise fail("crossed", must, "is True")
+    if np.any(np.asarray(temperature) != 0):
+        raise fail("crossed", "be False at T > 0", "is True")
+
+
+def assemble(
+    quantity: Quantity,
+    request: FermiParts,
+    states: States,
+    intrinsic: tuple[np.ndarray, np.ndarray],
+    converged: np.ndarray,
+    factor: float,
+    unit: str,
+    tolerance: Tolerance,
+    disorder: Disorder,
+) -> xr.Dataset:
+    """Run all states and label the parts."""
+    model = request.model
+    edges = band_edges(model) if (states.kt > 0).any() else np.zeros(0)
+    done = [
+        cold_parts(request, mu, tolerance) if kt == 0 else warm_parts(request, mu, kt, edges, tolerance)
+        for mu, kt in zip(states.mu, states.kt, strict=True)
+    ]
+    scale = factor * model.spin_degeneracy
+    parts = {
+        name: (scale * value, abs(scale) * error)
+        for (name, value), (_, error) in zip(rows([x[0] for x in done]), rows([x[1] for x in done]), strict=True)
+    }
+    parts = {"drude": parts.pop("drude"), "intrinsic": intrinsic, **parts}
+    value, error = (np.sum([pair[i] for pair in parts.values()], axis=0) for i in (0, 1))
+    good = np.array([x[2] for x in done]) & converged
+    seen = [x[3] for x in done]
+    shape = (*states.shape, *value.shape[1:])
+    result = build_result(
+        quantity,
+        value.reshape(shape),
+        error.reshape(shape),
+        good.reshape(states.shape),
+        dims=(*states.dims, "a", "b"),
+        coords=states.coords,
+        unit=unit,
+        attrs=_attributes(request, states, good, seen, tolerance, disorder),
+    )
+    left_out = {"third_cumulant": request.scatterers.third is None, "crossed": not request.crossed}
+    for name, (part, doubt) in parts.items():
+        if left_out.get(name):
+            continue
+        result[name] = (result["value"].dims, part.reshape(shape), {"units": unit, "long_name": NAMES[name]})
+        result[f"{name}_error"] = (result["value"].dims, doubt.reshape(shape), {"units": unit})
+    time = {"units": model.units.time}
+    lifetimes = np.array([x.lifetime for x in seen]) / per_time(model)
+    missing = np.full(model.dimension, np.nan)
+    transport = np.array([missing if x.transport is None else x.transport for x in seen]) / per_time(model)
+    result["quasiparticle_lifetime"] = (states.dims, lifetimes.reshape(states.shape), time)
+    result["transport_lifetime"] = ((*states.dims, "b"), transport.reshape(*states.shape, -1), time)
+    return result
+
+
+def _attributes(
+    request: FermiParts,
+    states: States,
+    good: np.ndarray,
+    seen: list[Diagnostics],
+    tolerance: Tolerance,
+    disorder: Disorder,
+) -> dict[str, Any]:
+    model = request.model
+    gap = min((x.gap for x in seen), default=np.inf)
+    rate = max((x.rate for x in seen), default=0.0)
+    ratio = gap / rate if rate else np.inf
+    depth = _depth(request, states) if rate else np.inf
+    if min(ratio, depth / rate if rate else np.inf) < CLEAN:
+        warnings.warn(
+            f"The disorder is not weak: gap * tau/hbar = {ratio:.2g} and depth of the Fermi sea * tau/hbar = "
+            f"{depth / rate:.2g}, but the theory needs both to be large.",
+            ValidityWarning,
+            stacklevel=4,
+        )
+    final = seen[int(np.argmax([len(x.history) for x in seen]))]
+    largest = [(n, v.sum(axis=0)) for n, v in final.history] or [(0, np.zeros(request.shape[1:]))]
+    where = np.unravel_index(int(np.abs(largest[-1][1]).argmax()), request.shape[1:])
+    status = Status.CONVERGED if good.all() else Status.NOT_CONVERGED
+    notes = list(dict.fromkeys(x.note for x in seen if x.note))
+    return {
+        **provenance(
+            model, [states.mu, states.kt], f"{disorder.describe()} {request.crossed} {request.grid} {tolerance}"
+        ),
+        "status": status.name,
+        "status_message": str(status.value),
+        "disorder": disorder.describe(),
+        "theory_level": "with crossed diagrams" if request.crossed else "non-crossing",
+        "evaluations": int(sum(x.evaluations for x in seen)),
+        "rtol": float(tolerance.rtol),
+        "surface_points": int(max(x.size for x in seen)),
+        "iterations": int(max(x.iterations for x in seen)),
+        "closure_residual": float(max(x.closure for x in seen)),
+        "validity_smallest_gap": float(gap),
+        "validity_gap_tau": float(ratio),
+        "validity_fermi_energy_tau": float(depth / rate) if rate else np.inf,
+        "note": "; ".join(notes),
+        "history_points": np.array([n for n, _ in largest]),
+        "history_value": np.array([v[where] for _, v in largest]),
+    }
+
+
+def _depth(request: FermiParts, states: States) -> float:
+    """Smallest distance of a chemical potential from a band edge."""
+    edges = band_edges(request.model)
+    return float(np.abs(states.mu[:, None] - edges).min())

@@ -1,0 +1,266 @@
+"""Parts of a response at the Fermi surface: at one energy to a tolerance, or averaged over -f' at T > 0.
+
+    chi(mu, T) = Int d eps (-f'(eps)) chi(eps)
+
+Two numbers of points on the surface, one twice the other (two grids in three dimensions), give the error.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from scipy.optimize import minimize
+
+from blochflow.core.backend import jnp
+from blochflow.core.checks import fail
+from blochflow.core.errors import BlochflowError
+from blochflow.disorder.collision import Collision
+from blochflow.disorder.crossed import crossed_drive
+from blochflow.disorder.fermi_points import FermiPoints, fermi_points
+from blochflow.disorder.linear_response import PARTS, respond
+from blochflow.disorder.potentials import Scatterers
+from blochflow.disorder.scattering import Scattering
+from blochflow.execution.threads import Execution
+from blochflow.geometry.fermi_surface import fermi_surface
+from blochflow.models.base import AbstractModel
+from blochflow.response.observables import at_points
+
+# Points per curve, and detection grids with points per triangle, from coarse to fine.
+CURVES = (32, 64, 128, 256, 512, 1024, 2048)
+MESHES = ((6, 7), (9, 7), (13, 7), (19, 7), (28, 7))
+# Crossed diagrams cost N^3, and their principal value loses accuracy with N.
+CROSSED_CURVES = (32, 64, 128)
+# The energy window: |eps - mu| in k_B T, where -f' is 1e-10 of its maximum.
+WINDOW = 24.0
+# Ends of panels of the integral over energy, and where surfaces of two sizes are compared, in k_B T from mu.
+PANELS = (-8.0, -3.0, 0.0, 3.0, 8.0)
+SAMPLES = (-1.5, 1.5)
+# Closure residual beyond which a surface is incomplete.
+OPEN = 0.05
+# Crossed parts are this much less certain than two numbers of points tell.
+CROSSED_SAFETY = 4.0
+
+
+@dataclass(frozen=True, eq=False)
+class FermiParts:
+    """What is asked for: parts of the response of ``observable`` (None: the current) to a field."""
+
+    model: AbstractModel
+    scatterers: Scatterers
+    observable: Any
+    components: int
+    crossed: bool
+    points: int | None
+    grid: Any
+    execution: Execution
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(parts, components, directions)."""
+        return len(PARTS), self.components, self.model.dimension
+
+    def levels(self) -> list[tuple[Any, Any]]:
+        """Pairs (grid, points) for `fermi_surface`, coarse to fine."""
+        if self.model.dimension == 3:
+            return [(n, count) for n, count in MESHES] if self.grid is None else [(_half(self.grid), 7), (self.grid, 7)]
+        counts: tuple[int, ...] = CROSSED_CURVES if self.crossed else CURVES
+        if self.points is not None:
+            counts = (self.points // 2, self.points)
+        return [(self.grid, count) for count in counts]
+
+    def at(self, energy: float, level: tuple[Any, Any], seen: Diagnostics) -> np.ndarray:
+        """All parts at one energy; zeros where no band is."""
+        grid, points = level
+        surface = fermi_surface(self.model, energy, grid=grid, points=points, execution=self.execution)
+        seen.evaluations += surface.evaluations
+        result = np.zeros(self.shape)
+        if not len(surface.k):
+            seen.note = surface.note
+            return result
+        self._check_surface(surface, energy)
+        found = fermi_points(self.model, surface)
+        collision = Collision(Scattering(found, self.scatterers))
+        extra = {}
+        if self.crossed:
+            extra["crossed"] = lambda phi: crossed_drive(self.model, energy, collision, phi)
+        answer = respond(collision, extra=extra)
+        matrices = -found.velocity if self.observable is None else at_points(self.observable, found.k)
+        for name, value in answer.parts(matrices).items():
+            result[PARTS.index(name)] = value
+        if not np.isfinite(result).all():
+            raise BlochflowError(
+                f"The response at energy {energy:.6g} is not finite; the disorder or model has a pole."
+            )
+        seen.add(found, collision, answer.parts(-found.velocity)["drude"], answer.iterations)
+        return result
+
+    def _check_surface(self, surface: Any, energy: float) -> None:
+        for sheet in surface.sheets:
+            if sheet.touches_cutoff:
+                raise fail(
+                    "mu",
+                    "have a Fermi surface inside the cutoff of the model",
+                    f"at energy {energy:.6g} a sheet of band {sheet.bands} ends at |k| = {float(self.model.cutoff):g}; "  # type: ignore[attr-defined]
+                    "raise `cutoff`, or lower it to leave out a spurious pocket",
+                )
+            if np.isnan(sheet.error):
+                raise fail(
+                    "mu",
+                    "keep clear of band edges and van Hove energies",
+                    f"the surface of band {sheet.bands} at energy {energy:.6g} is not resolved; shift mu a little",
+                )
+
+
+@dataclass
+class Diagnostics:
+    """What was seen on the way, at the finest surface nearest to mu."""
+
+    evaluations: int = 0
+    note: str = ""
+    gap: float = np.inf
+    closure: float = 0.0
+    rate: float = 0.0
+    lifetime: float = np.nan
+    transport: np.ndarray | None = None
+    density_of_states: float = 0.0
+    size: int = 0
+    iterations: int = 0
+    history: list[tuple[int, np.ndarray]] = field(default_factory=list)
+
+    def add(self, found: FermiPoints, collision: Collision, drude: np.ndarray, iterations: int) -> None:
+        """Take in one surface.
+
+        Raises
+        ------
+        BlochflowError
+            The surface is not closed.
+        """
+        self.gap, self.closure = min(self.gap, found.gap), max(self.closure, found.closure)
+        if found.closure > OPEN:
+            raise BlochflowError(
+                f"The Fermi surface is not closed: |sum w v| is {found.closure:.2g} of sum w |v|. Use a finer `grid`."
+            )
+        weight = found.weights * found.rank
+        self.rate = max(self.rate, float(collision.rates.max()))
+        self.lifetime = float(weight.sum() / (weight @ collision.rates))
+        # e^2 Int dS/|v| v_a^2 tau = sigma_aa
+        square = np.einsum("k,ka->a", weight, found.speed**2)
+        self.transport = np.diagonal(drude) / np.maximum(square, 1e-300)
+        self.density_of_states = float(weight.sum())
+        self.size, self.iterations = len(found.k), max(self.iterations, iterations)
+
+
+def cold_parts(request: FermiParts, mu: float, tolerance: Any) -> tuple[np.ndarray, np.ndarray, bool, Diagnostics]:
+    """Parts at T = 0, their errors, whether they meet the tolerance, and diagnostics."""
+    seen = Diagnostics()
+    coarse: np.ndarray | None = None
+    error, good = np.full(request.shape, np.nan), False
+    for level in request.levels():
+        fine = request.at(mu, level, seen)
+        seen.history.append((seen.evaluations, fine))
+        if coarse is not None:
+            error = _differences(coarse, fine)
+            good = meets(fine, error, tolerance)
+        coarse = fine
+        if good or not seen.size:
+            break
+    if not seen.size:
+        return np.zeros(request.shape), np.zeros(request.shape), True, seen
+    return fine, error, good, seen
+
+
+def warm_parts(
+    request: FermiParts, mu: float, kt: float, edges: np.ndarray, tolerance: Any
+) -> tuple[np.ndarray, np.ndarray, bool, Diagnostics]:
+    """Parts at T > 0; errors of the integral over energy, and of the surface at `SAMPLES` energies."""
+    from scipy.integrate import quad_vec
+
+    seen = Diagnostics()
+    low, high = mu - WINDOW * kt, mu + WINDOW * kt
+    inside = [float(e) for e in edges if low < e < high]
+    breaks = sorted({*inside, *(mu + x * kt for x in PANELS)})
+    result, error, good = np.zeros(request.shape), np.zeros(request.shape), False
+    for coarse, fine in itertools.pairwise(request.levels()):
+        pairs = [[request.at(mu + x * kt, level, seen) for level in (coarse, fine)] for x in SAMPLES]
+        doubt = np.max([_differences(*pair) for pair in pairs], axis=0)
+        size = np.max([np.abs(pair[1]).max(axis=(1, 2)) for pair in pairs], axis=0)[:, None, None]
+        if not meets(np.broadcast_to(size, request.shape), doubt, tolerance) and fine != request.levels()[-1]:
+            continue
+        scale = np.where(size > 1e-9 * size[1:].max(), size, max(float(size.max()), 1e-300))
+
+        def weighed(energy: float, fine: Any = fine, scale: np.ndarray = scale) -> np.ndarray:
+            x = 0.5 * (energy - mu) / kt
+            return np.asarray(0.25 / (kt * np.cosh(x) ** 2) * request.at(energy, fine, seen) / scale)
+
+        aim = {"epsrel": 0.0, "epsabs": 0.5 * tolerance.rtol, "norm": "max", "limit": 60}
+        total, missed = quad_vec(weighed, low, high, points=breaks, quadrature="gk15", **aim)
+        result, error = scale * total, doubt + size * missed
+        seen.history.append((seen.evaluations, result))
+        good = meets(result, error, tolerance)
+        break
+    return result, error, good, seen
+
+
+def meets(value: np.ndarray, error: np.ndarray, tolerance: Any) -> bool:
+    """True where every part meets the tolerance relative to its own largest component, or is rounding."""
+    if not np.isfinite(error).all():
+        return False
+    largest = np.abs(value).max(axis=(1, 2))
+    floor = 1e-9 * largest[1:].max(initial=0.0) + 1e-12 * largest[0]
+    allowed = np.maximum(tolerance.rtol * largest, floor)
+    if tolerance.atol is not None:
+        allowed = np.maximum(allowed, tolerance.atol)
+    return bool((error.max(axis=(1, 2)) <= allowed).all())
+
+
+def band_edges(model: AbstractModel, points: int = 24) -> np.ndarray:
+    """Lowest and highest energy of every band, by a grid and a search from its extrema; within the cutoff for k.p."""
+    d = model.dimension
+    if model.lattice is None:
+        axis = np.linspace(-1, 1, points + 1)
+        k = np.stack(np.meshgrid(*[axis] * d, indexing="ij"), axis=-1).reshape(-1, d) * float(model.cutoff)  # type: ignore[attr-defined]
+        k = k[np.linalg.norm(k, axis=1) <= float(model.cutoff)]  # type: ignore[attr-defined]
+    else:
+        axis = (np.arange(points) + 0.5) / points
+        k = np.stack(np.meshgrid(*[axis] * d, indexing="ij"), axis=-1).reshape(-1, d) @ np.asarray(
+            model.lattice.reciprocal
+        )
+    energies = np.linalg.eigvalsh(np.asarray(model.matrices(jnp.asarray(k)).hamiltonian))
+
+    def level(x: np.ndarray, band: int, sign: float) -> float:
+        if model.lattice is None:
+            x = x * min(1.0, float(model.cutoff) / max(float(np.linalg.norm(x)), 1e-300))  # type: ignore[attr-defined]
+        found = np.asarray(model.matrices(jnp.asarray(x)[None]).hamiltonian)[0]
+        return float(sign * np.linalg.eigvalsh(found)[band])
+
+    edges = []
+    for band in range(model.num_bands):
+        for sign in (1.0, -1.0):
+            start = k[(sign * energies[:, band]).argmin()]
+            options = {"xatol": 1e-9, "fatol": 1e-13, "maxiter": 400}
+            found = minimize(level, start, args=(band, sign), method="Nelder-Mead", options=options)
+            edges.append(sign * found.fun)
+    return np.unique(np.round(edges, 12))
+
+
+def _differences(coarse: np.ndarray, fine: np.ndarray) -> np.ndarray:
+    """Errors by two surfaces; every component of a part is as uncertain as its worst."""
+    error = np.abs(fine - coarse)
+    error[PARTS.index("crossed")] *= CROSSED_SAFETY
+    worst = error.max(axis=(1, 2), keepdims=True)
+    return np.maximum(error, 0.1 * worst) + 1e-14 * np.abs(fine).max(axis=(1, 2), keepdims=True)
+
+
+def _half(grid: Any) -> Any:
+    return [max(4, int(0.7 * n)) for n in grid] if np.ndim(grid) else max(4, int(0.7 * grid))
+
+
+def rows(values: list[np.ndarray]) -> Iterator[tuple[str, np.ndarray]]:
+    """(part, (P, c, d)) of a list over states."""
+    stacked = np.stack(values)
+    for index, name in enumerate(PARTS):
+        yield name, stacked[:, index]
