@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -394,3 +395,25 @@ def test_valley_k_of_gapped_graphene_has_a_positive_hall_conductivity():
     found = bf.response.valley_hall(model, 0.0, 0.0, partition=region, throw=False)
     value = 2 * np.pi * float(found.value.sel(a="x", b="y").item())
     assert value > 0 and value == pytest.approx(expected, rel=0.03)  # plaquettes that the diagonal cuts
+
+
+def test_side_jump_of_a_positive_mass_is_positive():
+    cone = bf.zoo.massive_dirac(mass=0.3)
+    sigma = bf.response.disordered_conductivity(cone, 1.0, 0.0, disorder=bf.Disorder.white(0.1))
+    # the zoo's cone is kx sx + ky sy + M sz, a rotation of spins by -90 degrees about z: the same Hall effect
+    assert sigma.side_jump.sel(a="y", b="x").item() > 0
+    assert sigma.extrinsic_velocity.sel(a="y", b="x").item() > 0
+
+
+def test_torque_is_m_cross_the_derivative_of_the_energy():
+    """A moment along z that prefers -x feels T = m x dE/dm = z x x = y."""
+    sx = jnp.array([[0, 1], [1, 0]], dtype=complex)
+
+    def hamiltonian(k, m=(0.0, 0.0, 0.4)):
+        return (k @ k + m[0]) * jnp.eye(2) + 0.1 * m[2] * sx
+
+    from blochflow.response.observables import as_torque, at_points
+
+    model = bf.ContinuumModel(hamiltonian, 2, cutoff=1.0)
+    torque = at_points(as_torque(model, "m"), np.zeros((1, 2)))[0]
+    np.testing.assert_allclose(torque[1], 0.4 * np.eye(2), atol=1e-15)
