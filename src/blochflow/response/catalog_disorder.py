@@ -63,14 +63,14 @@ DISORDERED_OBSERVABLE = Quantity(
     "phi_sk)] + tr[B X] }",
     references=SOURCES,
     units={
-        ("NATURAL", 2): (1.0, "[B] e/(E a)"),
-        ("NATURAL", 3): (1.0, "[B] e/(E a^2)"),
-        ("EV_ANGSTROM", 2): (1.0, "[B]/(V angstrom)"),
-        ("EV_ANGSTROM", 3): (1.0, "[B]/(V angstrom^2)"),
+        ("NATURAL", 2): (1.0, "e/(E a)"),
+        ("NATURAL", 3): (1.0, "e/(E a^2)"),
+        ("EV_ANGSTROM", 2): (1.0, "1/(V angstrom)"),
+        ("EV_ANGSTROM", 3): (1.0, "1/(V angstrom^2)"),
     },
     valid_for=VALID,
     not_included=LEFT_OUT,
-    conventions=CONVENTIONS,
+    conventions=f"units times those of the operator; {CONVENTIONS}",
     options={"operator": "name of an operator of the model", **DISORDER_OPTIONS, **SURFACE_OPTIONS},
     explanation=(
         "Any operator of the model in place of the velocity: the density per field of spin, layer or sublattice "
