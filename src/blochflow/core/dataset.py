@@ -54,7 +54,12 @@ def build_result(
         "error": (tuple(dims), error, {"units": unit, "long_name": f"error of {quantity.symbol}"}),
         "converged": (tuple(scans), converged, {"long_name": "error <= tolerance"}),
     }
-    described = {
+    return xr.Dataset(variables, coords=labels, attrs={**description(quantity, unit), **attrs})
+
+
+def description(quantity: Quantity, unit: str) -> dict[str, Any]:
+    """Attributes: what the quantity is, in which unit, and the version that computed it."""
+    return {
         "quantity": quantity.name,
         "title": quantity.title,
         "units": unit,
@@ -65,10 +70,9 @@ def build_result(
         "validity_not_included": quantity.not_included,
         "version": __version__,
     }
-    return xr.Dataset(variables, coords=labels, attrs={**described, **attrs})
 
 
-def provenance(model: Any, arrays: Sequence[Any], settings: str) -> dict[str, Any]:
+def provenance(model: Any, arrays: Sequence[Any], settings: str = "") -> dict[str, Any]:
     """Attributes: model, parameters, notes, and a hash of every number and setting that entered."""
     from blochflow.core.backend import jax
 
@@ -80,7 +84,7 @@ def provenance(model: Any, arrays: Sequence[Any], settings: str) -> dict[str, An
         "num_bands": int(model.num_bands),
         "spin_degeneracy": int(model.spin_degeneracy),
         "parameters": describe_parameters(model.parameters),
-        "input_hash": hash_arrays([*leaves, *arrays], f"{model.name} {settings}"),
+        "input_hash": hash_arrays([*leaves, *arrays], f"{model.name} {settings}" if settings else model.name),
     }
 
 

@@ -18,12 +18,12 @@ import numpy as np
 from blochflow.disorder.collision import Collision
 
 
-def coherence(collision: Collision, scattered: np.ndarray, phi: np.ndarray | float) -> np.ndarray:
-    """X from C_n and Phi, (c, N, n, n)."""
+def coherence(collision: Collision, scattered: np.ndarray, phi: np.ndarray | None = None) -> np.ndarray:
+    """X from C_n and Phi (None: zero), (c, N, n, n)."""
     p, r = collision.points.projector, collision.points.resolvent
-    half = -1j * (
-        np.pi * p @ scattered @ r - phi @ collision.broadening @ r if np.ndim(phi) else np.pi * p @ scattered @ r
-    )
+    half = -1j * np.pi * p @ scattered @ r
+    if phi is not None:
+        half = half + 1j * phi @ collision.broadening @ r
     return np.asarray(half + half.conj().swapaxes(-1, -2))
 
 
@@ -47,11 +47,15 @@ def third_cumulant_drive(collision: Collision, phi: np.ndarray) -> np.ndarray:
     return np.asarray(-4 * np.pi**2 * (total - total.conj().swapaxes(-1, -2)) / 2j)
 
 
+def side_jump_drive(collision: Collision) -> np.ndarray:
+    """Drive of the field in every direction during collisions, (d, N, n, n); its trace is beta times the rank."""
+    field = collision.points.velocity.swapaxes(0, 1) / (-2 * np.pi)
+    return drive(collision, coherence(collision, field), field)
+
+
 def side_jump_velocity(collision: Collision) -> np.ndarray:
     """beta (N, d): the mean displacement per time of a wave packet by its collisions.
 
     For degenerate blocks the mean over the block.
     """
-    field = collision.points.velocity.swapaxes(0, 1) / (-2 * np.pi)
-    driven = drive(collision, coherence(collision, field, 0.0), field)
-    return np.asarray(np.trace(driven, axis1=2, axis2=3).real.T / collision.points.rank[:, None])
+    return np.asarray(np.trace(side_jump_drive(collision), axis1=2, axis2=3).real.T / collision.points.rank[:, None])

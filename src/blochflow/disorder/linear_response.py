@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from blochflow.disorder.coherence import coherence, drive, third_cumulant_drive
+from blochflow.disorder.coherence import coherence, drive, side_jump_drive, third_cumulant_drive
 from blochflow.disorder.collision import Collision
 from blochflow.disorder.fermi_points import FermiPoints
 
@@ -46,12 +46,11 @@ def respond(
 ) -> FermiResponse:
     """Solve for the distributions; ``extra`` maps further parts to their drives, functions of phi."""
     points = collision.points
-    field = -points.velocity.swapaxes(0, 1)
     leading, steps = collision.solve(-points.block_velocity.swapaxes(0, 1))
     scattered = collision.scattering.apply(leading)
     coherent = coherence(collision, scattered, leading)
     driven = {
-        "side_jump": drive(collision, coherence(collision, field / (2 * np.pi), 0.0), field / (2 * np.pi)),
+        "side_jump": side_jump_drive(collision),
         "skew_scattering": drive(collision, coherent, scattered),
     }
     if collision.scattering.scatterers.third is not None:

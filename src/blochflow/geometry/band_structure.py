@@ -12,10 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from blochflow import __version__
-from blochflow.core.backend import jax
 from blochflow.core.checks import as_path, fail
-from blochflow.core.dataset import CARTESIAN, describe_parameters, hash_arrays
+from blochflow.core.dataset import CARTESIAN, description, provenance
 from blochflow.core.errors import FileFormatError
 from blochflow.geometry.bands import Bands, bands
 from blochflow.geometry.curvature import berry_curvature
@@ -197,24 +195,9 @@ def curvature_axes(color: str, dimension: int) -> tuple[int, int]:
 
 def _describe(model: AbstractModel, line: KPath) -> dict[str, Any]:
     """Attributes: what it is, of which model, and where the labels are."""
-    leaves = [np.asarray(leaf) for leaf in jax.tree.leaves(model)]
     return {
-        "quantity": BANDS.name,
-        "title": BANDS.title,
-        "units": model.units.energy,
-        "equation": BANDS.equation,
-        "reference": " ".join(BANDS.references),
-        "conventions": BANDS.conventions,
-        "validity_valid_for": BANDS.valid_for,
-        "validity_not_included": BANDS.not_included,
-        "version": __version__,
-        "model": model.name,
-        "model_notes": "; ".join(model.notes),
-        "model_units": model.units.name,
-        "num_bands": int(model.num_bands),
-        "spin_degeneracy": int(model.spin_degeneracy),
-        "parameters": describe_parameters(model.parameters),
-        "input_hash": hash_arrays([*leaves, line.k], model.name),
+        **description(BANDS, model.units.energy),
+        **provenance(model, [line.k]),
         "status": "CONVERGED",
         "status_message": "exact diagonalization at every wave vector",
         "evaluations": len(line.k),

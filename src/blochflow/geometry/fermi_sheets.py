@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from blochflow import __version__
-from blochflow.core.backend import jax
-from blochflow.core.dataset import CARTESIAN, describe_parameters, hash_arrays
+from blochflow.core.dataset import CARTESIAN, description, provenance
 from blochflow.geometry.band_structure import state_weights
 from blochflow.geometry.bands import bands
 from blochflow.geometry.subspace import Subspace
@@ -219,22 +217,8 @@ class FermiSurface:
         unresolved = any(np.isnan(sheet.error) for sheet in self.sheets)
         message = self.note or ("the mesh does not resolve a sheet (error NaN)" if unresolved else "E = mu to rounding")
         attributes = {
-            "quantity": quantity.name,
-            "title": quantity.title,
-            "units": quantity.unit(model.units.name, model.dimension)[1],
-            "equation": quantity.equation,
-            "reference": " ".join(quantity.references),
-            "conventions": quantity.conventions,
-            "validity_valid_for": quantity.valid_for,
-            "validity_not_included": quantity.not_included,
-            "version": __version__,
-            "model": model.name,
-            "model_notes": "; ".join(model.notes),
-            "model_units": model.units.name,
-            "num_bands": int(model.num_bands),
-            "spin_degeneracy": int(model.spin_degeneracy),
-            "parameters": describe_parameters(model.parameters),
-            "input_hash": hash_arrays([*map(np.asarray, jax.tree.leaves(model)), np.array(self.mu)], model.name),
+            **description(quantity, quantity.unit(model.units.name, model.dimension)[1]),
+            **provenance(model, [np.array(self.mu)]),
             "status": "NOT_CONVERGED" if unresolved else "CONVERGED",
             "status_message": message,
             "evaluations": self.evaluations,

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import math
-
 from blochflow.core.quantity import Quantity
 from blochflow.core.units import CONDUCTANCE_HBAR_SI
 from blochflow.response.catalog_disorder import DISORDERED
-from blochflow.response.catalog_intrinsic import DENSITY, INTRINSIC, ZONE_OPTIONS
+from blochflow.response.catalog_intrinsic import DENSITY, HALL_UNITS, INTRINSIC, ZONE_OPTIONS
 from blochflow.response.catalog_transport import TRANSPORT
-
-# e^2/hbar per Angstrom in S/cm
-HALL_3D_S_PER_CM = CONDUCTANCE_HBAR_SI * 1e10 / 100
 
 GRID_OPTIONS = {**ZONE_OPTIONS, **DENSITY}
 
@@ -21,12 +16,7 @@ ANOMALOUS_HALL = Quantity(
     symbol="sigma_ab",
     equation="sigma_ab = -(e^2/hbar) Int d^dk/(2 pi)^d sum_n f_n Omega_n,ab",
     references=("Wang2006", "Xiao2010", "Nagaosa2010"),
-    units={
-        ("NATURAL", 2): (1.0, "e^2/hbar"),
-        ("NATURAL", 3): (1.0, "e^2/(hbar a)"),
-        ("EV_ANGSTROM", 2): (2 * math.pi, "e^2/h"),
-        ("EV_ANGSTROM", 3): (HALL_3D_S_PER_CM, "S/cm"),
-    },
+    units=HALL_UNITS,
     valid_for="linear response, clean limit (hbar/tau below the gaps at the Fermi level), T >= 0",
     not_included="side jump and skew scattering",
     conventions="j_a = sigma_ab E_b, charge -e; Omega_ab = -2 Im<d_a u|d_b u>",
@@ -91,11 +81,8 @@ OHMIC = Quantity(
     references=("AshcroftMermin1976",),
     units={
         ("NATURAL", 1): (1.0, "e^2 a/hbar"),
-        ("NATURAL", 2): (1.0, "e^2/hbar"),
-        ("NATURAL", 3): (1.0, "e^2/(hbar a)"),
         ("EV_ANGSTROM", 1): (CONDUCTANCE_HBAR_SI, "S angstrom"),
-        ("EV_ANGSTROM", 2): (2 * math.pi, "e^2/h"),
-        ("EV_ANGSTROM", 3): (HALL_3D_S_PER_CM, "S/cm"),
+        **HALL_UNITS,
     },
     valid_for="linear response, relaxation-time approximation, hbar/tau below the level spacings at mu",
     not_included="interband (intrinsic) parts, vertex corrections beyond what tau stands for, magnetic field",

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
-
 from blochflow.core.quantity import Quantity
-from blochflow.core.units import CONDUCTANCE_HBAR_SI
+from blochflow.response.catalog_intrinsic import HALL_UNITS
 
 PARTS_TEXT = "drude, intrinsic, extrinsic_velocity, side_jump, skew_scattering, third_cumulant, crossed"
 DISORDER_OPTIONS = {
@@ -26,6 +24,13 @@ CONVENTIONS = (
     "charge -e, field E_b; drude ~ 1/W, third_cumulant ~ kappa_3/W^2, all others independent of the strength W; "
     "side_jump_ab = -extrinsic_velocity_ba"
 )
+# a density per field, for an observable without unit
+DENSITY_UNITS = {
+    ("NATURAL", 2): (1.0, "e/(E a)"),
+    ("NATURAL", 3): (1.0, "e/(E a^2)"),
+    ("EV_ANGSTROM", 2): (1.0, "1/(V angstrom)"),
+    ("EV_ANGSTROM", 3): (1.0, "1/(V angstrom^2)"),
+}
 SOURCES = ("Burgos2022", "Sinitsyn2007", "Sinitsyn2008")
 
 DISORDERED_CONDUCTIVITY = Quantity(
@@ -35,12 +40,7 @@ DISORDERED_CONDUCTIVITY = Quantity(
     equation="sigma_ab = sigma_int - e Int d eps (-f') sum_k delta(eps - eps_k) { tr[v_a (phi + phi_sj + phi_sk)]_b + "
     "tr[V_a X]_b }",
     references=(*SOURCES, "Ado2015"),
-    units={
-        ("NATURAL", 2): (1.0, "e^2/hbar"),
-        ("NATURAL", 3): (1.0, "e^2/(hbar a)"),
-        ("EV_ANGSTROM", 2): (2 * math.pi, "e^2/h"),
-        ("EV_ANGSTROM", 3): (CONDUCTANCE_HBAR_SI * 1e10 / 100, "S/cm"),
-    },
+    units=HALL_UNITS,
     valid_for=VALID,
     not_included=LEFT_OUT,
     conventions=f"j_a = sigma_ab E_b; {CONVENTIONS}",
@@ -62,12 +62,7 @@ DISORDERED_OBSERVABLE = Quantity(
     equation="<B_a> = chi_ab E_b,  chi = chi_int + Int d eps (-f') sum_k delta(eps - eps_k) { tr[B (phi + phi_sj + "
     "phi_sk)] + tr[B X] }",
     references=SOURCES,
-    units={
-        ("NATURAL", 2): (1.0, "e/(E a)"),
-        ("NATURAL", 3): (1.0, "e/(E a^2)"),
-        ("EV_ANGSTROM", 2): (1.0, "1/(V angstrom)"),
-        ("EV_ANGSTROM", 3): (1.0, "1/(V angstrom^2)"),
-    },
+    units=DENSITY_UNITS,
     valid_for=VALID,
     not_included=LEFT_OUT,
     conventions=f"units times those of the operator; {CONVENTIONS}",
@@ -84,12 +79,7 @@ DISORDERED_SPIN_DENSITY = Quantity(
     symbol="chi_ab",
     equation="<sigma_a> = chi_ab E_b, parts as for disordered_observable with B = sigma",
     references=(*SOURCES, "Manchon2019"),
-    units={
-        ("NATURAL", 2): (1.0, "e/(E a)"),
-        ("NATURAL", 3): (1.0, "e/(E a^2)"),
-        ("EV_ANGSTROM", 2): (1.0, "1/(V angstrom)"),
-        ("EV_ANGSTROM", 3): (1.0, "1/(V angstrom^2)"),
-    },
+    units=DENSITY_UNITS,
     valid_for=VALID,
     not_included=LEFT_OUT,
     conventions=f'density of the operator "spin" itself, Pauli matrices without hbar/2; {CONVENTIONS}',

@@ -24,6 +24,14 @@ ZONE_OPTIONS = {
     "shift": "shift of a fixed `grid` in units of its spacing, in [0, 1) (default 0, centred on Gamma)",
 }
 DENSITY = {"density": "electrons per area or volume instead of mu"}
+# e^2/hbar per Angstrom in S/cm
+HALL_3D_S_PER_CM = CONDUCTANCE_HBAR_SI * 1e10 / 100
+HALL_UNITS = {
+    ("NATURAL", 2): (1.0, "e^2/hbar"),
+    ("NATURAL", 3): (1.0, "e^2/(hbar a)"),
+    ("EV_ANGSTROM", 2): (2 * math.pi, "e^2/h"),
+    ("EV_ANGSTROM", 3): (HALL_3D_S_PER_CM, "S/cm"),
+}
 
 ANOMALOUS_NERNST = Quantity(
     name="anomalous_nernst",
@@ -161,7 +169,7 @@ SPIN_HALL = Quantity(
         ("NATURAL", 2): (1.0, "e"),
         ("NATURAL", 3): (1.0, "e/a"),
         ("EV_ANGSTROM", 2): (1.0, "e"),
-        ("EV_ANGSTROM", 3): (CONDUCTANCE_HBAR_SI * 1e10 / 100, "hbar S/(e cm)"),
+        ("EV_ANGSTROM", 3): (HALL_3D_S_PER_CM, "hbar S/(e cm)"),
     },
     valid_for="linear response, clean limit; a conserved current only where [s, H] = 0 (attribute `conserved`)",
     not_included="torque dipole density of non-conserved spin, side jump and skew scattering",

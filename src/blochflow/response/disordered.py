@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
-from blochflow.core.checks import fail
-from blochflow.core.quantity import Quantity
 from blochflow.disorder.potentials import Disorder
-from blochflow.execution.threads import Execution
 from blochflow.models.base import AbstractModel, as_model
-from blochflow.response.average import ZoneOptions, as_call, average_over_zone, measure
+from blochflow.response.average import ZoneOptions, average_over_zone, measure
 from blochflow.response.catalog_disorder import (
     DISORDERED_CONDUCTIVITY,
     DISORDERED_OBSERVABLE,
     DISORDERED_SPIN_DENSITY,
     SPIN_ORBIT_TORQUE,
 )
-from blochflow.response.disordered_result import assemble, fermi_request
+from blochflow.response.disordered_result import DisorderedRequest, SurfaceArguments, assemble
 from blochflow.response.hall import anomalous_hall
 from blochflow.response.observables import ObservableSea, as_operator, as_torque
 from blochflow.response.result import raise_if_missed
-from blochflow.response.states import as_states
-from blochflow.zone.tolerance import Tolerance
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -35,12 +30,7 @@ def disordered_conductivity(
     temperature: Any,
     *,
     disorder: Disorder,
-    crossed: bool = False,
-    points: int | None = None,
-    grid: Any = None,
-    tolerance: Tolerance | None = None,
-    execution: Execution | None = None,
-    throw: bool = True,
+    **surface: Unpack[SurfaceArguments],
 ) -> xr.Dataset:
     """Conductivity of a crystal with static disorder, with all parts of its anomalous Hall effect.
 
@@ -96,23 +86,15 @@ def disordered_conductivity(
     0.034212
     """
     model = as_model(model)
-    tolerance, execution = as_call(model, tolerance, execution, throw)
-    if model.dimension > 1:
-        sea = anomalous_hall(model, mu, temperature, tolerance=tolerance, execution=execution, throw=False)
-    else:
-        raise fail("model", "have two or three dimensions for disordered responses", f"{model.name} has one")
-    request = fermi_request(model, disorder, None, model.dimension, crossed, points, grid, execution, temperature)
-    states = as_states(model, mu, temperature)
-    factor, unit = DISORDERED_CONDUCTIVITY.unit(model.units.name, model.dimension)
-    intrinsic = (
-        sea["value"].values.reshape(-1, *[model.dimension] * 2),
-        sea["error"].values.reshape(-1, *[model.dimension] * 2),
-    )
-    converged = sea["converged"].values.reshape(-1)
-    result = assemble(DISORDERED_CONDUCTIVITY, request, states, intrinsic, converged, factor, unit, tolerance, disorder)
+    request = DisorderedRequest.of(DISORDERED_CONDUCTIVITY, model, mu, temperature, disorder, surface)
+    shared: Any = {"tolerance": request.tolerance, "execution": request.execution}
+    sea = anomalous_hall(model, mu, temperature, throw=False, **shared)
+    shape = (-1, model.dimension, model.dimension)
+    intrinsic = sea["value"].values.reshape(shape), sea["error"].values.reshape(shape)
+    result = assemble(request, intrinsic, sea["converged"].values.reshape(-1))
     if "cutoff_tail" in sea:
         result["cutoff_tail"] = sea["cutoff_tail"]
-    return raise_if_missed(DISORDERED_CONDUCTIVITY, result, throw)
+    return raise_if_missed(DISORDERED_CONDUCTIVITY, result, request.throw)
 
 
 def disordered_observable(
@@ -122,12 +104,7 @@ def disordered_observable(
     *,
     disorder: Disorder,
     operator: Any,
-    crossed: bool = False,
-    points: int | None = None,
-    grid: Any = None,
-    tolerance: Tolerance | None = None,
-    execution: Execution | None = None,
-    throw: bool = True,
+    **surface: Unpack[SurfaceArguments],
 ) -> xr.Dataset:
     """Density of any observable that an electric field drives in a disordered crystal.
 
@@ -137,7 +114,7 @@ def disordered_observable(
 
     Parameters
     ----------
-    model, mu, temperature, disorder, crossed, points, grid, tolerance, execution, throw
+    model, mu, temperature, disorder, **surface
         As for `disordered_conductivity`.
     operator : str or (n, n) or (c, n, n) array
         Name of an operator of the model or a Hermitian matrix in the orbital basis.
@@ -163,10 +140,11 @@ def disordered_observable(
     """
     model = as_model(model)
     found = as_operator(model, operator)
-    arguments = (disorder, crossed, points, grid, tolerance, execution, throw)
-    result = _driven(DISORDERED_OBSERVABLE, model, mu, temperature, found, len(found.matrices), *arguments)
+    count = len(found.matrices)
+    request = DisorderedRequest.of(DISORDERED_OBSERVABLE, model, mu, temperature, disorder, surface, found, count)
+    result = _driven(request)
     result.attrs["operator"] = operator if isinstance(operator, str) else "matrix"
-    return raise_if_missed(DISORDERED_OBSERVABLE, result, throw)
+    return raise_if_missed(DISORDERED_OBSERVABLE, result, request.throw)
 
 
 def disordered_spin_density(
@@ -176,12 +154,7 @@ def disordered_spin_density(
     *,
     disorder: Disorder,
     spin: str = "spin",
-    crossed: bool = False,
-    points: int | None = None,
-    grid: Any = None,
-    tolerance: Tolerance | None = None,
-    execution: Execution | None = None,
-    throw: bool = True,
+    **surface: Unpack[SurfaceArguments],
 ) -> xr.Dataset:
     """Spin density that an electric field drives in a disordered crystal.
 
@@ -192,7 +165,7 @@ def disordered_spin_density(
 
     Parameters
     ----------
-    model, mu, temperature, disorder, crossed, points, grid, tolerance, execution, throw
+    model, mu, temperature, disorder, **surface
         As for `disordered_conductivity`; the model has an operator ``spin``.
     spin : str
         Name of the operator, as it is: Pauli matrices give twice the spin in units of hbar.
@@ -217,10 +190,11 @@ def disordered_spin_density(
     """
     model = as_model(model)
     found = as_operator(model, spin, "spin")
-    arguments = (disorder, crossed, points, grid, tolerance, execution, throw)
-    result = _driven(DISORDERED_SPIN_DENSITY, model, mu, temperature, found, len(found.matrices), *arguments)
+    count = len(found.matrices)
+    request = DisorderedRequest.of(DISORDERED_SPIN_DENSITY, model, mu, temperature, disorder, surface, found, count)
+    result = _driven(request)
     result.attrs["operator"] = spin
-    return raise_if_missed(DISORDERED_SPIN_DENSITY, result, throw)
+    return raise_if_missed(DISORDERED_SPIN_DENSITY, result, request.throw)
 
 
 def spin_orbit_torque(
@@ -230,12 +204,7 @@ def spin_orbit_torque(
     *,
     disorder: Disorder,
     magnetization: str = "m",
-    crossed: bool = False,
-    points: int | None = None,
-    grid: Any = None,
-    tolerance: Tolerance | None = None,
-    execution: Execution | None = None,
-    throw: bool = True,
+    **surface: Unpack[SurfaceArguments],
 ) -> xr.Dataset:
     """Spin-orbit torque on the magnetization that a parameter of the model stands for.
 
@@ -246,7 +215,7 @@ def spin_orbit_torque(
 
     Parameters
     ----------
-    model, mu, temperature, disorder, crossed, points, grid, tolerance, execution, throw
+    model, mu, temperature, disorder, **surface
         As for `disordered_conductivity`.
     magnetization : str
         Parameter of three real numbers; its coupling in H(k) may have any form.
@@ -274,11 +243,13 @@ def spin_orbit_torque(
     True
     """
     model = as_model(model)
-    arguments = (disorder, crossed, points, grid, tolerance, execution, throw)
-    found = as_torque(model, magnetization)
-    result = _driven(SPIN_ORBIT_TORQUE, model, mu, temperature, found, 3, *arguments)
-    turned = model.replace(**{magnetization: -np.asarray(model.parameters[magnetization])})
-    other = _driven(SPIN_ORBIT_TORQUE, turned, mu, temperature, as_torque(turned, magnetization), 3, *arguments)
+    torque = as_torque(model, magnetization)
+    turned = as_torque(model.replace(**{magnetization: -np.asarray(model.parameters[magnetization])}), magnetization)
+    requests = [
+        DisorderedRequest.of(SPIN_ORBIT_TORQUE, each.model, mu, temperature, disorder, surface, each, 3)
+        for each in (torque, turned)
+    ]
+    result, other = map(_driven, requests)
     for name, sign in (("odd", -1.0), ("even", 1.0)):
         result[name] = 0.5 * (result["value"] + sign * other["value"])
         result[f"{name}_error"] = 0.5 * (result["error"] + other["error"])
@@ -286,40 +257,24 @@ def spin_orbit_torque(
         result[f"{name}_error"].attrs = {"units": result.attrs["units"]}
     result["converged"] = result["converged"] & other["converged"]
     result.attrs["magnetization"] = magnetization
-    return raise_if_missed(SPIN_ORBIT_TORQUE, result, throw)
+    return raise_if_missed(SPIN_ORBIT_TORQUE, result, requests[0].throw)
 
 
-def _driven(
-    quantity: Quantity,
-    model: AbstractModel,
-    mu: Any,
-    temperature: Any,
-    observable: Any,
-    components: int,
-    disorder: Disorder,
-    crossed: bool,
-    points: int | None,
-    grid: Any,
-    tolerance: Any,
-    execution: Any,
-    throw: bool,
-) -> xr.Dataset:
+def _driven(request: DisorderedRequest) -> xr.Dataset:
     """All parts for an observable that is not the current."""
-    tolerance, execution = as_call(model, tolerance, execution, throw)
-    request = fermi_request(model, disorder, observable, components, crossed, points, grid, execution, temperature)
-    states = as_states(model, mu, temperature)
-    factor, unit = quantity.unit(model.units.name, model.dimension)
+    surface, states = request.surface, request.states
+    model, components = surface.model, surface.components
+    factor, _ = request.quantity.unit(model.units.name, model.dimension)
     whole = factor * model.spin_degeneracy * measure(model)
     sea = average_over_zone(
         model,
-        ObservableSea(model.dimension, components, observable),
+        ObservableSea(model.dimension, components, surface.observable),
         states.mu,
         states.kt,
         options=ZoneOptions("auto", None, 0.0, symmetry=False),
-        tolerance=tolerance,
-        execution=execution,
+        tolerance=request.tolerance,
+        execution=request.execution,
         factor=whole,
     ).scaled(whole)
     shape = (-1, components, model.dimension)
-    intrinsic = sea.value.reshape(shape), sea.error.reshape(shape)
-    return assemble(quantity, request, states, intrinsic, sea.converged, factor, unit, tolerance, disorder)
+    return assemble(request, (sea.value.reshape(shape), sea.error.reshape(shape)), sea.converged)

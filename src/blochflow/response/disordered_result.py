@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 
@@ -12,12 +13,15 @@ from blochflow.core.dataset import build_result, provenance
 from blochflow.core.errors import ValidityWarning
 from blochflow.core.quantity import Quantity
 from blochflow.core.status import Status
+from blochflow.disorder.linear_response import PARTS
 from blochflow.disorder.potentials import Disorder, Scatterers, scatterers
 from blochflow.execution.threads import Execution
 from blochflow.models.base import AbstractModel
+from blochflow.response.average import as_call
 from blochflow.response.drude import per_time
-from blochflow.response.fermi_parts import Diagnostics, FermiParts, band_edges, cold_parts, rows, warm_parts
-from blochflow.response.states import States
+from blochflow.response.fermi_parts import Diagnostics, FermiParts, cold_parts, warm_parts
+from blochflow.response.request import check_keywords
+from blochflow.response.states import States, as_states
 from blochflow.zone.tolerance import Tolerance
 
 if TYPE_CHECKING:
@@ -36,28 +40,59 @@ NAMES = {
 }
 
 
-def fermi_request(
-    model: AbstractModel,
-    disorder: Any,
-    observable: Any,
-    components: int,
-    crossed: Any,
-    points: Any,
-    grid: Any,
-    execution: Execution,
-    temperature: Any,
-) -> FermiParts:
-    """Check what belongs to the Fermi surface."""
-    if model.dimension < 2:
-        raise fail("model", "have two or three dimensions for disordered responses", f"{model.name} has one")
-    found = scatterers(disorder, model)
-    if as_bool(crossed, "crossed"):
-        _check_crossed(model, found, temperature)
-    if points is not None and (
-        model.dimension == 3 or isinstance(points, bool) or not isinstance(points, int) or points < 16 or points % 8
-    ):
-        raise fail("points", "be a multiple of 8, at least 16, in two dimensions", f"is {points!r}")
-    return FermiParts(model, found, observable, components, crossed, points, grid, execution)
+class SurfaceArguments(TypedDict, total=False):
+    """Keywords of every disordered response, as documented in `disordered_conductivity`."""
+
+    crossed: bool
+    points: int | None
+    grid: Any
+    tolerance: Tolerance | None
+    execution: Execution | None
+    throw: bool
+
+
+@dataclass(frozen=True, eq=False)
+class DisorderedRequest:
+    """Checked arguments of one call."""
+
+    quantity: Quantity
+    surface: FermiParts
+    states: States
+    disorder: Disorder
+    tolerance: Tolerance
+    execution: Execution
+    throw: bool
+
+    @classmethod
+    def of(
+        cls,
+        quantity: Quantity,
+        model: AbstractModel,
+        mu: Any,
+        temperature: Any,
+        disorder: Any,
+        arguments: SurfaceArguments,
+        observable: Any = None,
+        components: int | None = None,
+    ) -> DisorderedRequest:
+        """Check everything before anything is computed; the ``observable`` None is the current."""
+        check_keywords(quantity.name, arguments, SurfaceArguments.__annotations__)
+        throw = arguments.get("throw", True)
+        tolerance, execution = as_call(model, arguments.get("tolerance"), arguments.get("execution"), throw)
+        if model.dimension < 2:
+            raise fail("model", "have two or three dimensions for disordered responses", f"{model.name} has one")
+        found = scatterers(disorder, model)
+        crossed, points = arguments.get("crossed", False), arguments.get("points")
+        if as_bool(crossed, "crossed"):
+            _check_crossed(model, found, temperature)
+        if points is not None and (
+            model.dimension == 3 or isinstance(points, bool) or not isinstance(points, int) or points < 16 or points % 8
+        ):
+            raise fail("points", "be a multiple of 8, at least 16, in two dimensions", f"is {points!r}")
+        count = model.dimension if components is None else components
+        surface = FermiParts(model, found, observable, count, crossed, points, arguments.get("grid"), execution)
+        states = as_states(model, mu, temperature)
+        return cls(quantity, surface, states, disorder, tolerance, execution, throw)
 
 
 def _check_crossed(model: AbstractModel, found: Scatterers, temperature: Any) -> None:
@@ -69,29 +104,18 @@ def _check_crossed(model: AbstractModel, found: Scatterers, temperature: Any) ->
         raise fail("crossed", "be False at T > 0", "is True")
 
 
-def assemble(
-    quantity: Quantity,
-    request: FermiParts,
-    states: States,
-    intrinsic: tuple[np.ndarray, np.ndarray],
-    converged: np.ndarray,
-    factor: float,
-    unit: str,
-    tolerance: Tolerance,
-    disorder: Disorder,
-) -> xr.Dataset:
-    """Run all states and label the parts."""
-    model = request.model
-    edges = band_edges(model) if (states.kt > 0).any() else np.zeros(0)
+def assemble(request: DisorderedRequest, intrinsic: tuple[np.ndarray, np.ndarray], converged: np.ndarray) -> xr.Dataset:
+    """Run all states and label the parts; ``intrinsic`` is in public units, with its error."""
+    surface, states, tolerance = request.surface, request.states, request.tolerance
+    model, quantity = surface.model, request.quantity
+    factor, unit = quantity.unit(model.units.name, model.dimension)
     done = [
-        cold_parts(request, mu, tolerance) if kt == 0 else warm_parts(request, mu, kt, edges, tolerance)
+        cold_parts(surface, mu, tolerance) if kt == 0 else warm_parts(surface, mu, kt, tolerance)
         for mu, kt in zip(states.mu, states.kt, strict=True)
     ]
     scale = factor * model.spin_degeneracy
-    parts = {
-        name: (scale * value, abs(scale) * error)
-        for (name, value), (_, error) in zip(rows([x[0] for x in done]), rows([x[1] for x in done]), strict=True)
-    }
+    values, errors = np.stack([x[0] for x in done], axis=1), np.stack([x[1] for x in done], axis=1)
+    parts = {name: (scale * values[i], abs(scale) * errors[i]) for i, name in enumerate(PARTS)}
     parts = {"drude": parts.pop("drude"), "intrinsic": intrinsic, **parts}
     value, error = (np.sum([pair[i] for pair in parts.values()], axis=0) for i in (0, 1))
     good = np.array([x[2] for x in done]) & converged
@@ -105,9 +129,9 @@ def assemble(
         dims=(*states.dims, "a", "b"),
         coords=states.coords,
         unit=unit,
-        attrs=_attributes(request, states, good, seen, tolerance, disorder),
+        attrs=_attributes(request, good, seen),
     )
-    left_out = {"third_cumulant": request.scatterers.third is None, "crossed": not request.crossed}
+    left_out = {"third_cumulant": surface.scatterers.third is None, "crossed": not surface.crossed}
     for name, (part, doubt) in parts.items():
         if left_out.get(name):
             continue
@@ -122,39 +146,34 @@ def assemble(
     return result
 
 
-def _attributes(
-    request: FermiParts,
-    states: States,
-    good: np.ndarray,
-    seen: list[Diagnostics],
-    tolerance: Tolerance,
-    disorder: Disorder,
-) -> dict[str, Any]:
-    model = request.model
+def _attributes(request: DisorderedRequest, good: np.ndarray, seen: list[Diagnostics]) -> dict[str, Any]:
+    surface, states, disorder = request.surface, request.states, request.disorder
+    model, tolerance = surface.model, request.tolerance
     gap = min((x.gap for x in seen), default=np.inf)
     rate = max((x.rate for x in seen), default=0.0)
     ratio = gap / rate if rate else np.inf
-    depth = _depth(request, states) if rate else np.inf
-    if min(ratio, depth / rate if rate else np.inf) < CLEAN:
+    # distance of mu from the nearest edge of a band
+    depth = float(np.abs(states.mu[:, None] - surface.edges).min()) / rate if rate else np.inf
+    if min(ratio, depth) < CLEAN:
         warnings.warn(
             f"The disorder is not weak: gap * tau/hbar = {ratio:.2g} and depth of the Fermi sea * tau/hbar = "
-            f"{depth / rate:.2g}, but the theory needs both to be large.",
+            f"{depth:.2g}, but the theory needs both to be large.",
             ValidityWarning,
             stacklevel=4,
         )
     final = seen[int(np.argmax([len(x.history) for x in seen]))]
-    largest = [(n, v.sum(axis=0)) for n, v in final.history] or [(0, np.zeros(request.shape[1:]))]
-    where = np.unravel_index(int(np.abs(largest[-1][1]).argmax()), request.shape[1:])
+    largest = [(n, v.sum(axis=0)) for n, v in final.history] or [(0, np.zeros(surface.shape[1:]))]
+    where = np.unravel_index(int(np.abs(largest[-1][1]).argmax()), surface.shape[1:])
     status = Status.CONVERGED if good.all() else Status.NOT_CONVERGED
     notes = list(dict.fromkeys(x.note for x in seen if x.note))
     return {
         **provenance(
-            model, [states.mu, states.kt], f"{disorder.describe()} {request.crossed} {request.grid} {tolerance}"
+            model, [states.mu, states.kt], f"{disorder.describe()} {surface.crossed} {surface.grid} {tolerance}"
         ),
         "status": status.name,
         "status_message": str(status.value),
         "disorder": disorder.describe(),
-        "theory_level": "with crossed diagrams" if request.crossed else "non-crossing",
+        "theory_level": "with crossed diagrams" if surface.crossed else "non-crossing",
         "evaluations": int(sum(x.evaluations for x in seen)),
         "rtol": float(tolerance.rtol),
         "surface_points": int(max(x.size for x in seen)),
@@ -162,14 +181,8 @@ def _attributes(
         "closure_residual": float(max(x.closure for x in seen)),
         "validity_smallest_gap": float(gap),
         "validity_gap_tau": float(ratio),
-        "validity_fermi_energy_tau": float(depth / rate) if rate else np.inf,
+        "validity_fermi_energy_tau": depth,
         "note": "; ".join(notes),
         "history_points": np.array([n for n, _ in largest]),
         "history_value": np.array([v[where] for _, v in largest]),
     }
-
-
-def _depth(request: FermiParts, states: States) -> float:
-    """Smallest distance of a chemical potential from a band edge."""
-    edges = band_edges(request.model)
-    return float(np.abs(states.mu[:, None] - edges).min())

@@ -8,8 +8,8 @@ Two numbers of points on the surface, one twice the other (two grids in three di
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -63,6 +63,11 @@ class FermiParts:
         """(parts, components, directions)."""
         return len(PARTS), self.components, self.model.dimension
 
+    @cached_property
+    def edges(self) -> np.ndarray:
+        """Energies of the edges of bands, a search that is made once."""
+        return band_edges(self.model)
+
     def levels(self) -> list[tuple[Any, Any]]:
         """Pairs (grid, points) for `fermi_surface`, coarse to fine."""
         if self.model.dimension == 3:
@@ -95,7 +100,7 @@ class FermiParts:
             raise BlochflowError(
                 f"The response at energy {energy:.6g} is not finite; the disorder or model has a pole."
             )
-        seen.add(found, collision, answer.parts(-found.velocity)["drude"], answer.iterations)
+        seen.add(found, collision, found.average(-found.velocity, answer.phi["drude"]), answer.iterations)
         return result
 
     def _check_surface(self, surface: Any, energy: float) -> None:
@@ -174,14 +179,14 @@ def cold_parts(request: FermiParts, mu: float, tolerance: Any) -> tuple[np.ndarr
 
 
 def warm_parts(
-    request: FermiParts, mu: float, kt: float, edges: np.ndarray, tolerance: Any
+    request: FermiParts, mu: float, kt: float, tolerance: Any
 ) -> tuple[np.ndarray, np.ndarray, bool, Diagnostics]:
     """Parts at T > 0; errors of the integral over energy, and of the surface at `SAMPLES` energies."""
     from scipy.integrate import quad_vec
 
     seen = Diagnostics()
     low, high = mu - WINDOW * kt, mu + WINDOW * kt
-    inside = [float(e) for e in edges if low < e < high]
+    inside = [float(e) for e in request.edges if low < e < high]
     breaks = sorted({*inside, *(mu + x * kt for x in PANELS)})
     result, error, good = np.zeros(request.shape), np.zeros(request.shape), False
     for coarse, fine in itertools.pairwise(request.levels()):
@@ -257,10 +262,3 @@ def _differences(coarse: np.ndarray, fine: np.ndarray) -> np.ndarray:
 
 def _half(grid: Any) -> Any:
     return [max(4, int(0.7 * n)) for n in grid] if np.ndim(grid) else max(4, int(0.7 * grid))
-
-
-def rows(values: list[np.ndarray]) -> Iterator[tuple[str, np.ndarray]]:
-    """(part, (P, c, d)) of a list over states."""
-    stacked = np.stack(values)
-    for index, name in enumerate(PARTS):
-        yield name, stacked[:, index]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -43,6 +43,16 @@ class ZoneArguments(TypedDict, total=False):
     throw: bool
 
 
+def check_keywords(name: str, given: Iterable[str], known: Iterable[str]) -> None:
+    """Raise TypeError for a keyword that the response ``name`` does not have, with the nearest one it has."""
+    known = list(known)
+    for key in given:
+        if key not in known:
+            hint = nearest(key, known)
+            suffix = f" (did you mean {hint!r}?)" if hint else f"; known are {', '.join(known)}"
+            raise TypeError(f"{name}() got an unexpected keyword argument {key!r}{suffix}")
+
+
 @dataclass(frozen=True)
 class Request:
     """Checked arguments of one call."""
@@ -70,12 +80,7 @@ class Request:
 
         ``plane`` asks for two dimensions or more.
         """
-        known = ZoneArguments.__annotations__
-        for key in arguments:
-            if key not in known:
-                hint = nearest(key, known)
-                suffix = f" (did you mean {hint!r}?)" if hint else f"; known are {', '.join(known)}"
-                raise TypeError(f"{name}() got an unexpected keyword argument {key!r}{suffix}")
+        check_keywords(name, arguments, ZoneArguments.__annotations__)
         rest: dict[str, Any] = dict(arguments)
         throw = rest.pop("throw", True)
         tolerance, execution = as_call(model, rest.pop("tolerance", None), rest.pop("execution", None), throw)
