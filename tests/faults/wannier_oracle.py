@@ -191,6 +191,8 @@ def check_matrices(found: dict) -> None:
     if abs(total - round(total)) > 1e-6:
         raise Broken("sum of 1/deg")
     lattice = found.get("lattice")
+    if lattice:
+        _check_lengths(lattice)
     if lattice and abs(_volume(lattice)) <= 1e-6 * math.prod(math.hypot(*row) for row in lattice):
         raise Broken("lattice vectors")
     scale = max(abs(complex(_real(a), _real(b))) for a, b in found["h"].values())
@@ -213,6 +215,11 @@ def check_matrices(found: dict) -> None:
             gap = math.hypot(_real(text[a]) - _real(other[a]), _real(text[a + 1]) + _real(other[a + 1]))
             if gap > max(0.5, 0.25 * length):
                 raise Broken("positions")
+
+
+def _check_lengths(lattice: list[list[float]]) -> None:
+    if not all(1e-2 <= math.hypot(*row) <= 1e5 for row in lattice):
+        raise Broken("length of a lattice vector")
 
 
 def _volume(rows: list[list[float]]) -> float:
@@ -361,6 +368,7 @@ def _parse_cell(lines: list[str], found: dict) -> None:
     found["lattice"] = [[scale * _real(f) for f in re.split(r"[\s,]+", row)] for row in rows]
     if [len(row) for row in found["lattice"]] != [3, 3, 3]:
         raise Broken("lattice vectors")
+    _check_lengths(found["lattice"])
     if abs(_volume(found["lattice"])) <= 1e-6 * math.prod(math.hypot(*row) for row in found["lattice"]):
         raise Broken("lattice vectors")
 

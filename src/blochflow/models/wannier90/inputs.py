@@ -15,7 +15,7 @@ import numpy as np
 
 from blochflow.core.errors import FileFormatError
 from blochflow.models.wannier90.files import open_lines
-from blochflow.models.wannier90.redundancy import is_singular
+from blochflow.models.wannier90.redundancy import LENGTHS, extreme_length, is_singular
 
 BOHR = 0.52917720859  # angstrom, CODATA 2006, as in Wannier90 3.1
 COMMENT = re.compile(r"[!#].*")
@@ -158,6 +158,14 @@ def _unit_cell(text: _FreeText, lines: dict[str, int]) -> np.ndarray | None:
         )
     lattice = unit * np.array([_vector(text, number, "unit_cell_cart", "lattice vector") for number in body])
     lines["unit_cell_cart"] = begins[0] + 1
+    length = extreme_length(lattice)
+    if length is not None:
+        text.fail(
+            begins[0],
+            f"a lattice vector of {length:.3g} angstrom",
+            f"lengths between {LENGTHS[0]:g} and {LENGTHS[1]:g} angstrom",
+            "correct unit_cell_cart: a decimal point or an exponent of the lattice vectors is damaged",
+        )
     if is_singular(lattice):
         text.fail(
             begins[0],

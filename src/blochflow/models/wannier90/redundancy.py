@@ -25,6 +25,8 @@ ASYMMETRY, ASYMMETRY_OF_R = 0.5, 0.25
 LARGEST_DEGENERACY = 48
 # Centres are real and printed with at least 8 decimals.
 CENTRE_NOISE = 1e-6
+# Lattice vectors from a tenth of a hydrogen radius to ten micrometres (angstrom): beyond, a decimal point is lost.
+LENGTHS = (1e-2, 1e5)
 
 
 def check_blocks(blocks: Blocks, findings: Findings) -> None:
@@ -34,7 +36,7 @@ def check_blocks(blocks: Blocks, findings: Findings) -> None:
     ------
     FileFormatError
         R repeated or without -R, degeneracies inconsistent, H not Hermitian, positions grossly asymmetric, lattice
-        vectors linearly dependent.
+        vectors linearly dependent or of impossible length.
     """
     if blocks.lattice is not None:
         _check_lattice(blocks)
@@ -51,6 +53,13 @@ def is_singular(lattice: np.ndarray) -> bool:
     return bool(np.any(lengths == 0) or abs(np.linalg.det(lattice)) < 1e-6 * np.prod(lengths))
 
 
+def extreme_length(lattice: np.ndarray) -> float | None:
+    """Length of the first lattice vector outside `LENGTHS` (angstrom): a lost decimal point; None without one."""
+    lengths = np.linalg.norm(lattice, axis=1)
+    outside = (lengths < LENGTHS[0]) | (lengths > LENGTHS[1])
+    return float(lengths[np.argmax(outside)]) if outside.any() else None
+
+
 def mirror_index(cells: np.ndarray) -> np.ndarray:
     """Index of -R for each R, -1 where it is absent."""
     number = {tuple(cell): n for n, cell in enumerate(cells.tolist())}
@@ -59,6 +68,14 @@ def mirror_index(cells: np.ndarray) -> np.ndarray:
 
 def _check_lattice(blocks: Blocks) -> None:
     lattice = blocks.lattice
+    length = None if lattice is None else extreme_length(lattice)
+    if length is not None:
+        blocks.table.fail(
+            1,
+            f"a lattice vector of {length:.3g} angstrom",
+            f"lengths between {LENGTHS[0]:g} and {LENGTHS[1]:g} angstrom",
+            "correct lines 2 to 4 of the `_tb.dat`: a decimal point or an exponent of the lattice vectors is damaged",
+        )
     if lattice is not None and is_singular(lattice):
         blocks.table.fail(
             1,
