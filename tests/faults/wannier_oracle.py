@@ -291,9 +291,13 @@ def find_supercell(lists: dict, matrices: dict, grid: list[int] | None) -> list[
 
 
 def check_images(lists: dict, supercell: list[int], lattice: list[list[float]]) -> None:
-    """Every image is the nearest for some centres: 2 u.(x + tau_j - tau_i) + u^2 >= 0 up to 0.01 angstrom in |u|."""
+    """Some centres exist for which no image lies 0.01 angstrom farther than another.
+
+    |x + tau_j - tau_i| <= |x + u + tau_j - tau_i| is linear when squared: u.(x + tau_j - tau_i) + u^2/2 >= 0.  The
+    centres are those whose largest violation of it, as a distance along u, is smallest.
+    """
     count = max(key[1] for key in lists)
-    rules, bounds = [], []
+    rules, bounds, images = [], [], []
     for numbers in itertools.product(range(-2, 3), repeat=3):
         if not any(numbers):
             continue
@@ -308,12 +312,22 @@ def check_images(lists: dict, supercell: list[int], lattice: list[list[float]]) 
                     if math.hypot(*x) > math.dist(x, [-c for c in u]) + 0.01:
                         raise Broken("wsvec images of one function")
                     continue
-                rule = [0.0] * (3 * count)
+                rule = [0.0] * (3 * count) + [-1.0]
                 rule[3 * i - 3 : 3 * i], rule[3 * j - 3 : 3 * j] = [c / length for c in u], [-c / length for c in u]
                 rules.append(rule)
-                bounds.append(sum(a * b for a, b in zip(x, u, strict=True)) / length + 0.5 * length + 0.005)
-    if rules and linprog([0.0] * (3 * count), A_ub=rules, b_ub=bounds, bounds=(None, None)).status == 2:
-        raise Broken("wsvec images")
+                bounds.append(sum(a * b for a, b in zip(x, u, strict=True)) / length + 0.5 * length)
+                images.append((i, j, x, u))
+    if not rules:
+        return
+    free = [(0.0, 0.0)] * 3 + [(None, None)] * (3 * count - 3) + [(0.0, None)]
+    found = linprog([0.0] * (3 * count) + [1.0], A_ub=rules, b_ub=bounds, bounds=free).x
+    if found is None:
+        raise Broken("no centres")
+    tau = found[:-1].reshape(count, 3).tolist()
+    for i, j, x, u in images:
+        step = [c + b - a for c, b, a in zip(x, tau[j - 1], tau[i - 1], strict=True)]
+        if math.hypot(*step) > math.dist(step, [-c for c in u]) + 0.01:
+            raise Broken("wsvec images")
 
 
 def _cartesian(numbers: list[int], lattice: list[list[float]]) -> list[float]:
