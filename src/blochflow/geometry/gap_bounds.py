@@ -2,13 +2,14 @@
 
     H(k) = H_c + s.V + R,   |s_a| <= 1,   ||R|| <= r        V_a = U^+ (half edge a . dH/dk) U at the centre
     E_j(k) - E_j(c)  in  [min lambda(s.V) - r, max lambda(s.V) + r]
-    gap j stays open if   max_s [ lambda_max(P s.V P) - lambda_min(Q s.V Q) ]_+ + 2 r  <=  E_{j+1}(c) - E_j(c)
+    gap j stays open if   min_s [ lambda_min(Q (E + s.V) Q) - lambda_max(P (E + s.V) P) ]  >  2 r,   E = H_c
 
-P projects on the lowest j + 1 states at the centre, Q on the rest: what couples P with Q only pushes them apart.
-Both extremes are convex in s, so that corners suffice.  0.35 sum_a ||P V_a Q||, how far the states turn in a cell, is
-added to what the slopes use up: it serves accuracy, not proof.  A cone of mass m at the corner of a cell of size h
-leaves a gap in proportion to m^2/h there, which proves it open however large h/m is; with the turning, h <= 3.4 m/v.
-For many bands the spread of each V_a replaces blocks.
+P projects on the lowest j + 1 states at the centre, Q on the rest: what couples P with Q only pushes them apart
+(Courant's minimax principle).  The difference is concave in s, so that corners suffice.  How far states turn in a
+cell, 0.35 gap_j sum_a [sum_nm |V_a,nm|^2/(E_n - E_m)^2]^(1/2), n in P and m in Q, is added to what the slopes use up:
+it serves accuracy, not proof.  A cone of mass m at the corner of a cell of size h leaves a gap in proportion to m^2/h
+there, which proves it open however large h/m is; with the turning, h <= 3.4 m/v.  For many bands the spread of each
+V_a replaces blocks.
 """
 
 from __future__ import annotations
@@ -49,19 +50,30 @@ def gap_bounds(model: AbstractModel, k: Array, edges: Array, remainder: Array) -
     if count == 1:
         used = jnp.zeros((k.shape[0], 0))
     elif count <= LARGEST_BLOCKWISE:
-        used = jnp.stack([_block(turned, corners, j) for j in range(1, count)], axis=1)
+        used = jnp.stack([_block(energies, turned, corners, j) for j in range(1, count)], axis=1)
     else:
         own = eigh(turned)[0]
         used = jnp.broadcast_to((own[..., -1] - own[..., 0]).sum(axis=1)[:, None], (k.shape[0], count - 1))
     return energies, -reach - remainder, reach + remainder, used + 2 * remainder[:, None]
 
 
-def _block(turned: Array, corners: Array, j: int) -> Array:
+def _block(energies: Array, turned: Array, corners: Array, j: int) -> Array:
     """How much of the gap above the lowest ``j`` states the slopes can use up, (B,)."""
-    lower, upper = eigh(corners[:, :, :j, :j])[0], eigh(corners[:, :, j:, j:])[0]
-    closing = jnp.maximum(lower[..., -1] - upper[..., 0], upper[..., -1] - lower[..., 0]).max(axis=1)
-    turning = jnp.sqrt((jnp.abs(turned[:, :, :j, j:]) ** 2).sum(axis=(-1, -2))).sum(axis=1)
+    gap = energies[:, j] - energies[:, j - 1]
+    both = jnp.stack([corners, -corners])
+    # measured from the edges of the gap, so that rounding is that of the slopes where bands touch
+    below = both[..., :j, :j] + _diagonal(energies[:, :j] - energies[:, j - 1 : j])
+    above = both[..., j:, j:] + _diagonal(energies[:, j:] - energies[:, j : j + 1])
+    closing = (eigh(below)[0][..., -1] - eigh(above)[0][..., 0]).max(axis=(0, 2))
+    apart = energies[:, None, j:] - energies[:, :j, None]
+    angle = jnp.where(apart > gap[:, None, None], gap[:, None, None] / jnp.maximum(apart, 1e-300), 1.0)
+    turning = jnp.sqrt(((jnp.abs(turned[:, :, :j, j:]) * angle[:, None]) ** 2).sum(axis=(-1, -2))).sum(axis=1)
     return jnp.maximum(closing, 0.0) + TURNING * turning
+
+
+def _diagonal(values: Array) -> Array:
+    """(B, n) -> (B, 1, n, n)."""
+    return (values[:, None, :] * jnp.eye(values.shape[-1]))[:, None]
 
 
 @eqx.filter_jit

@@ -84,14 +84,15 @@ def average_over_zone(
     factor: float = 1.0,
     watched: tuple[bool, ...] = (),
     parts: tuple[tuple[int, int], ...] = (),
+    terms: float = 0.0,
 ) -> Integral:
     """Average over the zone (or integral over |k| < cutoff) of the weighed sum over bands for every state (mu, kt).
 
     ``factor`` converts to the units of ``tolerance.atol``; tensors that are not ``watched`` need not converge;
-    ``parts`` as in `Required`.
+    ``parts`` and ``terms`` as in `Required`.
     """
     filling = Filling(mu, kt)
-    required = Required(tolerance, factor, bands.tensors, watched, parts)
+    required = Required(tolerance, factor, bands.tensors, watched, parts, terms)
     rule, fixed = check_options(model, options, tolerance)
     if fixed is not None:
         check_warm_surface(bands, kt)

@@ -18,8 +18,8 @@ from blochflow.disorder.potentials import Disorder, Scatterers, scatterers
 from blochflow.execution.threads import Execution
 from blochflow.models.base import AbstractModel
 from blochflow.response.average import as_call
-from blochflow.response.drude import per_time
 from blochflow.response.fermi_parts import Diagnostics, FermiParts, cold_parts, warm_parts
+from blochflow.response.relaxation import per_time
 from blochflow.response.request import check_keywords
 from blochflow.response.states import States, as_states
 from blochflow.zone.tolerance import Tolerance

@@ -7,19 +7,15 @@ Source: Ashcroft and Mermin (1976), ch. 13, Eq. (13.25), without magnetic field.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from blochflow.core.backend import jax, jnp
-from blochflow.core.checks import as_real_array
-from blochflow.core.errors import UserModelError
-from blochflow.core.units import HBAR_EV_FS
 from blochflow.execution.threads import Execution
 from blochflow.models.base import AbstractModel
 from blochflow.response.catalog import OHMIC
 from blochflow.response.integrands import VelocitySurface
+from blochflow.response.relaxation import as_relaxation, per_time, times_tau
 from blochflow.response.request import Request, ZoneArguments
 from blochflow.zone.tolerance import Tolerance
 
@@ -108,45 +104,3 @@ def ohmic(
     if function is None:
         result = times_tau(result, times if np.ndim(tau) else times[0], model.units.time)
     return request.checked(OHMIC, result)
-
-
-def per_time(model: AbstractModel) -> float:
-    """From times in the model's unit to hbar over its energy."""
-    return 1 / HBAR_EV_FS if model.units.time == "fs" else 1.0
-
-
-def as_relaxation(tau: Any, model: AbstractModel) -> tuple[np.ndarray, Callable[..., Any] | None]:
-    """Positive times (S,), or a function that was tried once."""
-    if not callable(tau):
-        return np.atleast_1d(as_real_array(tau, "tau", positive=True)), None
-    k = jnp.full(model.dimension, 0.1)
-    try:
-        shape = jax.eval_shape(tau, jnp.asarray(0.1), jnp.asarray(0), k).shape
-        value = np.asarray(tau(jnp.asarray(0.1), jnp.asarray(0), k))
-    except Exception as exc:
-        raise UserModelError(f"tau(energy, band, k) failed: {type(exc).__name__}: {exc}. Use jax.numpy in it.") from exc
-    if shape != () or not np.isfinite(value) or value <= 0:
-        raise UserModelError(f"tau(energy, band, k) must return one positive number, but returned {value!r}.")
-    return np.empty(0), tau
-
-
-def times_tau(result: xr.Dataset, tau: Any, unit: str) -> xr.Dataset:
-    """Value and error, computed for tau = 1, for one or several relaxation times."""
-    import xarray as xr
-
-    if np.ndim(tau) == 0:
-        scale: Any = float(tau)
-        result.attrs["tau"] = float(tau)
-    else:
-        scale = xr.DataArray(tau, dims="tau", coords={"tau": ("tau", tau, {"units": unit})})
-    scaled = result.copy()
-    order = [d for d in result["value"].dims if d not in ("a", "b")]
-    order += ["tau"] * (np.ndim(tau) > 0)
-    for name in ("value", "error", "cutoff_tail"):
-        if name not in result:
-            continue
-        scaled[name] = (result[name] * scale).transpose(*order, "a", "b").assign_attrs(result[name].attrs)
-    if np.ndim(tau):
-        scaled["converged"] = result["converged"].expand_dims(tau=tau).transpose(*order).copy()
-    scaled.attrs["history_value"] = np.asarray(scaled.attrs["history_value"]) * float(np.min(tau))
-    return scaled

@@ -8,18 +8,18 @@ x = (E - mu)/k_B T;  F_0 = f, F_1, F_2 as in `zone.weights`
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 import equinox as eqx
 import numpy as np
 
-from blochflow.core.backend import Array, jax, jnp
+from blochflow.core.backend import Array, jnp
 from blochflow.geometry.bands import DEGENERACY_TOLERANCE, rotate
 from blochflow.geometry.cumulative import cumulative_curvature
 from blochflow.geometry.eigen import eigh
 from blochflow.models.base import PAIRS, BlochMatrices
 from blochflow.response.occupation import Occupation, active_gap, make_occupation
+from blochflow.response.relaxation import Relaxation, of_bands
 from blochflow.zone.certificate import Filling
 from blochflow.zone.tensor_symmetry import HALL, OHMIC, SCALAR, TensorKind
 from blochflow.zone.weights import Weight
@@ -53,6 +53,8 @@ class BandIntegrand(eqx.Module):
 
     surface: ClassVar[bool] = False
     kind: ClassVar[TensorKind] = SCALAR
+    # what a message about non-finite values blames
+    subject: ClassVar[str] = "The integrand"
     # whether weighed sums are smooth in k at T > 0 even where bands touch, so that only the temperature needs resolving
     analytic: ClassVar[bool] = False
     # whether it can be evaluated on models of a few bands around a k, of which only H and its gradient are known
@@ -190,10 +192,11 @@ class VelocitySurface(BandIntegrand):
     """
 
     pairs: int = eqx.field(static=True)
-    relaxation: Callable[..., Any] | None = eqx.field(static=True, default=None)
+    relaxation: Relaxation | None = eqx.field(static=True, default=None)
     powers: tuple[int, ...] = eqx.field(static=True, default=(0,))
     surface: ClassVar[bool] = True
     kind: ClassVar[TensorKind] = OHMIC
+    subject: ClassVar[str] = "The velocity, or tau(energy, band, k), which must be positive,"
 
     @property
     def size(self) -> int:
@@ -219,7 +222,7 @@ class VelocitySurface(BandIntegrand):
 
     @classmethod
     def of_dimension(
-        cls, dimension: int, relaxation: Callable[..., Any] | None = None, powers: tuple[int, ...] = (0,)
+        cls, dimension: int, relaxation: Relaxation | None = None, powers: tuple[int, ...] = (0,)
     ) -> VelocitySurface:
         """For a model in d dimensions."""
         return cls(dimension * (dimension + 1) // 2, relaxation, powers)
@@ -246,12 +249,11 @@ class VelocitySurface(BandIntegrand):
         return energies, jnp.concatenate([values] * len(self.powers), axis=-1)
 
     def _times(self, energies: Array, k: Array | None) -> Array:
-        """tau(E, n, k) for every band at every k, (k, n)."""
+        """tau(E, n, k) for every band at every k, (k, n); NaN where it is not positive, so that no sum hides it."""
         if self.relaxation is None or k is None:
             raise ValueError("a relaxation time as a function needs k")
-        bands = jnp.arange(energies.shape[-1])
-        of_bands = jax.vmap(self.relaxation, in_axes=(0, 0, None))
-        return jax.vmap(of_bands, in_axes=(0, None, 0))(energies, bands, k)
+        times = of_bands(self.relaxation, energies, k)
+        return jnp.where(times > 0, times, jnp.nan)
 
 
 class Weighed(eqx.Module):

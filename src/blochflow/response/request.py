@@ -118,6 +118,7 @@ class Request:
         watched: tuple[bool, ...] = (),
         parts: tuple[tuple[int, int], ...] = (),
         factor: float = 1.0,
+        terms: float = 0.0,
     ) -> list[Integral]:
         """One integral for each tensor of ``bands``, whose results times ``factor`` are in public units."""
         mu, kt = self.all_states()
@@ -132,6 +133,7 @@ class Request:
             factor=factor,
             watched=watched,
             parts=parts,
+            terms=terms,
         )
         if bands.tensors == 1:
             return [whole]

@@ -63,7 +63,9 @@ def finish(
         **grid_attrs(integral, options),
         "max_evaluations": int(tolerance.evaluations(model.dimension)),
         "rtol": float(tolerance.rtol),
-        "atol": "1e-12 of the integral of |integrand|" if tolerance.atol is None else float(tolerance.atol),
+        "atol": f"{tolerance.fraction:g} of the integral of |integrand|"
+        if tolerance.atol is None
+        else float(tolerance.atol),
         "validity_smallest_gap": float(integral.gap),
         **history_attrs(integral, count, tensor),
     }

@@ -153,7 +153,7 @@ class ModelSource:
     def _run_points(self, k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         def one(batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
             energies, values = sample_points(self.model, self.integrand, jnp.asarray(batch))
-            return _checked(np.asarray(energies), np.asarray(values), batch)
+            return _checked(np.asarray(energies), np.asarray(values), batch, self.integrand.subject)
 
         return self._dispatch(one, [k[i] for i in _batches(len(k))], len(k))
 
@@ -167,7 +167,9 @@ class ModelSource:
             mesh = np.stack(
                 [np.stack(np.meshgrid(*block, indexing="ij"), -1).reshape(-1, self.dimension) for block in batch]
             )
-            return _checked(np.asarray(energies), np.asarray(values), mesh.reshape(-1, self.dimension))
+            return _checked(
+                np.asarray(energies), np.asarray(values), mesh.reshape(-1, self.dimension), self.integrand.subject
+            )
 
         size = max(1, BATCHES[0] // points)
         chunks = [axes[np.minimum(np.arange(i, i + size), len(axes) - 1)] for i in range(0, len(axes), size)]
@@ -200,10 +202,10 @@ def check_samples(values: np.ndarray) -> None:
         )
 
 
-def _checked(energies: np.ndarray, values: np.ndarray, k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _checked(energies: np.ndarray, values: np.ndarray, k: np.ndarray, subject: str) -> tuple[np.ndarray, np.ndarray]:
     check_samples(energies)
     check_finite(energies, k, "The Hamiltonian")
-    check_finite(values, k, "The integrand")
+    check_finite(values, k, subject)
     return energies, values
 
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from blochflow.core.backend import Array, jnp
 from blochflow.core.checks import fail
-from blochflow.geometry.cumulative import cross, crossing_sums, in_eigenstates, pair_weight
+from blochflow.geometry.cumulative import Eigenbasis, cross, crossing_sums, in_eigenstates, pair_weight
 from blochflow.models.base import AbstractModel, BlochMatrices
 from blochflow.models.operators import orbital_phases
 from blochflow.response.catalog_intrinsic import SPIN_HALL
@@ -91,7 +91,8 @@ def spin_hall(
         raise fail("spin", f"name one component, such as '{spin}_z'", f"{spin!r} has {len(matrix)}")
     scale, unit = request.factor(SPIN_HALL)
     bands = SpinBerrySea(model.dimension, matrix, None if is_local(model, matrix) else model.orbitals)
-    (integral,) = request.integrals(bands, factor=abs(scale))
+    terms = bands.size_of_terms(model.matrices(jnp.asarray(sample_points(model))))
+    (integral,) = request.integrals(bands, factor=abs(scale), terms=terms)
     result = request.result(SPIN_HALL, integral.scaled(scale), bands, unit, throw=False)
     size = largest_commutator(model, spin)
     result.attrs |= {"spin": spin, "conserved": int(size <= CONSERVED), "validity_commutator": size}
@@ -130,14 +131,7 @@ class SpinBerrySea(BandIntegrand):
         return self.orbitals is not None
 
     def __call__(self, matrices: BlochMatrices) -> tuple[Array, Array]:
-        basis = in_eigenstates(matrices)
-        phases = None if self.orbitals is None else orbital_phases(matrices.k, self.orbitals)
-        spin = self.spin if phases is None else self.spin * phases
-        spin = jnp.conj(jnp.swapaxes(basis.states, -1, -2)) @ spin @ basis.states
-        velocity = [re + 1j * im for re, im in basis.velocity]
-        product = [spin @ v for v in velocity]
-        current = [0.5 * (x + jnp.conj(jnp.swapaxes(x, -1, -2))) for x in product]
-        parts = [(x.real, x.imag) for x in current]
+        basis, parts = self._currents(matrices)
         weight = pair_weight(basis.energies, basis.velocity, matrices.length)
         pairs = [weight * cross(left, right) for left in parts for right in basis.velocity]
         total = jnp.swapaxes(crossing_sums(jnp.stack(pairs, axis=1)), 1, 2)
@@ -146,6 +140,25 @@ class SpinBerrySea(BandIntegrand):
             d = self.dimension
             total = jnp.einsum("knce,ca,eb->knab", total.reshape(*shape[:2], d, d), frame, frame).reshape(shape)
         return basis.energies, total
+
+    def size_of_terms(self, matrices: BlochMatrices) -> float:
+        """Median over k of the largest |s||V|^2/(E_n - E_m)^2, the terms that cancel where a current vanishes."""
+        basis = in_eigenstates(matrices)
+        weight = pair_weight(basis.energies, basis.velocity, matrices.length)
+        speed = jnp.sqrt(sum(re**2 + im**2 for re, im in basis.velocity))
+        spin = float(jnp.abs(self.spin).max())
+        return spin * float(jnp.median((jnp.abs(weight) * speed**2).max(axis=(1, 2))))
+
+    def _currents(self, matrices: BlochMatrices) -> tuple[Eigenbasis, list[tuple[Array, Array]]]:
+        """Eigenstates, and {s, V_a}/2 between them, real and imaginary parts."""
+        basis = in_eigenstates(matrices)
+        phases = None if self.orbitals is None else orbital_phases(matrices.k, self.orbitals)
+        spin = self.spin if phases is None else self.spin * phases
+        spin = jnp.conj(jnp.swapaxes(basis.states, -1, -2)) @ spin @ basis.states
+        velocity = [re + 1j * im for re, im in basis.velocity]
+        product = [spin @ v for v in velocity]
+        current = [0.5 * (x + jnp.conj(jnp.swapaxes(x, -1, -2))) for x in product]
+        return basis, [(x.real, x.imag) for x in current]
 
 
 def is_local(model: AbstractModel, matrix: Array) -> bool:

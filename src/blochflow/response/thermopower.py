@@ -25,8 +25,8 @@ from blochflow.response.berry_moments import BerryMoments
 from blochflow.response.catalog import OHMIC
 from blochflow.response.catalog_intrinsic import ANOMALOUS_NERNST, ANOMALOUS_THERMAL_HALL
 from blochflow.response.catalog_transport import CHAIN_UNITS, LORENZ_UNITS, POWER_FACTOR_UNITS, THERMOELECTRIC
-from blochflow.response.drude import as_relaxation, per_time
 from blochflow.response.integrands import VelocitySurface, as_tensor
+from blochflow.response.relaxation import as_relaxation, per_time
 from blochflow.response.request import Request, ZoneArguments
 from blochflow.response.result import raise_if_missed
 from blochflow.zone.integral import Integral
@@ -250,7 +250,7 @@ def dataset(
         worst,
         value=value,
         error=error,
-        absolute=np.broadcast_to(FLOOR * scale / 1e-12, value.shape),
+        absolute=np.broadcast_to(FLOOR * scale / request.tolerance.fraction, value.shape),
         converged=converged,
         evaluations=points,
         status=status,

@@ -17,7 +17,7 @@ from blochflow.core.checks import as_real_array, fail
 from blochflow.execution.threads import Execution, run_batches
 from blochflow.geometry.eigen import eigh
 from blochflow.models.base import PAIRS, AbstractModel, BlochMatrices, check_finite, grid_points, map_chunks
-from blochflow.response.integrands import Listed, NumberSea, weighed
+from blochflow.response.integrands import Listed, NumberSea, Weighed, weighed
 from blochflow.response.source import ModelSource, check_samples, prepare
 from blochflow.zone.cells import CellSet
 from blochflow.zone.certificate import Filling
@@ -92,7 +92,7 @@ class WeighedSums:
     """Sums of an integrand weighed for every state; keeps the smallest gap seen."""
 
     model: AbstractModel
-    integrand: Callable[..., tuple[Array, Array]]
+    integrand: Weighed
     prepared: Any
     execution: Execution
     chunk: int
@@ -121,7 +121,7 @@ class WeighedSums:
         matrices = self.model.matrices(jnp.asarray(k))
         check_finite(np.asarray(matrices.hamiltonian), k, "The Hamiltonian")
         check_finite(np.asarray(matrices.gradient), k, "The gradient of the Hamiltonian")
-        check_finite(np.asarray(self.integrand(matrices)[0]), k, "The integrand")
+        check_finite(np.asarray(self.integrand(matrices)[0]), k, self.integrand.bands.subject)
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ class EnergyLists:
         check_samples(energies)
         k = np.asarray(grid_points(self.model, axes))
         check_finite(energies, k, "The Hamiltonian")
-        check_finite(values, k, "The integrand")
+        check_finite(values, k, self.integrand.bands.subject)
         kept = block.weights > 0
         flat, listed = energies[kept].reshape(-1), values[kept].reshape(-1, values.shape[-1])
         return self.histogram.collect(flat, listed), self.histogram.collect(flat, np.abs(listed))

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from blochflow.core.backend import jnp
 from blochflow.core.checks import as_real_array, fail
 from blochflow.execution.threads import Execution
 from blochflow.response.catalog_intrinsic import VALLEY_HALL
-from blochflow.response.integrands import BerrySea
+from blochflow.response.integrands import BerrySea, weighed
 from blochflow.response.request import Request, ZoneArguments
 from blochflow.response.source import ModelSource
 from blochflow.zone.cells import CellSet
@@ -23,10 +24,14 @@ from blochflow.zone.certificate import Filling
 from blochflow.zone.charts import TriangleChart
 from blochflow.zone.integral import Integral, combined
 from blochflow.zone.integrate import integrate
+from blochflow.zone.polygon import first_crossing, signed_area
 from blochflow.zone.tolerance import Required, Tolerance
 
 if TYPE_CHECKING:
     import xarray as xr
+
+# Fraction of sqrt(area) by which edges are moved, and points per edge, for `boundary`.
+SHIFT, EDGE_POINTS = 0.01, 64
 
 
 def valley_hall(
@@ -62,12 +67,15 @@ def valley_hall(
     -------
     Dataset
         ``value``, ``error`` with dims (mu, temperature, valley, a, b), ``converged`` (mu, temperature, valley);
-        ``area`` (valley), the fraction of the zone.  Units: e^2/hbar (NATURAL), e^2/h (EV_ANGSTROM).
+        ``area`` (valley), the fraction of the zone; ``boundary`` (mu, temperature, valley), how far the value depends
+        on the partition: its largest change to first order when all edges move by 0.01 sqrt(area).  Units:
+        e^2/hbar (NATURAL), e^2/h (EV_ANGSTROM).
 
     Raises
     ------
     ValueError
-        Wrong arguments: a model without lattice or not of two dimensions, an empty or degenerate polygon.
+        Wrong arguments: a model without lattice or not of two dimensions, an empty or degenerate polygon, edges that
+        cross.
     ConvergenceError
         Tolerance not reached; ``.result`` is the whole Dataset.
 
@@ -93,7 +101,12 @@ def valley_hall(
     each = []
     for corners in polygons.values():
         integral = of_polygon(request, corners, bands, factor)
-        each.append(request.result(VALLEY_HALL, integral, bands, unit, throw=False))
+        found = request.result(VALLEY_HALL, integral, bands, unit, throw=False)
+        change = boundary_change(request, corners, bands, factor)[: len(request.states.mu)]
+        what = f"first-order change of |value| when all edges move by {SHIFT:g} sqrt(area)"
+        found["boundary"] = (found["converged"].dims, change.reshape(request.states.shape), {"units": unit})
+        found["boundary"].attrs["long_name"] = what
+        each.append(found)
     return request.checked(VALLEY_HALL, joined(each, polygons))
 
 
@@ -107,16 +120,30 @@ def as_partition(partition: Any) -> dict[str, np.ndarray]:
         if array.ndim != 2 or array.shape[1] != 2 or len(array) < 3:
             must = "hold the corners of a polygon, three or more pairs of reduced coordinates"
             raise fail(f"partition[{name!r}]", must, f"has shape {array.shape}")
+        crossing = first_crossing(array)
+        if crossing is not None:
+            one, other = (f"the edge from corner {i} to corner {(i + 1) % len(array)}" for i in crossing)
+            raise fail(f"partition[{name!r}]", "be a polygon whose edges do not meet", f"{one} meets {other}")
         if abs(signed_area(array)) < 1e-12:
             raise fail(f"partition[{name!r}]", "enclose an area", "its corners lie on a line")
         polygons[str(name)] = array
     return polygons
 
 
-def signed_area(corners: np.ndarray) -> float:
-    """Positive for corners in counterclockwise order."""
-    x, y = corners.T
-    return float(0.5 * (x @ np.roll(y, -1) - np.roll(x, -1) @ y))
+def boundary_change(request: Request, corners: np.ndarray, bands: BerrySea, factor: float) -> np.ndarray:
+    """(P,) |change| of the value, in public units, to first order, when every edge moves by `SHIFT` sqrt(area).
+
+    int_edges |sum_n f_n Omega_n| ds times that distance, by Gauss-Legendre points on the edges.
+    """
+    reciprocal = np.asarray(request.model.lattice.reciprocal)  # type: ignore[union-attr]
+    nodes, weights = np.polynomial.legendre.leggauss(EDGE_POINTS)
+    edges = (np.roll(corners, -1, axis=0) - corners) @ reciprocal
+    k = (corners @ reciprocal)[:, None] + 0.5 * (1 + nodes)[:, None] * edges[:, None]
+    integrand, restore = weighed(bands, Filling(*request.all_states()))
+    curvature = np.asarray(integrand(request.model.matrices(jnp.asarray(k.reshape(-1, 2))))[0])[:, restore, 0]
+    length = 0.5 * np.linalg.norm(edges, axis=1)[:, None] * weights
+    distance = SHIFT * np.sqrt(abs(signed_area(corners) * np.linalg.det(reciprocal)))
+    return np.asarray(abs(factor) * distance * length.ravel() @ np.abs(curvature))
 
 
 def of_polygon(request: Request, corners: np.ndarray, bands: BerrySea, factor: float) -> Integral:

@@ -11,6 +11,8 @@ from blochflow.core.checks import as_index, as_real_array, fail, parse_bytes
 
 # Vanishing by symmetry leaves rounding of the summed |integrand|; a quantity below this fraction of it is zero.
 ROUNDING_FLOOR = 1e-12
+# With rtol this is such a fraction too: sums that cancel to six digits are asked for to rtol of the first digit beyond.
+CANCELLED = 1e-6
 
 
 @dataclass(frozen=True)
@@ -22,8 +24,8 @@ class Tolerance:
     rtol : float
         Relative to the largest component of the tensor at each (mu, temperature).
     atol : float or None
-        Absolute, in the units of the result.  None: 1e-12 of the integral of the absolute integrand, so that a
-        quantity that vanishes by symmetry converges.
+        Absolute, in the units of the result.  None: 1e-6 rtol, and at least 1e-12, of the integral of the absolute
+        integrand, so that a quantity that vanishes, by symmetry or otherwise, converges.
     max_evaluations : int or None
         Most k points to use; the first sample of ``rule="local"`` and the coarsest grids are always taken.  None: 1e6,
         4e6, 1e6 in one, two, three dimensions, 3e6 for ``rule="local"``; cells proven within these are all evaluated
@@ -61,8 +63,13 @@ class Tolerance:
 
     def allowed(self, scale: np.ndarray, absolute: np.ndarray, factor: float = 1.0) -> np.ndarray:
         """Largest allowed error for tensors of size ``scale``; ``factor`` converts results to the units of atol."""
-        floor = ROUNDING_FLOOR * absolute if self.atol is None else self.atol / factor
+        floor = self.fraction * absolute if self.atol is None else self.atol / factor
         return np.maximum(floor, self.rtol * scale)
+
+    @property
+    def fraction(self) -> float:
+        """Default of atol, relative to the integral of the absolute integrand."""
+        return max(ROUNDING_FLOOR, CANCELLED * self.rtol)
 
     def evaluations(self, dimension: int) -> int:
         """Most k points in ``dimension`` dimensions."""
@@ -97,6 +104,8 @@ class Required:
         Tensors that must converge; all where empty.  Others are reported with their errors.
     parts : tuple of (int, int)
         Tensors (whole, part): a whole that vanishes because its parts cancel is known to their rounding only.
+    terms : float
+        Size of the terms of an integrand that may cancel at every k, leaving rounding: averages of absolute values.
     """
 
     tolerance: Tolerance
@@ -104,10 +113,11 @@ class Required:
     tensors: int = 1
     watched: tuple[bool, ...] = ()
     parts: tuple[tuple[int, int], ...] = ()
+    terms: float = 0.0
 
     def scale(self, absolute: np.ndarray) -> np.ndarray:
         """Integrals of absolute values: the largest of each tensor, of a whole at least that of its parts; (..., C)."""
-        found = self.largest(absolute)
+        found = np.maximum(self.largest(absolute), self.terms)
         if not self.parts:
             return found
         split = found.reshape(*found.shape[:-1], self.tensors, -1).copy()
