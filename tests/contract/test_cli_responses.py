@@ -176,7 +176,7 @@ def refused(options: str) -> str:
         (HALDANE, "streda", 'parts = "sea"', "Did you mean `part`?"),
         (HALDANE, "magnetization_current", "", "one of `mu_gradient` and `temperature_gradient` is needed"),
         (HALDANE, "magnetization_current", "mu_gradient = 0.1", "one number per direction"),
-        (HALDANE, "magnetization_current", "mu_gradient = [0, 0, 1]", "one number per direction, 2 in all"),
+        (HALDANE, "magnetization_current", "mu_gradient = [0, 0, 1]", "one number per direction, 2"),
         (KANE_MELE, "spin_hall", 'spin = "spin_zz"', "did you mean 'spin_z'?"),
         (KANE_MELE, "spin_hall", 'spin = "spin"', "name one component, such as 'spin_z'"),
         (KANE_MELE, "spin_hall", 'rule = "local"', "`task[0].rule`"),

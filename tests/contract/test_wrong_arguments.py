@@ -11,7 +11,7 @@ import pytest
 
 import blochflow as bf
 from blochflow.core.checks import as_bool, as_real_array
-from blochflow.core.errors import UserModelError
+from blochflow.core.errors import NonFiniteError, UserModelError
 
 ONE, TWO = [[1.0]], [[1.0, 0.0], [0.0, 1.0]]
 SITES = [[0.0, 0.0], [0.5, 0.5]]
@@ -221,3 +221,77 @@ def test_axial_vector_takes_what_is_antisymmetric_to_rounding():
     traced = jax.jit(bf.geometry.to_axial)(curvature())
     # exact: the same sums in the same order
     assert np.array_equal(np.asarray(traced), np.asarray(bf.geometry.to_axial(curvature())))
+
+
+SQUARES = {
+    "edges cross": [[0, 0], [1, 1], [1, 0], [0, 1]],
+    "a corner on an edge": [[0, 0], [1, 0], [1, 1], [0.5, 0], [0, 1]],
+    "an edge run back": [[0, 0], [1, 0], [0.5, 0], [0.5, 1]],
+    "a corner twice": [[0, 0], [0, 0], [1, 0], [0, 1]],
+}
+
+
+@pytest.mark.parametrize("corners", SQUARES.values(), ids=SQUARES)
+def test_polygons_whose_edges_meet_are_refused(corners):
+    with pytest.raises(ValueError, match=r"partition\['valley'\]` must be a polygon whose edges do not meet.*corner"):
+        bf.response.valley_hall(bf.zoo.graphene(), 0.0, 0.0, partition={"valley": corners})
+
+
+TIMES = {
+    "not positive": (lambda e, n, k: e, "must be positive and finite in every band"),
+    "complex": (lambda e, n, k: 1 + 1j * e, "returned complex numbers"),
+    "not periodic": (lambda e, n, k: jnp.exp(k[0]), "must be periodic in k"),
+    "a vector": (lambda e, n, k: jnp.ones(2), r"returned shape \(2,\)"),
+    "no jax": (lambda e, n, k: float(e), "failed: ConcretizationTypeError"),
+}
+
+
+@pytest.mark.parametrize("name", TIMES)
+def test_wrong_relaxation_times_are_refused(name):
+    tau, message = TIMES[name]
+    for response in (bf.response.ohmic, bf.response.thermoelectric):
+        with pytest.raises(UserModelError, match=message):
+            response(bf.zoo.square(), -0.5, 0.2, tau=tau)
+
+
+def test_a_relaxation_time_that_is_negative_in_a_corner_is_noticed():
+    """In a shell of energies that no trial meets; whichever rule samples it."""
+
+    def tau(energy, band, k):
+        return jnp.where(jnp.abs(energy - 0.5) < 5e-3, -1.0, 1.0)
+
+    for options in ({}, {"grid": 64}):
+        with pytest.raises(NonFiniteError, match=r"tau\(energy, band, k\), which must be positive"):
+            bf.response.ohmic(bf.zoo.square(), -0.5, 0.2, tau=tau, **options)
+
+
+CROWDS = {
+    "tau": [
+        lambda: bf.response.together(["anomalous_hall"], model(), 0.0, 0.1, tau=-1.0),
+        lambda: bf.response.together(["ohmic"], model(), 0.0, 0.1),
+        lambda: bf.response.together(["ohmic"], model(), 0.0, 0.1, tau=-1.0),
+    ],
+    "model": [lambda: bf.response.together(["ohmic", "anomalous_hall"], bf.zoo.ssh(), 0.0, 0.1, tau=1.0)],
+    "mu_gradient": [
+        lambda: bf.response.together(["magnetization_current"], model(), 0.0, 0.1),
+        lambda: bf.response.magnetization_current(model(), 0.0, 0.1, mu_gradient=[[1, 2], [3, 4]]),
+    ],
+    "density": [lambda: bf.response.together(["electron_density"], model(), None, 0.1, density=0.3)],
+    "spin": [lambda: bf.response.spin_hall(model(), 0.0, 0.1, spin="x")],
+    "q": [
+        lambda: bf.exact.hofstadter(bf.zoo.square(), 1, 10**6),
+        lambda: bf.exact.magnetization(bf.zoo.square(), 0.0, 0.1, q=10**6),
+    ],
+    "width": [
+        lambda: bf.exact.ribbon(model(), 10**7),
+        lambda: bf.exact.edge_magnetization(model(), 0.0, 0.1, width=10**7),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "call"), [pytest.param(n, f, id=f"{n}-{i}") for n, calls in CROWDS.items() for i, f in enumerate(calls)]
+)
+def test_a_wrong_argument_of_a_response_is_named(name, call):
+    with pytest.raises(ValueError, match=f"^Argument `{name}` must "):
+        call()

@@ -212,3 +212,38 @@ def test_hall_conductivity_of_a_weyl_semimetal_counts_chern_numbers():
     found = -4 * np.pi**2 * result.value.sel(a="x", b="y").item() / (2 * np.pi)
     assert found == pytest.approx(numbers.mean(), abs=1 / 40)
     assert abs(numbers).max() == 1 and abs(numbers).min() == 0
+
+
+def test_the_bound_current_of_a_profile_is_that_of_its_points():
+    """mu and T given with their slopes at every point: each point alone gives the same, up to the errors of both."""
+    model, slopes, steps = bf.zoo.haldane(), [[0.0, 0.01], [0.02, 0.0]], [[0.0, 0.1], [0.0, 0.3]]
+    mu, temperature = [0.0, 0.9], [0.05, 0.1]
+    whole = R.magnetization_current(model, mu, temperature, mu_gradient=slopes, temperature_gradient=steps)
+    for i, j in ((0, 1), (1, 0)):
+        gradients = {"mu_gradient": slopes[i], "temperature_gradient": steps[j]}
+        alone = R.magnetization_current(model, mu[i], temperature[j], **gradients)
+        difference = np.abs(whole.value[i, j].values - alone.value[0, 0].values)
+        assert (difference <= whole.error[i, j].values + alone.error[0, 0].values).all()
+
+
+def test_several_quantities_at_once_are_those_of_each_alone():
+    model, half = bf.zoo.haldane(), {"half": [[0, 0], [1, 0], [1, 1]]}
+    names = ["ohmic", "valley_hall", "magnetization_current", "anomalous_hall"]
+    options = {"ohmic": {"tau": 2.0}, "valley_hall": {"partition": half}, "magnetization_current": {}}
+    options["magnetization_current"] = {"mu_gradient": [0.0, 0.1]}
+    given = {key: value for each in options.values() for key, value in each.items()}
+    found = R.together(names, model, None, 0.1, density=0.3, **given)
+    for name in names:
+        alone = getattr(R, name)(model, None, 0.1, density=0.3, **options.get(name, {}))
+        assert found[name].value.dims == alone.value.dims
+        error = found[name].error.values + alone.error.values
+        assert (np.abs(found[name].value.values - alone.value.values) <= error + 1e-15).all()
+
+
+def test_a_conductivity_at_the_edge_of_a_band_is_zero_within_its_error():
+    """Energies are rounded, so that the nearest band edge is not exactly at mu: the error says so."""
+    for model, edge in ((bf.zoo.parabolic(), 0.0), (bf.zoo.square(), -4.0)):
+        sigma = R.ohmic(model, edge, 0.0, tau=1.0)
+        assert (np.abs(sigma.value.values) <= sigma.error.values).all()
+        # a fraction 1e-9 of <v^2>/width, of order 1
+        assert sigma.error.values.max() < 1e-8

@@ -140,3 +140,22 @@ def test_warm_densities_need_no_gaps():
     assert (
         np.abs(result.value.values + result.value.values[::-1] - total).max() <= 2 * result.error.values.max() + 1e-12
     )
+
+
+VANISHING = {
+    # nearly gapless, Chern number 0: two valleys cancel
+    "anomalous_hall": lambda: R.anomalous_hall(bf.zoo.haldane(mass=0.45 * 3**0.5 + 1e-3), 0.0, 0.0, **QUIET),
+    # both valleys and both signs of energy cancel
+    "anomalous_nernst": lambda: R.anomalous_nernst(bf.zoo.haldane(mass=0.45 * 3**0.5 + 5e-2), 0.0, 0.1, **QUIET),
+    # the current itself vanishes at every k: what is left is rounding
+    "spin_hall": lambda: R.spin_hall(bf.zoo.haldane(), 0.0, 0.0, spin="sublattice", **QUIET),
+}
+
+
+@pytest.mark.parametrize("name", VANISHING)
+def test_what_vanishes_by_cancellation_converges(name):
+    result = VANISHING[name]()
+    assert bool(result.converged.all()), result.attrs["status_message"]
+    # 1e-9, the documented fraction at rtol = 1e-3, of integrals of absolute values below 1
+    assert np.abs(result.value.values).max() <= result.error.values.max() <= 1e-9
+    assert result.attrs["evaluations"] < 1_000_000

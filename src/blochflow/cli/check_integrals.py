@@ -89,18 +89,15 @@ def _check_part(given: dict[str, Any], model: AbstractModel) -> None:
 def _check_gradients(given: dict[str, Any], model: AbstractModel) -> None:
     from blochflow.response.magnetization import as_gradient
 
-    for name in ("mu_gradient", "temperature_gradient"):
-        as_gradient(given.get(name), name, model.dimension)
+    steps = {"mu_gradient": given.get("mu") or given.get("density"), "temperature_gradient": given["temperature"]}
+    for name, states in steps.items():
+        as_gradient(given.get(name), name, model.dimension, len(states))
 
 
 def _check_spin(given: dict[str, Any], model: AbstractModel) -> None:
-    spin = given.get("spin", "spin_z")
-    try:
-        matrix = model.operator(spin)
-    except ValueError as exc:
-        raise ValueError(str(exc).replace("`operator`", "`spin`")) from exc
-    if matrix.ndim != 2:
-        raise fail("spin", f"name one component, such as '{spin}_z'", f"{spin!r} has {len(matrix)}")
+    from blochflow.response.spin import as_spin
+
+    as_spin(model, given.get("spin", "spin_z"))
     if given.get("rule") == "local":
         raise fail("rule", 'be another than "local", whose models of a few bands know no spin', "is 'local'")
 

@@ -49,9 +49,10 @@ def load_model(job: Job) -> AbstractModel:
 
 
 def check_tasks(job: Job, model: AbstractModel) -> None:
-    """Operators, paths, surfaces and reference files that tasks name must exist; found out before any computation."""
+    """Operators, paths, surfaces, functions and files that tasks name must exist; found out before any computation."""
     from blochflow.geometry.band_structure import CURVATURE, curvature_axes
     from blochflow.models.k_points import k_path
+    from blochflow.response.relaxation import as_relaxation
 
     for index, task in enumerate(job.tasks):
         color = task.arguments.get("color")
@@ -70,6 +71,9 @@ def check_tasks(job: Job, model: AbstractModel) -> None:
                 raise job.error(str(exc), f"task[{index}].{key}") from exc
         if task.quantity == "fermi_surface":
             _check_surface(job, index, model)
+        tau = task.arguments.get("tau")
+        if isinstance(tau, str):
+            as_relaxation(load_function(job, tau, f"task[{index}].tau"), model)
         reference = task.arguments.get("reference")
         if reference is not None and not (job.path.parent / reference).is_file():
             raise job.error(f"there is no file {reference!r} beside the job.", f"task[{index}].reference")
@@ -125,25 +129,37 @@ def _from_python(job: Job) -> AbstractModel:
     from blochflow.models.base import AbstractModel
 
     text = job.model.python
+    model = _call(job, load_function(job, text, "model.python"), text)
+    if not isinstance(model, AbstractModel):
+        raise UserModelError(
+            f"{text} must return a model (bf.TightBinding, bf.LatticeModel, ...), but returned {type(model).__name__}."
+        )
+    return model
+
+
+def load_function(job: Job, text: str, key: str) -> Callable[..., Any]:
+    """The function that ``file.py:function`` names, in a file beside the job.
+
+    Raises
+    ------
+    JobError
+        Not of this form, no such file or no such function.
+    UserModelError
+        The file cannot be imported.
+    """
     file_name, colon, function_name = text.rpartition(":")
     if not colon or not file_name or not function_name.isidentifier():
-        raise job.error(f'write "file.py:function", but it is {text!r}.', "model.python")
+        raise job.error(f'write "file.py:function", but it is {text!r}.', key)
     path = job.path.parent / file_name
     if not path.is_file():
-        raise job.error(f"there is no file {file_name!r} in {job.path.parent.resolve()}.", "model.python")
+        raise job.error(f"there is no file {file_name!r} in {job.path.parent.resolve()}.", key)
     module = _import_file(path)
     function = getattr(module, function_name, None)
     if not callable(function):
         known = [n for n, v in vars(module).items() if callable(v) and getattr(v, "__module__", "") == module.__name__]
         message = f"{file_name} has no function {function_name!r}; it has {', '.join(known) or 'none'}."
-        raise job.source.error(message, "model.python", nearest(function_name, known))
-    model = _call(job, function, f"{file_name}:{function_name}")
-    if not isinstance(model, AbstractModel):
-        raise UserModelError(
-            f"{file_name}:{function_name} must return a model (bf.TightBinding, bf.LatticeModel, ...), but returned "
-            f"{type(model).__name__}."
-        )
-    return model
+        raise job.source.error(message, key, nearest(function_name, known))
+    return function  # type: ignore[no-any-return]
 
 
 def _call(job: Job, function: Callable[..., Any], what: str) -> Any:

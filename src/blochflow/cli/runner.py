@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from blochflow.cli.load_model import load_function
 from blochflow.cli.quantities import EXACT, PROFILE, is_exact, positional_of
 from blochflow.core.errors import JobError
 
@@ -88,6 +89,8 @@ def compute(job: Job, task: Task, model: AbstractModel) -> xr.Dataset:
     options = dict(task.arguments)
     if "reference" in options:
         options["reference"] = job.path.parent / options["reference"]
+    if isinstance(options.get("tau"), str):
+        options["tau"] = load_function(job, options["tau"], "tau")
     if "disorder" in options:
         options["disorder"] = disorder_of(options["disorder"])
     positional = [options.pop(name, None) for name in positional_of(task.quantity)]

@@ -21,6 +21,7 @@ DISORDER_KINDS = {
     "gaussian": ("strength", "length"),
     "coulomb": ("density", "dielectric", "screening"),
 }
+FUNCTION = re.compile(r".+\.py:\w+")
 RANGE_HELP = '"a:b:n" with a != b and n >= 2 for n numbers from a to b, or "a:b:n log"'
 
 
@@ -55,8 +56,10 @@ def parse_positive_scan(value: Any) -> list[float]:
     return numbers
 
 
-def parse_positive_option(value: Any) -> float | list[float]:
-    """A number above 0, which stays a number, or a scan of such."""
+def parse_positive_option(value: Any) -> float | list[float] | str:
+    """A number above 0, which stays a number, a scan of such, or the name of a function, "file.py:function"."""
+    if isinstance(value, str) and FUNCTION.fullmatch(value):
+        return value
     numbers = parse_positive_scan(value)
     return numbers if isinstance(value, str | list) else numbers[0]
 
@@ -138,8 +141,10 @@ def parse_integer(value: Any) -> int:
     return value
 
 
-def parse_vector(value: Any) -> list[float]:
-    """One number for every direction."""
+def parse_vector(value: Any) -> list[Any]:
+    """One number for every direction, or an array of such for a profile."""
+    if isinstance(value, list) and value and all(isinstance(row, list) for row in value):
+        return [parse_vector(row) for row in value]
     if not isinstance(value, list) or not 1 <= len(value) <= 3:
         raise ValueError(f"expected an array of one number per direction such as [0.0, 0.1], but it is {value!r}.")
     return [_number(x) for x in value]

@@ -21,7 +21,7 @@ import numpy as np
 
 from blochflow.core.checks import as_index
 from blochflow.exact.catalog import FLUX_QUANTUM
-from blochflow.exact.hoppings_2d import as_count, as_planar, reduced_orbitals, warn_of_positions
+from blochflow.exact.hoppings_2d import as_count, as_planar, check_fits, reduced_orbitals, warn_of_positions
 from blochflow.models.tight_binding import TightBinding
 
 
@@ -55,7 +55,7 @@ def hofstadter(model: TightBinding, p: int, q: int) -> TightBinding:
     Raises
     ------
     ValueError
-        Not a two-dimensional `TightBinding`, q below 1, or not integers.
+        Not a two-dimensional `TightBinding`, q below 1 or too large for the memory, or not integers.
 
     Examples
     --------
@@ -120,7 +120,9 @@ def magnetic_field(model: TightBinding, p: int, q: int) -> float:
 
 def as_flux(model: Any, p: Any, q: Any) -> tuple[TightBinding, int, int]:
     """Checked arguments."""
-    return as_planar(model), as_index(p, "p"), as_count(q, "q", 1)
+    model, p, q = as_planar(model), as_index(p, "p"), as_count(q, "q", 1)
+    check_fits(model, q, "q", 0)
+    return model, p, q
 
 
 def signed_flux(model: TightBinding, p: int) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from blochflow.core.checks import as_index, fail
-from blochflow.exact.hoppings_2d import as_count, as_planar, warn_of_positions
+from blochflow.exact.hoppings_2d import as_count, as_planar, check_fits, warn_of_positions
 from blochflow.models.tight_binding import TightBinding
 
 
@@ -68,7 +68,7 @@ def ribbon(model: TightBinding, width: int, *, direction: int = 0) -> Ribbon:
     Raises
     ------
     ValueError
-        Not a two-dimensional `TightBinding`, width below 1, direction neither 0 nor 1.
+        Not a two-dimensional `TightBinding`, width below 1 or too large for the memory, direction neither 0 nor 1.
 
     Examples
     --------
@@ -84,6 +84,7 @@ def ribbon(model: TightBinding, width: int, *, direction: int = 0) -> Ribbon:
     model, width = as_planar(model), as_count(width, "width", 1)
     if as_index(direction, "direction", "be 0 or 1") not in (0, 1):
         raise fail("direction", "be 0 or 1", f"is {direction!r}")
+    check_fits(model, width, "width", 1 - direction)
     warn_of_positions(model)
     vectors = np.asarray(model.lattice.vectors)
     along, across = vectors[direction], vectors[1 - direction]

@@ -161,7 +161,8 @@ def edge_magnetization(
     """
     model, call = as_planar(model), as_call(tolerance, execution, throw)
     states, width = as_states(model.units, mu, temperature), as_count(width, "width", NARROWEST, even=True)
-    strips = [ribbon(model, size, direction=direction) for size in (width // 2, width)]
+    wide_strip = ribbon(model, width, direction=direction)
+    strips = [ribbon(model, width // 2, direction=direction), wide_strip]
     narrow, wide = (converged_currents(s, edge_weight(s)[:, None], states, call, GRID_SHARE) for s in strips)
     estimate = Estimate(
         wide.value,

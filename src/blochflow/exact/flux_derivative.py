@@ -18,7 +18,7 @@ import numpy as np
 from blochflow.core.quantity import Quantity
 from blochflow.core.status import Status
 from blochflow.exact.catalog import MAGNETIZATION, MAGNETOCALORIC, STREDA
-from blochflow.exact.hoppings_2d import as_count, as_planar, warn_of_positions
+from blochflow.exact.hoppings_2d import as_count, as_planar, check_fits, warn_of_positions
 from blochflow.exact.result import Call, Estimate, States, as_call, as_states, finish
 from blochflow.exact.thermodynamics import (
     FluxLattice,
@@ -203,6 +203,7 @@ def _derivative(
 ) -> xr.Dataset:
     """Richardson's extrapolation of central differences at 1/q and 1/(2q), with that of 2/q and 1/q for the error."""
     model, q = as_planar(model), as_count(q, "q", 4, even=True)
+    check_fits(model, q, "q", 0, times=2)
     warn_of_positions(model)
     states = as_states(model.units, mu, temperature)
     steps = [central_difference(model, function, sign, states, size, call) for size in (q // 2, q, 2 * q)]

@@ -6,6 +6,8 @@ by compiling a kernel for every size.
 
 from __future__ import annotations
 
+import math
+import os
 import warnings
 from typing import Any
 
@@ -19,6 +21,8 @@ from blochflow.models.tight_binding import TightBinding
 DIMENSIONS = {1: "one", 2: "two", 3: "three"}
 # Position matrices below this fraction of the shortest lattice vector are rounding of a file.
 NEGLIGIBLE = 1e-6
+# Matrices that a diagonalization of the whole cell holds beside the hoppings.
+WORKSPACE = 6
 
 
 def as_planar(model: Any) -> TightBinding:
@@ -63,6 +67,30 @@ def reduced_orbitals(model: TightBinding) -> np.ndarray:
 def lattice_sum(cells: np.ndarray, blocks: np.ndarray, k_frac: np.ndarray) -> np.ndarray:
     """sum_R M_R exp(2 pi i k.R) for k (K, d), M (nR, ...): (K, ...)."""
     return np.tensordot(np.exp(2j * np.pi * (k_frac @ cells.T)), blocks, axes=1)
+
+
+def check_fits(model: TightBinding, value: int, name: str, axis: int, times: int = 1) -> None:
+    """Refuse a cell of ``times value`` unit cells along a lattice vector whose dense matrices exceed the memory.
+
+    Blocks of complex numbers for every cell along the other vector and for neighbours along this one, and as many
+    again for the diagonalization.
+    """
+    across = len(np.unique(model.cells[:, 1 - axis]))
+    copies = 6 * across + WORKSPACE
+    most = math.isqrt(int(physical_memory() / 2 / (16 * copies))) // (times * model.num_bands)
+    if value > most:
+        size = f"{model.num_bands} orbitals per cell, {16e-9 * copies * (times * value * model.num_bands) ** 2:.3g} GB"
+        raise fail(
+            name, f"be at most {most} for dense matrices in half of this machine's memory", f"is {value} ({size})"
+        )
+
+
+def physical_memory() -> int:
+    """Bytes of this machine; 16 GiB where it does not tell."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return 16 * 2**30
 
 
 def as_count(value: Any, name: str, least: int, *, even: bool = False) -> int:

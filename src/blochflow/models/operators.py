@@ -41,10 +41,13 @@ def as_operators(operators: Mapping[str, Any] | None, num_bands: int) -> dict[st
     return result
 
 
-def resolve_operator(operators: Mapping[str, Array], name: str) -> Array:
-    """The (n, n) matrix (or (c, n, n) matrices) called ``name``; ``base_x`` picks a component of ``base``."""
+def resolve_operator(operators: Mapping[str, Array], name: str, argument: str = "operator") -> Array:
+    """The (n, n) matrix (or (c, n, n) matrices) called ``name``; ``base_x`` picks a component of ``base``.
+
+    ``argument`` is what the caller's user knows it as.
+    """
     if not isinstance(name, str):
-        raise fail("operator", "be the name of an operator", f"is {name!r}")
+        raise fail(argument, "be the name of an operator", f"is {name!r}")
     if name in operators:
         return operators[name]
     base, _, component = name.rpartition("_")
@@ -56,7 +59,7 @@ def resolve_operator(operators: Mapping[str, Array], name: str) -> Array:
     known += [f"{key}_{c}" for key in operators if operators[key].ndim == 3 for c in COMPONENTS]
     hint = nearest(name, known)
     suffix = f" (did you mean {hint!r}?)" if hint else "; add it with model.with_operators(...)"
-    raise fail("operator", f"name an operator of the model ({', '.join(known) or 'none'})", f"is {name!r}{suffix}")
+    raise fail(argument, f"name an operator of the model ({', '.join(known) or 'none'})", f"is {name!r}{suffix}")
 
 
 def zeeman_term(

@@ -65,7 +65,7 @@ DENSITY_OF_STATES = Quantity(
     valid_for="independent electrons; at T > 0 the thermally averaged density dn/dmu, at T = 0 the sharp one",
     not_included="bands outside the model",
     conventions="states per energy and length, area or volume, times spin_degeneracy; energies are given as mu",
-    options=ZONE_OPTIONS,
+    options=GRID_OPTIONS,
     explanation=(
         "The number of states per energy. At T = 0 it is the integral over the surface E_n(k) = mu of 1/|grad E_n|, "
         "which diverges at some energies where a velocity vanishes; there the error is infinite and the result not "
@@ -88,13 +88,14 @@ OHMIC = Quantity(
     not_included="interband (intrinsic) parts, vertex corrections beyond what tau stands for, magnetic field",
     conventions="j_a = sigma_ab E_b; tau in hbar/E (NATURAL) or fs (EV_ANGSTROM)",
     options={
-        "tau": "relaxation time: a number or a scan",
+        "tau": 'relaxation time: a number, a scan, or a function tau(energy, band, k) as "file.py:function"',
         **ZONE_OPTIONS,
+        **DENSITY,
     },
     explanation=(
         "Carriers at the Fermi surface, accelerated by the field for a time tau. Only the velocities of the bands at "
-        "mu enter; touching bands enter through the trace over their group. In Python tau may be a function of energy, "
-        "band and k."
+        "mu enter; touching bands enter with the trace over their group. tau may be a function of energy, band and k "
+        "that uses jax.numpy."
     ),
 )
 

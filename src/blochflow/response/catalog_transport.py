@@ -37,7 +37,7 @@ THERMOELECTRIC = Quantity(
     not_included="vertex corrections beyond what tau stands for, phonon drag, extrinsic Hall effects, magnetic field",
     conventions="E = S grad T at j = 0, charge -e: electrons have S < 0; tau in hbar/E (NATURAL) or fs (EV_ANGSTROM)",
     options={
-        "tau": "relaxation time: a number or a scan",
+        "tau": 'relaxation time: a number, a scan, or a function tau(energy, band, k) as "file.py:function"',
         "intrinsic": "add the intrinsic Hall, Nernst and thermal Hall conductivities (default true; 2D and 3D)",
         **ZONE_OPTIONS,
         **DENSITY,

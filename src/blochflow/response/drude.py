@@ -7,17 +7,17 @@ Source: Ashcroft and Mermin (1976), ch. 13, Eq. (13.25), without magnetic field.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
-from blochflow.execution.threads import Execution
+from blochflow.geometry.bands import bands
 from blochflow.models.base import AbstractModel
 from blochflow.response.catalog import OHMIC
 from blochflow.response.integrands import VelocitySurface
 from blochflow.response.relaxation import as_relaxation, per_time, times_tau
 from blochflow.response.request import Request, ZoneArguments
-from blochflow.zone.tolerance import Tolerance
+from blochflow.response.symmetry import sample_points
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -29,14 +29,8 @@ def ohmic(
     temperature: Any,
     *,
     tau: Any,
-    rule: str = "auto",
-    grid: Any = None,
-    shift: float = 0.0,
-    symmetry: Any = "auto",
-    seed: int = 0,
-    tolerance: Tolerance | None = None,
-    execution: Execution | None = None,
-    throw: bool = True,
+    density: Any = None,
+    **zone: Unpack[ZoneArguments],
 ) -> xr.Dataset:
     """Ohmic conductivity of a crystal with a given relaxation time.
 
@@ -50,14 +44,17 @@ def ohmic(
     ----------
     model : AbstractModel
         1D, 2D or 3D.
-    mu : float or (M,) array
+    mu : float or (M,) array, or None with ``density``
         Chemical potential, in the model's energy.
     temperature : float or (T,) array
         0 is a sharp Fermi surface; in K for EV_ANGSTROM models, in energy for NATURAL ones.
     tau : float, (S,) array or callable
         Relaxation time: hbar/energy for NATURAL models, fs for EV_ANGSTROM ones.  An array adds a dimension ``tau``.  A
-        callable ``tau(energy, band, k)`` gets one energy, band index and Cartesian k, and uses ``jax.numpy``.
-    rule, grid, shift, symmetry, seed, tolerance, execution, throw
+        callable ``tau(energy, band, k)`` gets one energy, band index and Cartesian k, and uses ``jax.numpy``; it is
+        positive in the whole zone and has the periodicity of the lattice.
+    density : float or array, optional
+        Electrons per length, area or volume instead of mu.
+    **zone
         As for `anomalous_hall`; T = 0 needs ``rule="cells"`` (the default finds it).
 
     Returns
@@ -71,7 +68,7 @@ def ohmic(
     ValueError
         Wrong arguments.
     UserModelError
-        ``tau`` as a function failed, or is not positive.
+        ``tau`` as a function failed, or is not positive or not periodic.
     ConvergenceError
         Tolerance not reached; ``.result`` is the whole Dataset.
 
@@ -82,25 +79,26 @@ def ohmic(
     >>> round(float(sigma.value.sel(a="x", b="x").item()) * 6.283185307, 6)     # n e^2 tau/m, n = m mu/2 pi
     1.5
     """
-    zone: ZoneArguments = {
-        "rule": rule,
-        "grid": grid,
-        "shift": shift,
-        "symmetry": symmetry,
-        "seed": seed,
-        "tolerance": tolerance,
-        "execution": execution,
-        "throw": throw,
-    }
-    request = Request.of("ohmic", model, mu, temperature, zone)
+    request = Request.of("ohmic", model, mu, temperature, zone, density)
     times, function = as_relaxation(tau, model)
     scale, unit = request.factor(OHMIC)
     factor = scale * per_time(model)
-    bands = VelocitySurface.of_dimension(model.dimension, function)
-    (integral,) = request.integrals(
-        bands, factor=factor * float(times.min(initial=np.inf) if function is None else 1.0)
-    )
-    result = request.result(OHMIC, integral.scaled(factor), bands, unit, throw=False)
+    surface = VelocitySurface.of_dimension(model.dimension, function)
+    shortest = float(times.min(initial=np.inf)) if function is None else 1.0
+    (integral,) = request.integrals(surface, factor=factor * shortest, terms=slope_of_drude(model))
+    result = request.result(OHMIC, integral.scaled(factor), surface, unit, throw=False)
     if function is None:
         result = times_tau(result, times if np.ndim(tau) else times[0], model.units.time)
     return request.checked(OHMIC, result)
+
+
+def slope_of_drude(model: AbstractModel) -> float:
+    """Average of |v|^2 over the width of the spectrum: the size of dI/d(mu/width), I the integral for tau = 1.
+
+    Energies are known to rounding of the width, so that at the edge of a band, where I vanishes, it is known to such a
+    fraction of this.
+    """
+    found = bands(model, sample_points(model))
+    speed = np.abs(np.asarray(found.velocity)) ** 2
+    width = float(np.ptp(np.asarray(found.energies)))
+    return float(np.mean(np.einsum("kann->k", speed))) / width if width > 0 else 0.0

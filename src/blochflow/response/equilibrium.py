@@ -5,15 +5,13 @@ n = Int d^dk/(2 pi)^d sum_n f_n
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from blochflow.core.quantity import Quantity
-from blochflow.execution.threads import Execution
 from blochflow.models.base import AbstractModel
 from blochflow.response.catalog import DENSITY_OF_STATES, ELECTRON_DENSITY
 from blochflow.response.integrands import BandIntegrand, NumberSea, NumberSurface
 from blochflow.response.request import Request, ZoneArguments
-from blochflow.zone.tolerance import Tolerance
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -23,15 +21,7 @@ def electron_density(
     model: AbstractModel,
     mu: Any,
     temperature: Any,
-    *,
-    rule: str = "auto",
-    grid: Any = None,
-    shift: float = 0.0,
-    symmetry: Any = "auto",
-    seed: int = 0,
-    tolerance: Tolerance | None = None,
-    execution: Execution | None = None,
-    throw: bool = True,
+    **zone: Unpack[ZoneArguments],
 ) -> xr.Dataset:
     """Electrons per length, area or volume in the bands of the model.
 
@@ -42,7 +32,7 @@ def electron_density(
 
     Parameters
     ----------
-    model, mu, temperature, rule, grid, shift, symmetry, seed, tolerance, execution, throw
+    model, mu, temperature, **zone
         As for `anomalous_hall`.
 
     Returns
@@ -64,24 +54,20 @@ def electron_density(
     >>> round(float(n.value.item()), 6)      # half filling
     0.5
     """
-    zone: ZoneArguments = {
-        "rule": rule,
-        "grid": grid,
-        "shift": shift,
-        "symmetry": symmetry,
-        "seed": seed,
-        "tolerance": tolerance,
-        "execution": execution,
-        "throw": throw,
-    }
     return _number(ELECTRON_DENSITY, NumberSea(), model, mu, temperature, zone)
 
 
 def _number(
-    quantity: Quantity, bands: BandIntegrand, model: AbstractModel, mu: Any, temperature: Any, zone: ZoneArguments
+    quantity: Quantity,
+    bands: BandIntegrand,
+    model: AbstractModel,
+    mu: Any,
+    temperature: Any,
+    zone: ZoneArguments,
+    density: Any = None,
 ) -> xr.Dataset:
     """A scalar of equilibrium, per length, area or volume."""
-    request = Request.of(quantity.name, model, mu, temperature, zone)
+    request = Request.of(quantity.name, model, mu, temperature, zone, density)
     factor, unit = request.factor(quantity)
     (integral,) = request.integrals(bands, factor=factor)
     return request.result(quantity, integral.scaled(factor), bands, unit, request.throw)
@@ -92,14 +78,8 @@ def density_of_states(
     mu: Any,
     temperature: Any,
     *,
-    rule: str = "auto",
-    grid: Any = None,
-    shift: float = 0.0,
-    symmetry: Any = "auto",
-    seed: int = 0,
-    tolerance: Tolerance | None = None,
-    execution: Execution | None = None,
-    throw: bool = True,
+    density: Any = None,
+    **zone: Unpack[ZoneArguments],
 ) -> xr.Dataset:
     """States per energy and length, area or volume at the energies ``mu``.
 
@@ -110,7 +90,7 @@ def density_of_states(
 
     Parameters
     ----------
-    model, mu, temperature, rule, grid, shift, symmetry, seed, tolerance, execution, throw
+    model, mu, temperature, density, **zone
         As for `anomalous_hall`; T = 0 is refused on a fixed ``grid``.
 
     Returns
@@ -132,14 +112,4 @@ def density_of_states(
     >>> round(float(dos.value.item()) * 6.283185307, 6)      # m/(2 pi) in two dimensions
     1.0
     """
-    zone: ZoneArguments = {
-        "rule": rule,
-        "grid": grid,
-        "shift": shift,
-        "symmetry": symmetry,
-        "seed": seed,
-        "tolerance": tolerance,
-        "execution": execution,
-        "throw": throw,
-    }
-    return _number(DENSITY_OF_STATES, NumberSurface(), model, mu, temperature, zone)
+    return _number(DENSITY_OF_STATES, NumberSurface(), model, mu, temperature, zone, density)

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from blochflow import response
 from blochflow.core.checks import fail, nearest
+from blochflow.models.base import as_model
+from blochflow.response.catalog import QUANTITIES
 from blochflow.response.intrinsic import RESULTS, intrinsic_results
 from blochflow.response.request import Request, ZoneArguments
 
 if TYPE_CHECKING:
     import xarray as xr
 
-# responses with their own pass, and the option each needs
+# responses with their own pass, and the options of each; of these the first must be given
 ALONE: dict[str, tuple[str, ...]] = {
     "electron_density": (),
     "density_of_states": (),
@@ -21,7 +23,12 @@ ALONE: dict[str, tuple[str, ...]] = {
     "spin_hall": (),
     "ohmic": ("tau",),
     "thermoelectric": ("tau",),
+    "valley_hall": ("partition",),
+    "magnetization_current": ("mu_gradient", "temperature_gradient"),
 }
+OPTIONS = tuple(dict.fromkeys(option for options in ALONE.values() for option in options))
+# of `valley_hall`, whose polygons have neither grids nor symmetries
+OF_POLYGONS = ("tolerance", "execution", "throw")
 
 
 def together(
@@ -30,7 +37,11 @@ def together(
     mu: Any,
     temperature: Any,
     *,
+    density: Any = None,
     tau: Any = None,
+    partition: Any = None,
+    mu_gradient: Any = None,
+    temperature_gradient: Any = None,
     **zone: Unpack[ZoneArguments],
 ) -> dict[str, xr.Dataset]:
     """Several responses at the same chemical potentials and temperatures.
@@ -45,10 +56,13 @@ def together(
     ----------
     quantities : list of str
         Names of responses.
-    model, mu, temperature, **zone
-        As for `anomalous_nernst`.
+    model, mu, temperature, density, **zone
+        As for `anomalous_nernst`; ``electron_density`` has no ``density``, ``valley_hall`` of the options of the zone
+        only ``tolerance``.
     tau : float, array or callable
         Relaxation time, where ``ohmic`` or ``thermoelectric`` is among the quantities.
+    partition, mu_gradient, temperature_gradient
+        Where ``valley_hall`` or ``magnetization_current`` is among them.
 
     Returns
     -------
@@ -58,7 +72,8 @@ def together(
     Raises
     ------
     ValueError
-        An unknown quantity, or a missing ``tau``.
+        An unknown quantity, one that the model's dimension does not have, or an option that is missing or that none of
+        the quantities uses.
     ConvergenceError
         The first that did not converge; ``throw=False`` returns all of them.
 
@@ -70,17 +85,37 @@ def together(
     True
     """
     names = as_names(quantities)
-    if tau is None and any("tau" in ALONE.get(name, ()) for name in names):
-        raise fail("tau", "be given for ohmic and thermoelectric", "is missing")
+    model = as_model(model)
+    for name in names:
+        QUANTITIES[name].unit(model.units.name, model.dimension)
+    given = dict(zip(OPTIONS, (tau, partition, mu_gradient, temperature_gradient), strict=True))
+    check_options(names, given)
+    if density is not None and "electron_density" in names:
+        raise fail("density", "be left out where electron_density is asked for", "is given")
     shared = tuple(name for name in names if name in RESULTS)
     found: dict[str, xr.Dataset] = {}
     if shared:
-        found = intrinsic_results(Request.of("together", model, mu, temperature, zone, plane=True), shared)
+        found = intrinsic_results(Request.of("together", model, mu, temperature, zone, density, plane=True), shared)
     for name in names:
         if name not in shared:
-            options = {"tau": tau} if "tau" in ALONE[name] else {}
-            found[name] = getattr(response, name)(model, mu, temperature, **options, **zone)
+            options = {option: given[option] for option in ALONE[name]}
+            if name != "electron_density":
+                options["density"] = density
+            kept = {key: value for key, value in zone.items() if name != "valley_hall" or key in OF_POLYGONS}
+            found[name] = getattr(response, name)(model, mu, temperature, **options, **kept)
     return {name: found[name] for name in names}
+
+
+def check_options(names: list[str], given: dict[str, Any]) -> None:
+    """Every option that is given is used by some quantity, and what a quantity needs is given."""
+    for option, value in given.items():
+        users = [name for name in ALONE if option in ALONE[name]]
+        if value is not None and not set(users) & set(names):
+            raise fail(option, f"be left out where none of {', '.join(users)} is asked for", "is given")
+    for name in names:
+        options = ALONE.get(name, ())
+        if options and all(given[option] is None for option in options):
+            raise fail(options[0], f"be given for {name}", "is missing")
 
 
 def as_names(quantities: Any) -> list[str]:

@@ -164,10 +164,11 @@ def magnetization_current(
     ----------
     model, mu, temperature, density, **zone
         As for `anomalous_nernst`.
-    mu_gradient : (d,) array
-        d mu/dr in the model's energy and length; default 0.
-    temperature_gradient : (d,) array
-        dT/dr in the model's temperature and length; default 0.
+    mu_gradient : (d,) or (M, d) array
+        d mu/dr in the model's energy and length, for all or for each of the M values of mu (or density), so that
+        a profile mu(r) is given by its values and slopes; default 0.
+    temperature_gradient : (d,) or (T, d) array
+        dT/dr in the model's temperature and length, for all or for each temperature; default 0.
 
     Returns
     -------
@@ -190,11 +191,10 @@ def magnetization_current(
     -0.01
     """
     request = Request.of("magnetization_current", model, mu, temperature, zone, density, plane=True)
-    pairs, d = pairs_of(request), request.model.dimension
+    pairs = pairs_of(request)
     if mu_gradient is None and temperature_gradient is None:
         raise fail("mu_gradient", "be given, or `temperature_gradient`, or both", "none is given")
-    gradients = [as_gradient(mu_gradient, "mu_gradient", d)]
-    gradients.append(as_gradient(temperature_gradient, "temperature_gradient", d))
+    gradients = gradients_of(request, mu_gradient, temperature_gradient)
     scale, unit = request.factor(MAGNETIZATION_CURRENT)
     boltzmann = request.model.units.boltzmann
     sea = BerryMoments(pairs, ("hall", "nernst"), (-scale, scale * boltzmann), jnp.asarray(request.reference))
@@ -219,7 +219,7 @@ def contracted(request: Request, slopes: list[Integral], gradients: list[np.ndar
 
     def current(name: str, sign: Any) -> np.ndarray:
         terms = [
-            np.einsum("pab,b->pa", sign(as_tensor(getattr(x, name), bands, d)), sign(g))
+            np.einsum("pab,pb->pa", sign(as_tensor(getattr(x, name), bands, d)), sign(g))
             for x, g in zip(slopes, gradients, strict=True)
         ]
         return np.asarray(sum(terms))
@@ -237,11 +237,21 @@ def pairs_of(request: Request) -> int:
     return len(PAIRS[request.model.dimension])
 
 
-def as_gradient(value: Any, name: str, dimension: int) -> np.ndarray:
-    """(d,) numbers; None is zero."""
+def gradients_of(request: Request, mu_gradient: Any, temperature_gradient: Any) -> list[np.ndarray]:
+    """Of mu and T at every state, (P, d) each."""
+    d, (first, second) = request.model.dimension, request.states.shape
+    of_mu = np.repeat(as_gradient(mu_gradient, "mu_gradient", d, first), second, axis=0)
+    of_temperature = np.tile(as_gradient(temperature_gradient, "temperature_gradient", d, second), (first, 1))
+    copies = len(request.all_states()[0]) // len(of_mu)
+    return [np.tile(gradient, (copies, 1)) for gradient in (of_mu, of_temperature)]
+
+
+def as_gradient(value: Any, name: str, dimension: int, count: int) -> np.ndarray:
+    """(count, d) numbers; None is zero."""
     if value is None:
-        return np.zeros(dimension)
-    array = as_real_array(value, name, max_ndim=1)
-    if np.shape(array) != (dimension,):
-        raise fail(name, f"hold one number per direction, {dimension} in all", f"has shape {np.shape(array)}")
-    return np.asarray(array)
+        return np.zeros((count, dimension))
+    array = as_real_array(value, name, max_ndim=2)
+    if np.shape(array) not in ((dimension,), (count, dimension)):
+        must = f"hold one number per direction, {dimension}, or such a row for each of {count} values"
+        raise fail(name, must, f"has shape {np.shape(array)}")
+    return np.asarray(np.broadcast_to(array, (count, dimension)))

@@ -29,6 +29,9 @@ from blochflow.zone.tolerance import Required, Tolerance
 if TYPE_CHECKING:
     import xarray as xr
 
+# Integrals are not known better than this fraction of the terms that cancel in them: rounding of energies and matrices.
+UNCERTAIN = 1e-13
+
 
 class ZoneArguments(TypedDict, total=False):
     """Keywords of every response, as documented in `anomalous_hall`."""
@@ -135,6 +138,9 @@ class Request:
             parts=parts,
             terms=terms,
         )
+        if terms:
+            known = np.maximum(whole.error, UNCERTAIN * terms)
+            whole = replace(whole, error=known if whole.forbidden is None else np.where(whole.forbidden, 0.0, known))
         if bands.tensors == 1:
             return [whole]
         return [self._tensor(whole, slice(i * bands.size, (i + 1) * bands.size)) for i in range(bands.tensors)]

@@ -17,7 +17,7 @@ from blochflow.core.backend import Array, jnp
 from blochflow.core.checks import fail
 from blochflow.geometry.cumulative import Eigenbasis, cross, crossing_sums, in_eigenstates, pair_weight
 from blochflow.models.base import AbstractModel, BlochMatrices
-from blochflow.models.operators import orbital_phases
+from blochflow.models.operators import orbital_phases, resolve_operator
 from blochflow.response.catalog_intrinsic import SPIN_HALL
 from blochflow.response.integrands import BandIntegrand, Entries
 from blochflow.response.request import Request, ZoneArguments
@@ -86,9 +86,7 @@ def spin_hall(
     request = Request.of("spin_hall", model, mu, temperature, zone, density, plane=True)
     if request.options.rule == "local":
         raise fail("rule", 'be another than "local", whose models of a few bands know no spin', "is 'local'")
-    matrix = 0.5 * model.operator(spin)
-    if matrix.ndim != 2:
-        raise fail("spin", f"name one component, such as '{spin}_z'", f"{spin!r} has {len(matrix)}")
+    matrix = 0.5 * as_spin(model, spin)
     scale, unit = request.factor(SPIN_HALL)
     bands = SpinBerrySea(model.dimension, matrix, None if is_local(model, matrix) else model.orbitals)
     terms = bands.size_of_terms(model.matrices(jnp.asarray(sample_points(model))))
@@ -97,6 +95,14 @@ def spin_hall(
     size = largest_commutator(model, spin)
     result.attrs |= {"spin": spin, "conserved": int(size <= CONSERVED), "validity_commutator": size}
     return request.checked(SPIN_HALL, result)
+
+
+def as_spin(model: AbstractModel, spin: Any) -> Array:
+    """(n, n) matrix of one component of an operator of the model."""
+    matrix = resolve_operator(model.operators, spin, "spin")
+    if matrix.ndim != 2:
+        raise fail("spin", f"name one component, such as '{spin}_z'", f"{spin!r} has {len(matrix)}")
+    return matrix
 
 
 class SpinBerrySea(BandIntegrand):
