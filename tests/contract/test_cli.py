@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 import blochflow as bf
 from blochflow.cli import commands, cost, runner
 from blochflow.cli.app import app
+from blochflow.cli.explanations import IN_PYTHON
 from blochflow.cli.quantities import all_quantities
 from blochflow.cli.report import duration, memory, with_error
 
@@ -430,6 +431,13 @@ def test_explanations_are_complete(quantity: str) -> None:
 
 def test_lists_and_unknown_names() -> None:
     assert all(name in blochflow("explain").output for name in all_quantities())
+
+
+@pytest.mark.parametrize("name", IN_PYTHON)
+def test_functions_without_a_task_are_explained(name: str) -> None:
+    done = blochflow("explain", name)
+    assert done.exit_code == 0 and "Parameters" in done.output and ">>>" in done.output
+    assert name in blochflow("explain").output
     listed = blochflow("models").output
     assert all(name in listed for name in bf.zoo.names())
     assert "Haldane, PRL 61, 2015" in blochflow("models", "haldane").output

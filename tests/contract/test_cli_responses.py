@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from typer.testing import CliRunner
@@ -115,6 +116,25 @@ def test_a_task_is_a_call_of_its_function(job: Path, text: str, call: Any, words
     assert blochflow("export", "r.nc", "-o", "r.csv").exit_code == 0
     assert f"quantity = {found.attrs['quantity']}" not in done.output and found.attrs["quantity"] in text
     assert Path("r.csv").read_text().count("\n") > found["value"].size
+
+
+def test_a_relaxation_time_is_a_function_in_a_file(job: Path) -> None:
+    lines = "import jax.numpy as jnp\n\n\ndef tau(energy, band, k):\n    return 2 + jnp.cos(k[0])\n\n\n"
+    Path("times.py").write_text(lines + "def falling(energy, band, k):\n    return energy\n")
+    square = '[model]\nzoo = "square"\n'
+    job.write_text(square + task("ohmic", f'tau = "times.py:tau"\n{STATE}'))
+    done = blochflow("run", job, "-o", "r.nc")
+    assert done.exit_code == 0, done.output
+    direct = bf.response.ohmic(bf.zoo.square(), -1.0, 0.2, tau=lambda e, n, k: 2 + jnp.cos(k[0]), tolerance=TOLERANCE)
+    np.testing.assert_array_equal(bf.open("r.nc")["value"].values, direct["value"].values)
+    for name, words in (
+        ("times.py:absent", "has no function"),
+        ("none.py:tau", "there is no file"),
+        ("times.py:falling", "must be positive"),
+    ):
+        job.write_text(square + task("ohmic", f'tau = "{name}"\n{STATE}'))
+        done = blochflow("check", job)
+        assert done.exit_code == 2 and words in done.stderr, done.output
 
 
 def test_tasks_at_equal_states_share_one_pass(job: Path, monkeypatch: pytest.MonkeyPatch) -> None:

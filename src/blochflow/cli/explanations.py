@@ -23,17 +23,41 @@ OWN_ENTRY = f"""\
 }}"""
 
 
+# functions that need a model in hand, and so no task of a job: name -> module and function
+IN_PYTHON = {
+    "together": ("response", "together"),
+    "symmetry_table": ("response", "symmetry_table"),
+    "wave_packet_spread": ("geometry", "wave_packet_spread"),
+    "spread_velocity": ("geometry", "spread_velocity"),
+    "exact.hofstadter": ("exact", "hofstadter"),
+    "exact.ribbon": ("exact", "ribbon"),
+}
+
+
 def explain_quantity(name: str | None) -> int:
     """Print what a quantity is; without a name, the list of all."""
     known = all_quantities()
     if name is None:
         for quantity in known.values():
             typer.echo(f"{quantity.name:<26} {quantity.title}")
+        typer.echo(f"Functions of the library without a task: {', '.join(IN_PYTHON)}.")
+        return DONE
+    if name in IN_PYTHON:
+        typer.echo(describe_function(*IN_PYTHON[name]))
         return DONE
     if name not in known:
-        return unknown("quantity", name, list(known))
+        return unknown("quantity", name, [*known, *IN_PYTHON])
     typer.echo(describe(known[name]))
     return DONE
+
+
+def describe_function(module: str, function: str) -> str:
+    """The documentation of a function of the library."""
+    import importlib
+    import inspect
+
+    found = getattr(importlib.import_module(f"blochflow.{module}"), function)
+    return f"bf.{module}.{function}, a function of the Python library\n\n{inspect.getdoc(found)}"
 
 
 def describe(quantity: Quantity) -> str:
