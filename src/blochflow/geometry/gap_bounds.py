@@ -30,13 +30,13 @@ SAMPLED_SAFETY = 2.0
 
 
 @eqx.filter_jit
-def gap_bounds(model: AbstractModel, k: Array, edges: Array, remainder: Array) -> tuple[Array, Array, Array, Array]:
+def gap_bounds(model: AbstractModel, k: Array, edges: Array, remainder: Array) -> tuple[Array, ...]:
     """Bounds in cells with centres k (B, d), half edges (B, a, d) as Cartesian vectors and ||R|| <= remainder (B,).
 
     Returns
     -------
-    energies (B, N) at the centre, low and high (B,) relative to them, and the part of each gap (B, N - 1) that the
-    variation over the cell can use up.
+    energies (B, N) at the centre, low and high (B,) relative to them, the part of each gap (B, N - 1) that the
+    variation over the cell can use up, and the largest slope along each half edge, (B, a).
     """
     matrices = model.matrices(k)
     energies, states = eigh(matrices.hamiltonian)
@@ -46,15 +46,16 @@ def gap_bounds(model: AbstractModel, k: Array, edges: Array, remainder: Array) -
     corners = jnp.einsum("sa,baij->bsij", signs, turned)
     extremes = eigh(corners)[0]
     reach = jnp.maximum(jnp.abs(extremes[..., 0]), jnp.abs(extremes[..., -1])).max(axis=1)
+    own = eigh(turned)[0]
+    slope = jnp.maximum(jnp.abs(own[..., 0]), jnp.abs(own[..., -1]))
     count = energies.shape[-1]
     if count == 1:
         used = jnp.zeros((k.shape[0], 0))
     elif count <= LARGEST_BLOCKWISE:
         used = jnp.stack([_block(energies, turned, corners, j) for j in range(1, count)], axis=1)
     else:
-        own = eigh(turned)[0]
         used = jnp.broadcast_to((own[..., -1] - own[..., 0]).sum(axis=1)[:, None], (k.shape[0], count - 1))
-    return energies, -reach - remainder, reach + remainder, used + 2 * remainder[:, None]
+    return energies, -reach - remainder, reach + remainder, used + 2 * remainder[:, None], slope
 
 
 def _block(energies: Array, turned: Array, corners: Array, j: int) -> Array:

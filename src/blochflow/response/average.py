@@ -39,6 +39,8 @@ from blochflow.zone.tolerance import Required, Tolerance, as_tolerance
 RULES = ("auto", "uniform", "cells", "shifted", "local", "nested")
 # Beyond this many bands in three dimensions, proving every gap open costs more than sampling with error bars.
 MOST_CERTIFIED = 8
+# What half of the fewest points of a uniform grid may leave of the sharpest feature.
+COARSE = 0.05
 # A uniform grid is tried up to this many points, and this many times the number its rate predicts.
 MOST_UNIFORM = {1: 20_000, 2: 300_000, 3: 300_000}
 DOUBLINGS = 4
@@ -159,7 +161,7 @@ def average_in_cells(
             if integral.converged.all():
                 return integral
     spare = 0.0 if model.lattice is None else SPARE * (tolerance.atol or 0.0) / required.factor
-    tree = certify(source, found.cells, filling, limit, spare, reserved(tolerance, model.dimension))
+    tree = certify(source, found.cells, filling, limit, spare, reserved(tolerance, model.dimension), tolerance.rtol)
     if rule == "auto" and tree.complete and not len(tree.touching):
         undecided = tree.metallic and not bands.surface and bool((filling.kt == 0).all())
         if undecided and is_insulating(source, found.cells, filling, MOST_PROOFS):
@@ -292,7 +294,7 @@ def uniform_points(
     """Points per axis a uniform grid needs, or None where cells are the better choice.
 
     The error falls as exp(-2 pi N a) with a = min(gap/2, pi k_B T)/speed, since energies reach those distances in the
-    complex plane there.
+    complex plane there; speed along each axis of the zone.
     """
     if model.lattice is None or (tree.metallic and (filling.kt == 0).any()):
         return None
@@ -302,16 +304,19 @@ def uniform_points(
     return resolving_points(model, tree.speed, scale, tolerance)
 
 
-def resolving_points(model: AbstractModel, speed: float, scale: float, tolerance: Tolerance) -> tuple[int, ...] | None:
-    """Points per axis at which exp(-2 pi N scale/speed) is far below the tolerance, None where those are too many.
+def resolving_points(
+    model: AbstractModel, speed: np.ndarray, scale: float, tolerance: Tolerance
+) -> tuple[int, ...] | None:
+    """Points per axis, the fewest that may count as converged; None where those are too many.
 
-    Never fewer than four for the fastest Fourier component of H.
+    Of the sharpest feature that can be, half of them leave exp(-pi N a) = `COARSE` and all of them the square of that:
+    a feature that would spoil the finer grid shows in the difference of the two.  Never fewer than four for the fastest
+    Fourier component of H.
     """
-    needed = math.log(100 / max(tolerance.rtol, 1e-14)) * speed / (2 * math.pi * scale)
-    lengths = np.linalg.norm(np.asarray(model.lattice.reciprocal), axis=1)  # type: ignore[union-attr]
+    needed = 2 * math.log(1 / COARSE) * speed / (2 * math.pi * scale)
     repeats, reach = model.fourier_structure()
     # even numbers per repetition: of a function that repeats g times along an axis, halving the grid must drop points
-    each = np.ceil(np.maximum(needed * lengths / lengths.max(), 4 * reach) / repeats / 2) * 2
+    each = np.ceil(np.maximum(needed, 4 * reach) / repeats / 2) * 2
     points = np.maximum(8, repeats * np.maximum(each, 2)).astype(int)
     most = min(MOST_UNIFORM[model.dimension], tolerance.evaluations(model.dimension))
     return tuple(int(n) for n in points) if np.prod(points.astype(float)) <= most else None

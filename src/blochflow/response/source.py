@@ -87,13 +87,15 @@ class ModelSource:
         else:
             remainder = self._sampled_remainder(cells, edges)
         parts = [gap_bounds(self.model, *(jnp.asarray(x[i]) for x in (k, edges, remainder))) for i in _batches(len(k))]
-        energies, low, high, used = (np.concatenate([np.asarray(p[i]) for p in parts])[: len(k)] for i in range(4))
+        energies, low, high, used, slope = (
+            np.concatenate([np.asarray(p[i]) for p in parts])[: len(k)] for i in range(5)
+        )
         check_finite(energies, k, "The Hamiltonian")
         # rounding of the eigenvalues must not decide
         margin = 1e-13 * np.abs(energies).max()
         first = np.concatenate([[0], self.tops[:-1] + 1])
         gap = energies[:, self.tops[:-1] + 1] - energies[:, self.tops[:-1]]
-        speed = float(((high - remainder) / (0.5 * cells.width.min(axis=1))).max())
+        speed = (slope / half).max(axis=0)
         return CellBounds(
             energies[:, first] + low[:, None] - margin,
             energies[:, self.tops] + high[:, None] + margin,

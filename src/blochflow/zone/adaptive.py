@@ -8,13 +8,13 @@ potentials and temperatures act on the interpolants, so that they cost no furthe
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from blochflow.zone.cells import CellSet
-from blochflow.zone.certificate import WINDOW, BandSource, Certified, Filling
+from blochflow.zone.certificate import DEEPEST, WINDOW, BandSource, Certified, Filling, certify, faintness
 from blochflow.zone.integral import ROUNDING
 from blochflow.zone.interpolants import Interpolants, average, cell_averages, edge_errors
 from blochflow.zone.polynomials import gauss_rule
@@ -37,6 +37,9 @@ ROUGH_STATES = 8
 # states are moved to opposite sides, so that their difference shows what rounding of the energies may change.
 NUDGE = 2e-14
 CELLS_AT_ONCE = 512
+# Cells that hold less than these parts of what cells at T = 0 do get one node per axis less for each.
+FAINT = (1 / 16, 1 / 256)
+FEWEST_NODES = (2, 3)
 
 # (value, error) of what symmetry left to do -> (value, error) of the whole
 Project = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
@@ -92,19 +95,21 @@ def integrate_cells(
     """
     if not tree.complete:
         return unproven_integral(source, filling, tree, required, project)
-    per_cell = orders[0] ** source.dimension + orders[1] ** source.dimension
+    costs = Costs(orders, filling, tree.speed, source.dimension)
     evaluations = tree.evaluations
     fixed_value, fixed_error, spent = touching_part(source, filling, tree, orders[0])
     evaluations += spent
     nudge = NUDGE * tree.width
-    new, leaves = tree.cells, None
+    new, none = tree.cells, np.zeros((0, len(filling.mu), source.components))
+    leaves = Leaves(new.take(np.arange(0)), none, none)
+    shallow = bool((tree.touching.level < DEEPEST[source.dimension]).any()) and bool((filling.kt > 0).all())
     negligible = NEGLIGIBLE * rough_tolerance(source, filling, tree.cells, required)
     evaluations += len(tree.cells)
     history: list[tuple[int, np.ndarray]] = []
     while True:
-        evaluated = evaluate(source, filling, new, orders, negligible, nudge)
-        leaves = evaluated if leaves is None else leaves.joined(evaluated)
-        evaluations += len(new) * per_cell
+        for some, nodes in costs.classes(new):
+            leaves = leaves.joined(evaluate(source, filling, some, nodes, negligible, nudge))
+        evaluations += costs.of(new)
         value = leaves.value.sum(axis=0) + fixed_value
         absolute = required.scale(np.abs(leaves.value).sum(axis=0))
         safety = safety_factor(leaves.error)
@@ -114,17 +119,66 @@ def integrate_cells(
         tolerated = required.allowed(value, absolute)
         converged = np.asarray((error <= tolerated).all(axis=-1))
         hopeless = ~(project(value, fixed_error)[1] <= tolerated).all(axis=-1)
+        if hopeless.any() and shallow:
+            # cells left as harmless are not, where terms cancel: now prove as far as can be
+            tree, shallow = certify(source, tree.touching, filling, limit - evaluations), False
+            if not tree.complete:
+                break
+            fixed_value, fixed_error, spent = touching_part(source, filling, tree, orders[0])
+            evaluations += tree.evaluations + spent
+            new = tree.cells
+            continue
         if converged[~hopeless].all():
             break
         chosen = select(safety * leaves.error, tolerated, ~converged & ~hopeless)
-        more = int(chosen.sum()) * 2**source.dimension
+        halves = leaves.cells.take(chosen).children()
         size = 2 * 8 * int(np.prod(leaves.value.shape[1:]))
-        if evaluations + more * per_cell > limit or (len(leaves.cells) + more) * size > memory:
+        if evaluations + costs.of(halves) > limit or (len(leaves.cells) + len(halves)) * size > memory:
             break
         negligible = NEGLIGIBLE * float(in_values(source, filling, tolerated)[~converged & ~hopeless].min())
-        new = leaves.cells.take(chosen).children()
-        leaves = leaves.take(~chosen)
+        new, leaves = halves, leaves.take(~chosen)
     return CellIntegral(value, error, absolute, converged, evaluations, history, leaves)
+
+
+@dataclass(frozen=True)
+class Costs:
+    """Nodes of the two rules in every cell, by how faint occupations make it.
+
+    Attributes
+    ----------
+    orders : (int, int)
+        Nodes per axis where nothing is known.
+    filling : Filling
+    speed : (d,)
+        Of `Certified`.
+    dimension : int
+    """
+
+    orders: tuple[int, int]
+    filling: Filling
+    speed: np.ndarray
+    dimension: int
+
+    def fewer(self, cells: CellSet) -> np.ndarray:
+        """By how many nodes per axis the rules of each cell are smaller, (B,) int."""
+        faint = faintness(cells, self.filling, self.speed)
+        return np.asarray(sum((faint < share).astype(int) for share in FAINT))
+
+    def nodes(self, fewer: int) -> tuple[int, int]:
+        """Of the coarse and of the fine rule."""
+        first, second = (max(n - fewer, least) for n, least in zip(self.orders, FEWEST_NODES, strict=True))
+        return first, second
+
+    def classes(self, cells: CellSet) -> Iterator[tuple[CellSet, tuple[int, int]]]:
+        """Cells with equal rules."""
+        fewer = self.fewer(cells)
+        for number in np.unique(fewer):
+            yield cells.take(fewer == number), self.nodes(int(number))
+
+    def of(self, cells: CellSet) -> int:
+        """Evaluations that cells need."""
+        counts = np.bincount(self.fewer(cells), minlength=len(FAINT) + 1)
+        return int(sum(n * sum(x**self.dimension for x in self.nodes(i)) for i, n in enumerate(counts.tolist())))
 
 
 def unproven_integral(

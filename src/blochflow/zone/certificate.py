@@ -20,6 +20,8 @@ from blochflow.zone.weights import Weight
 WINDOW = 36.0
 # Halvings after which a cell counts as touching: widths of 1e-12 of the zone; in 3D a node of that size is harmless.
 DEEPEST = {1: 40, 2: 40, 3: 20}
+# At T > 0 cells are halved no further where `faintness` times the width (d = 3) is below this fraction of rtol.
+HARMLESS = 1e-4
 
 
 @dataclass(frozen=True)
@@ -34,15 +36,15 @@ class CellBounds:
         E_{j+1} - E_j at the centre.
     open : (B, N - 1) bool
         True where the gap cannot close in the cell.
-    speed : float
-        Largest change of an energy across a whole axis of the zone, by the slopes at the centres.
+    speed : (d,)
+        Largest change of an energy across each axis of the zone, by the slopes at the centres.
     """
 
     low: np.ndarray
     high: np.ndarray
     gap: np.ndarray
     open: np.ndarray
-    speed: float
+    speed: np.ndarray
 
 
 class BandSource(Protocol):
@@ -114,7 +116,7 @@ class Certified:
         Smallest active gap at the centre of an admitted cell.
     metallic : bool
         True when a band may cross the window of a state.
-    speed : float
+    speed : (d,)
     width : float
         Of the whole spectrum.
     evaluations : int
@@ -130,7 +132,7 @@ class Certified:
     touching_high: np.ndarray
     smallest_gap: float
     metallic: bool
-    speed: float
+    speed: np.ndarray
     width: float
     evaluations: int
     complete: bool
@@ -145,17 +147,31 @@ def active_gaps(bounds: CellBounds, filling: Filling, surface: bool) -> np.ndarr
     return np.asarray(crossing[:, :-1] | crossing[:, 1:])
 
 
+def faintness(cells: CellSet, filling: Filling, speed: np.ndarray) -> np.ndarray:
+    """Bound of f_j - f_{j+1} for bands that touch in a cell, of all states: change of energy over 4 k_B T, (B,)."""
+    coldest = 4 * float(filling.kt.min())
+    spread = cells.width @ speed
+    return np.minimum(spread / coldest, 1.0) if coldest > 0 else np.ones(len(cells))
+
+
 def certify(
-    source: BandSource, cells: CellSet, filling: Filling, limit: int, spare: float = 0.0, per_cell: int = 0
+    source: BandSource,
+    cells: CellSet,
+    filling: Filling,
+    limit: int,
+    spare: float = 0.0,
+    per_cell: int = 0,
+    rtol: float = 0.0,
 ) -> Certified:
     """Halve cells until every active gap is proven open, within ``limit`` evaluations.
 
     ``per_cell`` evaluations are kept for each cell.  Cells that a bounded integrand lets contribute less than ``spare``
-    in all are left as touching.
+    in all are left as touching, and so are those that at T > 0 contribute far less than ``rtol``: curvature times the
+    bound of f_j - f_{j+1} falls with the size of a cell, with its square in three dimensions.
     """
     pending, admitted, evaluations = cells, cells.take(np.arange(0)), 0
     touching, kept = admitted, [np.empty((0, source.num_bands))] * 2
-    gap, speed, metallic, low, high = np.inf, 0.0, False, np.inf, -np.inf
+    gap, speed, metallic, low, high = np.inf, np.zeros(source.dimension), False, np.inf, -np.inf
     complete = True
     while len(pending):
         if evaluations + len(pending) + per_cell * (len(admitted) + len(pending)) > limit:
@@ -165,13 +181,15 @@ def certify(
         evaluations += len(pending)
         active = active_gaps(bounds, filling, source.weight.surface)
         proven = (bounds.open | ~active).all(axis=1)
-        speed, low, high = max(speed, bounds.speed), min(low, bounds.low.min()), max(high, bounds.high.max())
+        speed, low, high = np.maximum(speed, bounds.speed), min(low, bounds.low.min()), max(high, bounds.high.max())
         metallic |= bool(filling.meets(bounds.low, bounds.high)[proven].any())
         gap = min(gap, np.where(active, bounds.gap, np.inf)[proven].min(initial=np.inf))
         admitted = admitted.joined(pending.take(proven))
         open_volume = float(pending.volume[~proven].sum())
         enough = source.bound is not None and source.bound * open_volume <= spare
-        deepest = ~proven & (enough | (pending.level >= DEEPEST[cells.dimension]))
+        faint = faintness(pending, filling, speed) * pending.width.max(axis=1) ** max(cells.dimension - 2, 0)
+        harmless = (faint <= HARMLESS * rtol) | (pending.level >= DEEPEST[cells.dimension])
+        deepest = ~proven & (enough | harmless)
         touching = touching.joined(pending.take(deepest))
         kept = [np.concatenate([a, b[deepest]]) for a, b in zip(kept, (bounds.low, bounds.high), strict=True)]
         pending = pending.take(~proven & ~deepest).children()

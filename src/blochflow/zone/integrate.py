@@ -72,7 +72,8 @@ def integrate(
     """
     tolerance = required.tolerance
     limit = tolerance.evaluations(integrand.dimension)
-    tree = tree or certify(integrand, zone, filling, limit, per_cell=reserved(tolerance, integrand.dimension))
+    kept = reserved(tolerance, integrand.dimension)
+    tree = tree or certify(integrand, zone, filling, limit, per_cell=kept, rtol=tolerance.rtol)
     done = integrate_cells(
         integrand,
         filling,
