@@ -13,9 +13,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize
 
-from blochflow.core.backend import jnp
 from blochflow.core.checks import fail
 from blochflow.core.errors import BlochflowError
 from blochflow.disorder.collision import Collision
@@ -27,6 +25,7 @@ from blochflow.disorder.scattering import Scattering
 from blochflow.execution.threads import Execution
 from blochflow.geometry.fermi_surface import fermi_surface
 from blochflow.models.base import AbstractModel
+from blochflow.response.critical_energies import CriticalPoint, critical_points
 from blochflow.response.observables import at_points
 
 # Points per curve, and detection grids with points per triangle, from coarse to fine.
@@ -39,6 +38,9 @@ WINDOW = 24.0
 # Ends of panels of the integral over energy, and where surfaces of two sizes are compared, in k_B T from mu.
 PANELS = (-8.0, -3.0, 0.0, 3.0, 8.0)
 SAMPLES = (-1.5, 1.5)
+# mu is at an edge or saddle of a band within this share of the largest energy.
+AT_EDGE = 1e-9
+EDGE_TEXT = "keep clear of band edges and van Hove energies, where the Fermi surface changes its topology"
 # Closure residual beyond which a surface is incomplete.
 OPEN = 0.05
 # Crossed parts are this much less certain than two numbers of points tell.
@@ -64,9 +66,51 @@ class FermiParts:
         return len(PARTS), self.components, self.model.dimension
 
     @cached_property
+    def critical(self) -> list[CriticalPoint]:
+        """Edges of bands, further extrema and saddles: a search that is made once."""
+        return critical_points(self.model)
+
+    @property
     def edges(self) -> np.ndarray:
-        """Energies of the edges of bands, a search that is made once."""
-        return band_edges(self.model)
+        """Energies where the surface changes its topology."""
+        return np.array([point.energy for point in self.critical])
+
+    def depth(self, energies: np.ndarray) -> float:
+        """Distance of energies from the nearest edge of a band; saddles and the cutoff are no edges."""
+        edges = [x.energy for x in self.critical if x.is_edge]
+        return float(np.abs(np.subtract.outer(energies, edges)).min(initial=np.inf))
+
+    def check_energy(self, mu: float, kt: float) -> None:
+        """Refuse chemical potentials at which no number would be right.
+
+        Raises
+        ------
+        ValueError
+            Beyond all states of a k.p model, or at T = 0 at an edge or saddle; names the place.
+        """
+        if not self.critical:
+            return
+        unit, (low, *_, high) = self.model.units.energy, self.critical
+        for end, beyond in ((low, mu < low.energy), (high, mu > high.energy)):
+            if beyond and end.at_cutoff:
+                raise fail(
+                    "mu",
+                    "lie between the energies that the model has inside its cutoff",
+                    f"is {mu:.6g} {unit}, and {end.describe()}, at the cutoff, is {end.energy:.6g} {unit}; "
+                    "raise `cutoff`",
+                )
+        near = self.nearest(mu)
+        size = max(abs(low.energy), abs(high.energy))
+        if kt == 0 and abs(near.energy - mu) <= AT_EDGE * size:
+            cut = near.at_cutoff
+            must = "have a Fermi surface inside the cutoff of the model" if cut else EDGE_TEXT
+            remedy = "raise `cutoff`" if cut else "shift mu by more than hbar/tau"
+            remedy += ", or use temperature > 0" if near.is_edge else ""
+            raise fail("mu", must, f"mu = {mu:.9g} {unit} is that of {near.describe()}; {remedy}")
+
+    def nearest(self, energy: float) -> CriticalPoint:
+        """The place where the surface changes its topology at the closest energy."""
+        return min(self.critical, key=lambda x: abs(x.energy - energy))
 
     def levels(self) -> list[tuple[Any, Any]]:
         """Pairs (grid, points) for `fermi_surface`, coarse to fine."""
@@ -88,6 +132,8 @@ class FermiParts:
             return result
         self._check_surface(surface, energy)
         found = fermi_points(self.model, surface)
+        if found.closure > OPEN:
+            raise fail("mu", EDGE_TEXT, f"|sum w v| is {found.closure:.2g} of sum w |v|{self._where(energy)}")
         collision = Collision(Scattering(found, self.scatterers))
         extra = {}
         if self.crossed:
@@ -113,11 +159,15 @@ class FermiParts:
                     "raise `cutoff`, or lower it to leave out a spurious pocket",
                 )
             if np.isnan(sheet.error):
-                raise fail(
-                    "mu",
-                    "keep clear of band edges and van Hove energies",
-                    f"the surface of band {sheet.bands} at energy {energy:.6g} is not resolved; shift mu a little",
-                )
+                raise fail("mu", EDGE_TEXT, f"the surface of band {sheet.bands} is not resolved{self._where(energy)}")
+
+    def _where(self, energy: float) -> str:
+        """End of a message: the nearest place that a surface at this energy may suffer from."""
+        text = f" at energy {energy:.6g}"
+        if self.critical:
+            near = self.nearest(energy)
+            text += f", {abs(energy - near.energy):.3g} {self.model.units.energy} from {near.describe()}"
+        return f"{text}; shift mu, or use a finer `grid`"
 
 
 @dataclass
@@ -137,18 +187,8 @@ class Diagnostics:
     history: list[tuple[int, np.ndarray]] = field(default_factory=list)
 
     def add(self, found: FermiPoints, collision: Collision, drude: np.ndarray, iterations: int) -> None:
-        """Take in one surface.
-
-        Raises
-        ------
-        BlochflowError
-            The surface is not closed.
-        """
+        """Take in one surface."""
         self.gap, self.closure = min(self.gap, found.gap), max(self.closure, found.closure)
-        if found.closure > OPEN:
-            raise BlochflowError(
-                f"The Fermi surface is not closed: |sum w v| is {found.closure:.2g} of sum w |v|. Use a finer `grid`."
-            )
         weight = found.weights * found.rank
         self.rate = max(self.rate, float(collision.rates.max()))
         self.lifetime = float(weight.sum() / (weight @ collision.rates))
@@ -220,36 +260,6 @@ def meets(value: np.ndarray, error: np.ndarray, tolerance: Any) -> bool:
     if tolerance.atol is not None:
         allowed = np.maximum(allowed, tolerance.atol)
     return bool((error.max(axis=(1, 2)) <= allowed).all())
-
-
-def band_edges(model: AbstractModel, points: int = 24) -> np.ndarray:
-    """Lowest and highest energy of every band, by a grid and a search from its extrema; within the cutoff for k.p."""
-    d = model.dimension
-    if model.lattice is None:
-        axis = np.linspace(-1, 1, points + 1)
-        k = np.stack(np.meshgrid(*[axis] * d, indexing="ij"), axis=-1).reshape(-1, d) * float(model.cutoff)  # type: ignore[attr-defined]
-        k = k[np.linalg.norm(k, axis=1) <= float(model.cutoff)]  # type: ignore[attr-defined]
-    else:
-        axis = (np.arange(points) + 0.5) / points
-        k = np.stack(np.meshgrid(*[axis] * d, indexing="ij"), axis=-1).reshape(-1, d) @ np.asarray(
-            model.lattice.reciprocal
-        )
-    energies = np.linalg.eigvalsh(np.asarray(model.matrices(jnp.asarray(k)).hamiltonian))
-
-    def level(x: np.ndarray, band: int, sign: float) -> float:
-        if model.lattice is None:
-            x = x * min(1.0, float(model.cutoff) / max(float(np.linalg.norm(x)), 1e-300))  # type: ignore[attr-defined]
-        found = np.asarray(model.matrices(jnp.asarray(x)[None]).hamiltonian)[0]
-        return float(sign * np.linalg.eigvalsh(found)[band])
-
-    edges = []
-    for band in range(model.num_bands):
-        for sign in (1.0, -1.0):
-            start = k[(sign * energies[:, band]).argmin()]
-            options = {"xatol": 1e-9, "fatol": 1e-13, "maxiter": 400}
-            found = minimize(level, start, args=(band, sign), method="Nelder-Mead", options=options)
-            edges.append(sign * found.fun)
-    return np.unique(np.round(edges, 12))
 
 
 def _differences(coarse: np.ndarray, fine: np.ndarray) -> np.ndarray:
