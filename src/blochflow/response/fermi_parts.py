@@ -47,6 +47,10 @@ OPEN = 0.05
 CROSSED_SAFETY = 4.0
 
 
+class Unresolved(ValueError):
+    """A surface that this grid does not resolve; a finer one may."""
+
+
 @dataclass(frozen=True, eq=False)
 class FermiParts:
     """What is asked for: parts of the response of ``observable`` (None: the current) to a field."""
@@ -69,6 +73,13 @@ class FermiParts:
     def critical(self) -> list[CriticalPoint]:
         """Edges of bands, further extrema and saddles: a search that is made once."""
         return critical_points(self.model)
+
+    @cached_property
+    def ranges(self) -> list[tuple[float, float]]:
+        """Lowest and highest energy of every band."""
+        bands = {x.band for x in self.critical}
+        energies = [[x.energy for x in self.critical if x.band == band] for band in bands]
+        return [(min(x), max(x)) for x in energies]
 
     @property
     def edges(self) -> np.ndarray:
@@ -128,12 +139,14 @@ class FermiParts:
         seen.evaluations += surface.evaluations
         result = np.zeros(self.shape)
         if not len(surface.k):
+            if any(low < energy < high for low, high in self.ranges):
+                raise Unresolved(f"No surface of this grid crosses energy {energy:.6g}, which lies in a band.")
             seen.note = surface.note
             return result
         self._check_surface(surface, energy)
         found = fermi_points(self.model, surface)
         if found.closure > OPEN:
-            raise fail("mu", EDGE_TEXT, f"|sum w v| is {found.closure:.2g} of sum w |v|{self._where(energy)}")
+            raise self._unresolved(f"|sum w v| is {found.closure:.2g} of sum w |v|", energy)
         collision = Collision(Scattering(found, self.scatterers))
         extra = {}
         if self.crossed:
@@ -159,15 +172,15 @@ class FermiParts:
                     "raise `cutoff`, or lower it to leave out a spurious pocket",
                 )
             if np.isnan(sheet.error):
-                raise fail("mu", EDGE_TEXT, f"the surface of band {sheet.bands} is not resolved{self._where(energy)}")
+                raise self._unresolved(f"the surface of band {sheet.bands} is not resolved", energy)
 
-    def _where(self, energy: float) -> str:
-        """End of a message: the nearest place that a surface at this energy may suffer from."""
+    def _unresolved(self, what: str, energy: float) -> Unresolved:
+        """The message names the nearest place that a surface at this energy may suffer from."""
         text = f" at energy {energy:.6g}"
         if self.critical:
             near = self.nearest(energy)
             text += f", {abs(energy - near.energy):.3g} {self.model.units.energy} from {near.describe()}"
-        return f"{text}; shift mu, or use a finer `grid`"
+        return Unresolved(str(fail("mu", EDGE_TEXT, f"{what}{text}; shift mu, or use a finer `grid`")))
 
 
 @dataclass
@@ -204,8 +217,15 @@ def cold_parts(request: FermiParts, mu: float, tolerance: Any) -> tuple[np.ndarr
     seen = Diagnostics()
     coarse: np.ndarray | None = None
     error, good = np.full(request.shape, np.nan), False
-    for level in request.levels():
-        fine = request.at(mu, level, seen)
+    levels = request.levels()
+    for level in levels:
+        try:
+            fine = request.at(mu, level, seen)
+        except Unresolved:
+            if level == levels[-1]:
+                raise
+            coarse = None
+            continue
         seen.history.append((seen.evaluations, fine))
         if coarse is not None:
             error = _differences(coarse, fine)
@@ -215,6 +235,7 @@ def cold_parts(request: FermiParts, mu: float, tolerance: Any) -> tuple[np.ndarr
             break
     if not seen.size:
         return np.zeros(request.shape), np.zeros(request.shape), True, seen
+    seen.note = ""
     return fine, error, good, seen
 
 
@@ -229,8 +250,22 @@ def warm_parts(
     inside = [float(e) for e in request.edges if low < e < high]
     breaks = sorted({*inside, *(mu + x * kt for x in PANELS)})
     result, error, good = np.zeros(request.shape), np.zeros(request.shape), False
+    samples = [mu + x * kt for x in SAMPLES]
+    if not any(low < e < high for e in samples for low, high in request.ranges):
+        # mu in a gap: carriers are at the edges
+        samples = [e + sign * kt for e in inside for sign in (-1.0, 1.0)]
+    if not samples:
+        return result, error, True, seen
+    weights = [float(1 / np.cosh(0.5 * (e - mu) / kt) ** 2) for e in samples]
     for coarse, fine in itertools.pairwise(request.levels()):
-        pairs = [[request.at(mu + x * kt, level, seen) for level in (coarse, fine)] for x in SAMPLES]
+        try:
+            pairs = [
+                [w * request.at(e, x, seen) for x in (coarse, fine)] for e, w in zip(samples, weights, strict=True)
+            ]
+        except Unresolved:
+            if fine == request.levels()[-1]:
+                raise
+            continue
         doubt = np.max([_differences(*pair) for pair in pairs], axis=0)
         size = np.max([np.abs(pair[1]).max(axis=(1, 2)) for pair in pairs], axis=0)[:, None, None]
         if not meets(np.broadcast_to(size, request.shape), doubt, tolerance) and fine != request.levels()[-1]:
