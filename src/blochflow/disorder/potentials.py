@@ -138,12 +138,15 @@ class Scatterers:
         W where it does not depend on q.
     third : (V,) or None
         Third cumulant of every vertex.
+    separable : (callable, (V, V)) or None
+        w and S where W_ab(q) = w(q) S_ab with a real w(q) that depends on q.
     """
 
     vertices: np.ndarray
     correlation: Correlator
     constant: np.ndarray | None
     third: np.ndarray | None
+    separable: tuple[Correlator, np.ndarray] | None = None
 
 
 def scatterers(disorder: Any, model: AbstractModel) -> Scatterers:
@@ -163,7 +166,9 @@ def scatterers(disorder: Any, model: AbstractModel) -> Scatterers:
     correlation = correlation_of(disorder, model, len(vertices), shifts)
     check_correlation(vertices, correlation, model)
     if disorder.kind != "white":
-        return Scatterers(vertices, correlation, None, None)
+        return Scatterers(
+            vertices, correlation, None, None, separable_form(disorder, model, correlation, len(vertices))
+        )
     third = None if disorder.third_cumulant is None else np.full(len(vertices), float(disorder.third_cumulant))
     return Scatterers(vertices, correlation, correlation(np.zeros(model.dimension)), third)
 
@@ -218,6 +223,18 @@ def correlation_of(disorder: Disorder, model: AbstractModel, count: int, places:
     return OnLattice(
         scalar, shortest_basis(np.asarray(model.lattice.reciprocal)), places, disorder.kind == "coulomb", independent
     )
+
+
+def separable_form(
+    disorder: Disorder, model: AbstractModel, correlation: Correlator, count: int
+) -> tuple[Correlator, np.ndarray] | None:
+    """w(q) and S of W_ab(q) = w(q) S_ab, known for one vertex and for k.p models with given correlations."""
+    shape = np.eye(count)
+    if count > 1 and (disorder.kind == "user" or model.lattice is not None):
+        return None
+    if np.iscomplexobj(correlation(np.zeros((1, model.dimension)))):
+        return None
+    return (lambda q: correlation(q)[..., 0, 0]), shape
 
 
 def _is_local(matrix: np.ndarray, orbitals: np.ndarray) -> bool:
