@@ -62,7 +62,7 @@ def test_coulomb_lifetime_of_a_plane():
 
 @pytest.mark.slow
 def test_coulomb_lifetime_of_a_solid():
-    numbers = {"density": 1e-7, "dielectric": 12.0, "screening": 0.05}
+    numbers = {"density": 1e-7, "dielectric": 12.0, "screening": 0.1}
     result = bf.response.disordered_conductivity(
         parabola(3, 0.2),
         0.05,

@@ -112,14 +112,13 @@ class Collision:
         root = np.sqrt(self.points.weights[owner])
         scale = 1 / np.sqrt(np.maximum(self.rates[owner], 1e-300))
         constants = self._constants()
-        null = constants * root / scale
-        null /= np.linalg.norm(null, axis=1, keepdims=True)
+        weighted = constants * self.points.weights[owner]
+        norm = (constants * weighted).sum(axis=1)
 
         def symmetric(x: np.ndarray) -> np.ndarray:
             return np.asarray(scale * root * self.points.project(self.apply(self.points.expand(scale * x / root))))
 
-        residual = scale * root * right
-        residual = residual - (residual @ null.T) @ null
+        residual = scale * root * (right - (right @ weighted.T / norm) @ constants)
         solution, direction = np.zeros_like(residual), residual.copy()
         square = (residual**2).sum(axis=1)
         goal, steps = RESIDUAL**2 * square, 0
@@ -139,8 +138,6 @@ class Collision:
             steps += 1
         solution = scale * solution / root
         # orthogonal to what is conserved, with the weights
-        weighted = constants * self.points.weights[owner]
-        norm = (constants * weighted).sum(axis=1)
         return solution - (solution @ weighted.T / norm) @ constants, steps
 
     def _constants(self) -> np.ndarray:

@@ -1,10 +1,12 @@
 """A smooth correlation between the points of a Fermi surface as a product of factors: W(k_i - k_j) = (L L^T)_ij.
 
-Pivoted Cholesky decomposition: every step takes the point that is represented worst.  For a positive kernel what is
-left over is bounded by its diagonal, |W - L L^T|_ij <= sqrt(d_i d_j).  W(k - k') is positive where the correlation in
+Pivoted Cholesky decomposition: pivots are taken from points drawn with probability proportional to what is left of
+their diagonal, the worst first.  For a positive kernel the rest is bounded by its diagonal, |W - L L^T|_ij <=
+sqrt(d_i d_j), whatever was drawn.  W(k - k') is positive where the correlation in
 real space is nowhere negative, as for Gaussian and screened Coulomb potentials; others are found out by samples.
 Sums over scattering events then cost N times the rank, which saturates with N, instead of N^2.
-Source: Harbrecht, Peters, Schneider, Appl. Numer. Math. 62, 428 (2012).
+Source: Harbrecht, Peters, Schneider, Appl. Numer. Math. 62, 428 (2012); Chen, Epperly, Tropp, Webber, Commun. Pure
+Appl. Math. 78, 995 (2025).
 """
 
 from __future__ import annotations
@@ -14,11 +16,11 @@ from collections.abc import Callable
 import numpy as np
 
 # Neglected part of W, relative to its largest value.
-NEGLECTED = 1e-13
-# Candidates for pivots at once, and how much smaller than the worst a taken one may be.
-CANDIDATES, WORTH = 48, 0.1
+NEGLECTED = 1e-11
+# Candidates for pivots at once, and how much smaller than the worst of them a taken one may be.
+CANDIDATES, WORTH = 64, 0.02
 # Bytes of the factor.
-FACTOR_BYTES = 2**30
+FACTOR_BYTES = 2**31
 # Sampled pairs, and how wrong they may be before W is not positive.
 SAMPLES, SAMPLE_ERROR = 4096, 1e-10
 
@@ -30,9 +32,11 @@ def factor(scalar: Callable[[np.ndarray], np.ndarray], k: np.ndarray) -> np.ndar
     left = np.array(np.broadcast_to(scalar(np.zeros_like(k)), count), dtype=float)
     largest = float(left.max(initial=0.0))
     columns, taken = np.empty((count, min(most, 256))), 0
+    rng = np.random.default_rng(23)
     while left.max() > NEGLECTED * largest:
-        pivots = np.argsort(left)[-CANDIDATES:]
-        worst = left[pivots[-1]]
+        drawn = np.searchsorted(np.cumsum(left), rng.random(CANDIDATES) * left.sum())
+        pivots = np.unique(np.append(np.minimum(drawn, count - 1), left.argmax()))
+        worst = left.max()
         rest = np.asarray(scalar(k[:, None] - k[pivots][None]), dtype=float)
         rest -= columns[:, :taken] @ columns[pivots, :taken].T
         while True:
@@ -47,11 +51,9 @@ def factor(scalar: Callable[[np.ndarray], np.ndarray], k: np.ndarray) -> np.ndar
             new = rest[:, best] / np.sqrt(size)
             columns[:, taken] = new
             taken += 1
-            left -= new**2
+            left = np.maximum(left - new**2, 0.0)
             left[pivots[best]] = 0.0
             rest -= np.outer(new, new[pivots])
-        if left.min() < -SAMPLE_ERROR * largest:
-            return None
     result = np.ascontiguousarray(columns[:, :taken])
     i, j = np.random.default_rng(22).integers(0, count, (2, SAMPLES))
     error = np.abs(scalar(k[i] - k[j]) - np.einsum("pr,pr->p", result[i], result[j])).max()

@@ -28,9 +28,10 @@ from blochflow.models.base import AbstractModel
 from blochflow.response.critical_energies import CriticalPoint, critical_points
 from blochflow.response.observables import at_points
 
-# Points per curve, and detection grids with points per triangle, from coarse to fine.
+# Points per curve, and detection grids with points per triangle, from coarse to fine.  The first mesh has the size of
+# triangles of the next ones, but a rule of lower order, so that the difference shows its error and not less.
 CURVES = (32, 64, 128, 256, 512, 1024, 2048)
-MESHES = ((6, 7), (9, 7), (13, 7), (19, 7), (28, 7))
+MESHES = ((6, 3), (9, 7), (13, 7), (19, 7), (28, 7))
 # Crossed diagrams cost N^3, and their principal value loses accuracy with N.
 CROSSED_CURVES = (32, 64, 128)
 # The energy window: |eps - mu| in k_B T, where -f' is 1e-10 of its maximum.
