@@ -18,6 +18,7 @@ from blochflow.core.checks import fail
 from blochflow.core.errors import BlochflowError
 from blochflow.disorder.collision import Collision
 from blochflow.disorder.crossed import crossed_drive
+from blochflow.disorder.curves import by_direction
 from blochflow.disorder.fermi_points import FermiPoints, fermi_points
 from blochflow.disorder.linear_response import PARTS, respond
 from blochflow.disorder.potentials import Scatterers
@@ -32,7 +33,7 @@ from blochflow.response.observables import at_points
 # triangles of the next ones, but a rule of lower order, so that the difference shows its error and not less.
 CURVES = (32, 64, 128, 256, 512, 1024, 2048)
 MESHES = ((6, 3), (9, 7), (13, 7), (19, 7), (28, 7))
-# Crossed diagrams cost N^3, and their principal value loses accuracy with N.
+# Crossed diagrams cost N^3.
 CROSSED_CURVES = (32, 64, 128)
 # The energy window: |eps - mu| in k_B T, where -f' is 1e-10 of its maximum.
 WINDOW = 24.0
@@ -145,6 +146,8 @@ class FermiParts:
             seen.note = surface.note
             return result
         self._check_surface(surface, energy)
+        if self.crossed:
+            surface = by_direction(self.model, surface)
         found = fermi_points(self.model, surface)
         if found.closure > OPEN:
             raise self._unresolved(f"|sum w v| is {found.closure:.2g} of sum w |v|", energy)
