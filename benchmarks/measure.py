@@ -11,6 +11,7 @@ import resource
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -139,6 +140,57 @@ def plane_hall(general: bool) -> dict[str, Any]:
     return {"seconds": statistics.median(rest), "points": PLANE_GRID**2, "value": value, "memory_mib": peak_memory()}
 
 
+def disordered(solid: bool, kind: str, points: int) -> dict[str, Any]:
+    """All parts of the conductivity at one Fermi surface of given size; one run, compilation included in ``surface``.
+
+    In two dimensions ``points`` on the curve of a tilted Dirac cone, in three per triangle of a tilted Weyl pocket.
+    """
+    import numpy as np
+
+    import blochflow as bf
+    from blochflow.core.backend import jnp
+    from blochflow.disorder.collision import Collision
+    from blochflow.disorder.fermi_points import fermi_points
+    from blochflow.disorder.linear_response import respond
+    from blochflow.disorder.potentials import scatterers
+    from blochflow.disorder.scattering import Scattering
+
+    sx, sy, sz, one = (jnp.array(x) for x in ([[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]], np.eye(2)))
+
+    def cone(k: Any) -> Any:
+        return k[0] * sy - 0.7 * k[1] * sx + 0.3 * sz + 0.3 * k[0] * one
+
+    def pocket(k: Any) -> Any:
+        scalar = 0.1 * (k @ k) + 0.2 * k[0]
+        return k[0] * sx + 0.8 * k[1] * sy + (0.3 + k[2] + 0.25 * k[2] ** 2) * sz + scalar * one
+
+    model = bf.ContinuumModel(pocket, 3, cutoff=2.2) if solid else bf.ContinuumModel(cone, 2, cutoff=4.0)
+    white = bf.Disorder.white(0.1, third_cumulant=0.02)
+    disorder = scatterers(white if kind == "white" else bf.Disorder.gaussian(0.1, 1.0), model)
+    start = time.perf_counter()
+    surface = bf.geometry.fermi_surface(model, 0.8 if solid else 1.0, points=points, grid=6 if solid else None)
+    found = fermi_points(model, surface)
+    middle = time.perf_counter()
+    collision = Collision(Scattering(found, disorder))
+    answer = respond(collision)
+    parts = answer.parts(-found.velocity)
+    return {
+        "surface": middle - start,
+        "seconds": time.perf_counter() - middle,
+        "points": len(found.k),
+        "iterations": answer.iterations,
+        "value": float(parts["skew_scattering"][1, 0]),
+        "memory_mib": peak_memory(),
+    }
+
+
+DISORDERED = {
+    f"disorder_{'solid' if solid else 'plane'}_{kind}_{points}": (solid, kind, points)
+    for solid, sizes in ((False, (512, 1024, 2048)), (True, (1, 3, 7)))
+    for kind in ("white", "gaussian")
+    for points in sizes
+}
+
 CASES: dict[str, Callable[[], dict[str, Any]]] = {
     "iron_hall_1": lambda: iron_hall(1),
     "iron_hall_2": lambda: iron_hall(2),
@@ -150,6 +202,7 @@ CASES: dict[str, Callable[[], dict[str, Any]]] = {
     "plane_together": lambda: together(INTRINSIC, plane=True),
     "plane_hall": lambda: plane_hall(general=False),
     "plane_hall_function": lambda: plane_hall(general=True),
+    **{name: partial(disordered, *arguments) for name, arguments in DISORDERED.items()},
 }
 
 

@@ -20,6 +20,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from measure import DISORDERED
+
 HERE = Path(__file__).resolve().parent
 PEERS = HERE / ".peers"
 RESULTS = HERE / "RESULTS.md"
@@ -27,6 +29,7 @@ FE = HERE.parent / "examples" / "fe_bcc" / "Fe_tb.dat.xz"
 GRID, FERMI = 36, 17.6376
 STARTS = 5
 REFINEMENTS = 9  # rounds of WannierBerri's adaptive refinement
+DISORDER_HEADING = "## Disordered Fermi surfaces"
 TIMEOUT = 1200  # seconds for one measurement; more means that something is wrong
 
 Row = dict[str, Any]
@@ -189,6 +192,23 @@ def together_table() -> list[str]:
     return lines
 
 
+def disorder_table() -> list[str]:
+    """Responses of disordered crystals: time and memory against the number of points on the Fermi surface."""
+    lines = [
+        "| surface | disorder | points | surface, s | all parts, s | iterations | peak memory, MiB | skew, e^2/hbar |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for name, (solid, kind, _) in DISORDERED.items():
+        row = measure(name)
+        steps = str(row["iterations"]) if row["iterations"] else "direct"
+        model = "3D, Weyl pocket" if solid else "2D, tilted cone"
+        lines.append(
+            f"| {model} | {kind} | {row['points']} | {row['surface']:.1f} | "
+            f"{row['seconds']:.2f} | {steps} | {row['memory_mib']:.0f} | {row['value']:.9f} |"
+        )
+    return lines
+
+
 def cost_table(script: str) -> list[str]:
     """What a script of docs/theory/cost.md prints; it renews its part of the page too."""
     print(f"measuring {script} ...", flush=True)
@@ -241,6 +261,14 @@ def main() -> None:
         "Wiedemann-Franz law and the parts of the magnetization, at T > 0.",
         "",
         *together_table(),
+        "",
+        DISORDER_HEADING,
+        "",
+        "Drude, extrinsic velocity, side jump, skew scattering and, for white noise, the third cumulant of the",
+        "conductivity at one Fermi surface, one worker; the surface is found and diagonalized before, compilation",
+        "included.  White noise costs O(N); smooth correlations cost N times the rank of W.",
+        "",
+        *disorder_table(),
         "",
         "## Cost against sharpness",
         "",

@@ -181,3 +181,28 @@ TABLE = {
         },
     ),
 }
+
+
+def four_orbitals(seed=11):
+    """Lattice, orbitals and hoppings of the form of a Wannier model: complex, no symmetry but Hermiticity.
+
+    Four orbitals at three places of an oblique lattice, hoppings that decay with the distance.
+    """
+    rng = np.random.default_rng(seed)
+    lattice = np.array([[1.0, 0.0], [0.4, 1.1]])
+    orbitals = np.array([[0.0, 0.0], [0.0, 0.0], [0.35, 0.2], [0.6, 0.7]])
+    hoppings = [(energy, i, i, (0, 0)) for i, energy in enumerate((-0.6, 0.5, 0.3, -0.2))]
+    for cell in ((0, 0), (1, 0), (0, 1), (1, -1), (1, 1)):
+        for i in range(4):
+            for j in range(4):
+                if cell == (0, 0) and j <= i:
+                    continue
+                distance = np.linalg.norm((np.array(cell) + orbitals[j] - orbitals[i]) @ lattice)
+                size = -0.5 if i == j else 0.4
+                turn = np.exp(1j * rng.uniform(-0.5, 0.5)) if i == j else np.exp(2j * np.pi * rng.random())
+                hoppings.append((size * turn * np.exp(-1.3 * distance + 1.0), i, j, cell))
+    return lattice, orbitals, hoppings
+
+
+def wannier_like():
+    return bf.TightBinding(*four_orbitals())

@@ -68,8 +68,8 @@ class Collision:
         right = self.points.project(source)
         if self.is_dense:
             return self.points.expand(self._dense_solution(right)), 0
-        solutions, steps = zip(*(self._conjugate_gradients(row) for row in right), strict=True)
-        return self.points.expand(np.stack(solutions)), max(steps)
+        solution, steps = self._conjugate_gradients(right)
+        return self.points.expand(solution), steps
 
     @property
     def is_dense(self) -> bool:
@@ -104,40 +104,41 @@ class Collision:
         return np.asarray((vectors[:, kept] @ amplitude).T / root)
 
     def _conjugate_gradients(self, right: np.ndarray) -> tuple[np.ndarray, int]:
-        """Preconditioned by the rates; the source is projected on the range (one constant per group of pockets)."""
-        from scipy.sparse.linalg import LinearOperator, cg
+        """All rows (c, M) at once, preconditioned by the rates, so that every sum over events serves all of them.
 
+        Sources are projected on the range of K: one constant per group of pockets is left out.
+        """
         owner = self.points.basis[1]
         root = np.sqrt(self.points.weights[owner])
         scale = 1 / np.sqrt(np.maximum(self.rates[owner], 1e-300))
-        null = self._constants() * root / scale
-        null /= np.linalg.norm(null, axis=1, keepdims=True)
+        constants = self._constants()
+        weighted = constants * self.points.weights[owner]
+        norm = (constants * weighted).sum(axis=1)
 
         def symmetric(x: np.ndarray) -> np.ndarray:
-            phi = self.points.expand((scale * x.reshape(-1) / root)[None])
-            return np.asarray(scale * root * self.points.project(self.apply(phi))[0])
+            return np.asarray(scale * root * self.points.project(self.apply(self.points.expand(scale * x / root))))
 
-        b = scale * root * right
-        b = b - null.T @ (null @ b)
-        steps = 0
-
-        def count(_: np.ndarray) -> None:
-            nonlocal steps
+        residual = scale * root * (right - (right @ weighted.T / norm) @ constants)
+        solution, direction = np.zeros_like(residual), residual.copy()
+        square = (residual**2).sum(axis=1)
+        goal, steps = RESIDUAL**2 * square, 0
+        while (active := np.flatnonzero(square > goal)).size:
+            if steps == STEPS:
+                raise BlochflowError(
+                    f"The Boltzmann equation is not solved to {RESIDUAL:g} in {STEPS} steps of conjugate gradients: "
+                    "scattering is almost only forward, or some carriers are not scattered at all. Use fewer points, "
+                    "which are solved directly, or a shorter correlation length."
+                )
+            moved = symmetric(direction[active])
+            step = square[active] / (direction[active] * moved).sum(axis=1)
+            solution[active] += step[:, None] * direction[active]
+            residual[active] -= step[:, None] * moved
+            before, square[active] = square[active], (residual[active] ** 2).sum(axis=1)
+            direction[active] = residual[active] + (square[active] / before)[:, None] * direction[active]
             steps += 1
-
-        operator = LinearOperator((len(b), len(b)), matvec=symmetric, dtype=float)
-        x, info = cg(operator, b, rtol=RESIDUAL, atol=0.0, maxiter=STEPS, callback=count)
-        if info != 0:
-            raise BlochflowError(
-                f"The Boltzmann equation is not solved to {RESIDUAL:g} in {STEPS} steps of conjugate gradients: "
-                "scattering is almost only forward, or some carriers are not scattered at all. Use fewer points, which "
-                "are solved directly, or a shorter correlation length."
-            )
-        solution = scale * x / root
+        solution = scale * solution / root
         # orthogonal to what is conserved, with the weights
-        constants = self._constants()
-        norm = (constants**2 * self.points.weights[owner]).sum(axis=1)
-        return solution - ((constants * self.points.weights[owner]) @ solution / norm) @ constants, steps
+        return solution - (solution @ weighted.T / norm) @ constants, steps
 
     def _constants(self) -> np.ndarray:
         """(groups, M) coefficients of P on every group of connected sheets."""

@@ -5,21 +5,23 @@
     J[n]_k = -sum_k' delta' w_kk' n_k' + n_k sum_k' delta' w_k'k,     B(k) = PV (eps - H_k)^-1
 
 of the same order as side jump and non-crossing skew scattering.  The principal value is that of trapezoidal sums whose
-points keep clear of the poles k_1 = k, k': k' is half a step from k, k_1 lies on half steps a quarter away.
+points keep clear of the poles k_1 = k, k': k' is half a step from k, k_1 lies on half steps a quarter away.  What the
+sums hold beyond it because of other poles is subtracted (`poles`).  In k', opposite points of the curve are poles too:
+points are equally spaced in the direction of the velocity (`curves.by_direction`), so that they are half a step away.
 For the massive Dirac cone the sum is -(e^2/2 pi hbar) 4 mu M (mu^2 - M^2)/(mu^2 + 3 M^2)^2.
 Source: Ado, Dmitriev, Ostrovsky, Titov, EPL 111, 37004 (2015).
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields, replace
+
 import numpy as np
 
-from blochflow.core.backend import jnp
 from blochflow.disorder.collision import Collision
+from blochflow.disorder.curves import Curve, states_at
+from blochflow.disorder.poles import Brackets, Poles, brackets, poles
 from blochflow.models.base import AbstractModel
-
-# Wave vectors of B in one batch.
-BATCH = 16384
 
 
 def crossed_drive(model: AbstractModel, mu: float, collision: Collision, phi: np.ndarray) -> np.ndarray:
@@ -45,34 +47,103 @@ def kernels(
 ) -> tuple[np.ndarray, np.ndarray]:
     """w_kk' and w_k'k as (k, k') arrays."""
     points = collision.points
+    curves = [Curve.of(model, points, sheet) for sheet in np.unique(points.sheet)]
+    bands = np.abs(states_at(model, points.k)[0] - mu).argmin(axis=1)
     strength = float(collision.scattering.scatterers.constant[0, 0].real)  # type: ignore[index]
     p, weight = points.projector, 2 * points.weights[inner]
     forward, backward = np.zeros((2, len(k), len(other)))
+    found: dict[tuple[int, int], list[Brackets]] = {}
     for row, i in enumerate(k):
-        rest, q = points.k[other, None], points.k[inner][None]
-        here = points.k[i]
-        crossing = _resolvent(model, mu, here + rest - q)
-        plus, minus = _resolvent(model, mu, q + here - rest), _resolvent(model, mu, q - here + rest)
-        p1, p2, p3 = p[i], p[other], p[inner]
-        for target, left, right, ahead, behind in (
-            (forward, p1[None], p2, plus, minus),
-            (backward, p2, np.broadcast_to(p1, p2.shape), minus, plus),
-        ):
-            x = np.einsum("oab,sbc,ocd,osda->os", np.broadcast_to(left, p2.shape), p3, right, crossing, optimize=True)
-            pair = left @ right
-            psi = np.einsum("oab,sbc,osca->os", pair, p3, ahead, optimize=True)
-            psi = psi + np.einsum("oab,osbc,sca->os", pair, behind, p3, optimize=True)
-            target[row] = 4 * np.pi**2 * strength**2 * ((x - psi).imag @ weight)
-    return forward, backward
+        sums = []
+        for line in LINES:
+            base = line.base(points.k[i], points.k[other])
+            energies, resolvents = _resolvent(model, mu, base[:, None] + line.sign * points.k[inner])
+            sums.append(_traces(line, p[i], p[other], p[inner], resolvents))
+            for c, curve in enumerate(curves):
+                t, mine = _inner_nodes(curve, inner)
+                known, active = line.known(curve, bands, i, other)
+                bracket = brackets(mu - energies[:, mine], t, base, known, active)
+                found.setdefault((line.index, c), []).append(replace(bracket, pair=bracket.pair + row * len(other)))
+        forward[row], backward[row] = np.sum(sums, axis=0) @ weight
+    for (index, c), parts in found.items():
+        t, _ = _inner_nodes(curves[c], inner)
+        joined = Brackets(*(np.concatenate([getattr(x, f.name) for x in parts]) for f in fields(Brackets)))
+        line, band = LINES[index], int(bands[curves[c].rows[0]])
+        pole = poles(model, mu, curves[c], band, joined, line.sign, t[0], len(t))
+        at_k, at_other = p[k[pole.pair // len(other)]], p[other[pole.pair % len(other)]]
+        excess = _excess(line, at_k, at_other, pole)
+        for target, values in zip((forward, backward), excess, strict=True):
+            np.subtract.at(target.reshape(-1), pole.pair, values)
+    factor = 4 * np.pi**2 * strength**2
+    return factor * forward, factor * backward
 
 
-def _resolvent(model: AbstractModel, mu: float, k: np.ndarray) -> np.ndarray:
-    """(mu - H)^-1 at (.., d)."""
-    flat = k.reshape(-1, k.shape[-1])
-    parts = []
-    for first in range(0, len(flat), BATCH):
-        part = flat[first : first + BATCH]
-        size = BATCH if len(flat) > BATCH else 1 << (len(part) - 1).bit_length()
-        hamiltonian = np.asarray(model.matrices(jnp.asarray(np.resize(part, (size, k.shape[-1])))).hamiltonian)
-        parts.append(np.linalg.inv(mu * np.eye(model.num_bands) - hamiltonian[: len(part)]))
-    return np.concatenate(parts).reshape(*k.shape[:-1], model.num_bands, model.num_bands)
+@dataclass(frozen=True)
+class Line:
+    """Where the third wave vector q lies: q = a k + b k' + sign k_1."""
+
+    index: int
+    a: int
+    b: int
+    sign: int
+
+    def base(self, k: np.ndarray, others: np.ndarray) -> np.ndarray:
+        """a k + b k'."""
+        return self.a * k + self.b * others
+
+    def known(self, curve: Curve, bands: np.ndarray, i: int, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Parameters at which q is k or k' again (NaN on another curve), and the band that is at mu there."""
+        step, first = 2 * np.pi / len(curve.rows), curve.rows[0]
+        last = first + len(curve.rows)
+        here = np.where((first <= i) & (i < last), step * (i - first), np.nan)
+        there = np.where((first <= other) & (other < last), step * (other - first), np.nan)
+        at_k = (np.broadcast_to(here, other.shape), bands[other])
+        at_other = (there, np.broadcast_to(bands[i], other.shape))
+        chosen = (at_k, at_other) if self.sign < 0 else (at_other,) if self.a > 0 else (at_k,)
+        return np.stack([x for x, _ in chosen], axis=1), np.stack([x for _, x in chosen], axis=1)
+
+
+CROSSING, AHEAD, BEHIND = LINES = (Line(0, 1, 1, -1), Line(1, 1, -1, 1), Line(2, -1, 1, 1))
+
+
+def _inner_nodes(curve: Curve, inner: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Parameters of the inner points on a curve, and which of ``inner`` they are."""
+    mine = np.flatnonzero((inner >= curve.rows[0]) & (inner <= curve.rows[-1]))
+    return 2 * np.pi * (inner[mine] - curve.rows[0]) / len(curve.rows), mine
+
+
+def _traces(line: Line, at_k: np.ndarray, at_other: np.ndarray, at_inner: np.ndarray, third: np.ndarray) -> np.ndarray:
+    """Im tr of both kernels, (2, k', k_1), with the sign of the diagram."""
+    pair = at_k @ at_other
+    if line is CROSSING:
+        first = np.einsum("ab,sbc,ocd,osda->os", at_k, at_inner, at_other, third, optimize=True)
+        second = np.einsum("oab,sbc,cd,osda->os", at_other, at_inner, at_k, third, optimize=True)
+        return np.stack([first.imag, second.imag])
+    swapped = at_other @ at_k
+    forward, backward = (pair, swapped) if line is AHEAD else (swapped, pair)
+    # P P' P_1 B and P P' B P_1: the one for w_kk' where the other is for w_k'k
+    outer = np.einsum("oab,sbc,osca->os", forward, at_inner, third, optimize=True).imag
+    inner = np.einsum("oab,osbc,sca->os", backward, third, at_inner, optimize=True).imag
+    return -np.stack([outer, inner] if line is AHEAD else [inner, outer])
+
+
+def _excess(line: Line, at_k: np.ndarray, at_other: np.ndarray, pole: Poles) -> tuple[np.ndarray, np.ndarray]:
+    """The same traces at poles, times what the sums hold beyond principal values."""
+
+    def trace(*matrices: np.ndarray) -> np.ndarray:
+        first, second, third, fourth = matrices
+        return np.asarray(np.einsum("pij,pji->p", first @ second, third @ fourth).imag * pole.excess)
+
+    inner, outer = pole.inner, pole.outer
+    if line is CROSSING:
+        return trace(at_k, inner, at_other, outer), trace(at_other, inner, at_k, outer)
+    if line is AHEAD:
+        return -trace(at_k, at_other, inner, outer), -trace(at_other, at_k, outer, inner)
+    return -trace(at_k, at_other, outer, inner), -trace(at_other, at_k, inner, outer)
+
+
+def _resolvent(model: AbstractModel, mu: float, k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """E and (mu - H)^-1 at (.., d)."""
+    energies, states, _ = states_at(model, k.reshape(-1, k.shape[-1]))
+    inverse = (states / (mu - energies)[:, None]) @ states.conj().swapaxes(1, 2)
+    return energies.reshape(*k.shape[:-1], -1), inverse.reshape(*k.shape[:-1], *inverse.shape[1:])

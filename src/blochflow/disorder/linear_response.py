@@ -57,7 +57,6 @@ def respond(
         driven["third_cumulant"] = third_cumulant_drive(collision, leading)
     driven |= {name: source(leading) for name, source in (extra or {}).items()}
     phi = {"drude": leading}
-    for name, source in driven.items():
-        phi[name], more = collision.solve(source)
-        steps = max(steps, more)
-    return FermiResponse(points, phi, coherent, steps)
+    solved, more = collision.solve(np.concatenate(list(driven.values())))
+    phi |= dict(zip(driven, np.split(solved, len(driven)), strict=True))
+    return FermiResponse(points, phi, coherent, max(steps, more))

@@ -2,7 +2,8 @@
 
     C[X]_k = sum_k' delta(eps - eps_k') sum_ab W_ab(k - k') V_a X_k' V_b
 
-In blocks of points, so that no array holds all pairs with their matrices; for white noise one sum serves all k.
+For white noise one sum serves all k; smooth correlations between many points are factored (`low_rank`); others are
+summed in blocks of points.  No array ever holds all pairs with their matrices.
 Source: Burgos Atencia, Niu, Culcer, Phys. Rev. Research 4, 013001 (2022), Eq. (23), on the energy shell.
 """
 
@@ -14,10 +15,13 @@ from functools import cached_property
 import numpy as np
 
 from blochflow.disorder.fermi_points import FermiPoints
+from blochflow.disorder.low_rank import factor
 from blochflow.disorder.potentials import Scatterers
 
 # Bytes of one block of W, and of all of W where it is kept.
-BLOCK_BYTES, KEPT_BYTES = 2**26, 2**30
+BLOCK_BYTES, KEPT_BYTES = 2**26, 2**29
+# Points from which on smooth correlations are factored.
+FACTORED = 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,14 +40,26 @@ class Scattering:
             value = np.einsum("ab,aij,cjk,bkl->cil", self.scatterers.constant, v, total, v, optimize=True)
             return np.broadcast_to(value[:, None], x.shape)
         c, n, size, _ = x.shape
-        result = np.zeros((n, c * size * size), dtype=complex)
         flat = weighted.swapaxes(0, 1)
+        if self._factor is not None:
+            shape, columns = self.scatterers.separable[1], self._factor  # type: ignore[index]
+            inner = _product(columns, _product(columns.T, np.ascontiguousarray(flat.reshape(n, -1))))
+            dressed = np.einsum("ab,aij,pjk,bkl->pil", shape, v, inner.reshape(-1, size, size), v, optimize=True)
+            return np.asarray(dressed.reshape(n, c, size, size).swapaxes(0, 1))
+        result = np.zeros((n, c * size * size), dtype=complex)
         terms = [[np.ascontiguousarray((va @ flat @ vb).reshape(n, -1)) for vb in v] for va in v]
         for rows, block in self._blocks:
             for a in range(len(v)):
                 for b in range(len(v)):
                     result[rows] += _product(block[..., a, b], terms[a][b])
         return result.reshape(n, c, size, size).swapaxes(0, 1)
+
+    @cached_property
+    def _factor(self) -> np.ndarray | None:
+        """L of a smooth W between many points."""
+        if self.scatterers.separable is None or len(self.points.k) < FACTORED:
+            return None
+        return factor(self.scatterers.separable[0], self.points.k)
 
     def rates(self) -> np.ndarray:
         """(M, M) sum_ab W_ab(k_i - k_j) tr[B_mu V_a B_nu V_b] between the matrices of `FermiPoints.basis`."""
@@ -93,4 +109,4 @@ def _product(block: np.ndarray, terms: np.ndarray) -> np.ndarray:
     """Real or complex W times complex terms, without making real W complex."""
     if np.iscomplexobj(block):
         return np.asarray(block @ terms)
-    return np.asarray(block @ terms.real + 1j * (block @ terms.imag))
+    return np.asarray((block @ terms.view(float)).view(complex))

@@ -92,6 +92,8 @@ class DisorderedRequest:
         count = model.dimension if components is None else components
         surface = FermiParts(model, found, observable, count, crossed, points, arguments.get("grid"), execution)
         states = as_states(model, mu, temperature)
+        for level, kt in zip(states.mu, states.kt, strict=True):
+            surface.check_energy(float(level), float(kt))
         return cls(quantity, surface, states, disorder, tolerance, execution, throw)
 
 
@@ -152,8 +154,7 @@ def _attributes(request: DisorderedRequest, good: np.ndarray, seen: list[Diagnos
     gap = min((x.gap for x in seen), default=np.inf)
     rate = max((x.rate for x in seen), default=0.0)
     ratio = gap / rate if rate else np.inf
-    # distance of mu from the nearest edge of a band
-    depth = float(np.abs(states.mu[:, None] - surface.edges).min()) / rate if rate else np.inf
+    depth = surface.depth(states.mu) / rate if rate else np.inf
     if min(ratio, depth) < CLEAN:
         warnings.warn(
             f"The disorder is not weak: gap * tau/hbar = {ratio:.2g} and depth of the Fermi sea * tau/hbar = "

@@ -13,13 +13,12 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy.optimize import minimize
 
-from blochflow.core.backend import jnp
 from blochflow.core.checks import fail
 from blochflow.core.errors import BlochflowError
 from blochflow.disorder.collision import Collision
 from blochflow.disorder.crossed import crossed_drive
+from blochflow.disorder.curves import by_direction
 from blochflow.disorder.fermi_points import FermiPoints, fermi_points
 from blochflow.disorder.linear_response import PARTS, respond
 from blochflow.disorder.potentials import Scatterers
@@ -27,22 +26,31 @@ from blochflow.disorder.scattering import Scattering
 from blochflow.execution.threads import Execution
 from blochflow.geometry.fermi_surface import fermi_surface
 from blochflow.models.base import AbstractModel
+from blochflow.response.critical_energies import CriticalPoint, critical_points
 from blochflow.response.observables import at_points
 
-# Points per curve, and detection grids with points per triangle, from coarse to fine.
+# Points per curve, and detection grids with points per triangle, from coarse to fine.  The first mesh has the size of
+# triangles of the next ones, but a rule of lower order, so that the difference shows its error and not less.
 CURVES = (32, 64, 128, 256, 512, 1024, 2048)
-MESHES = ((6, 7), (9, 7), (13, 7), (19, 7), (28, 7))
-# Crossed diagrams cost N^3, and their principal value loses accuracy with N.
+MESHES = ((6, 3), (9, 7), (13, 7), (19, 7), (28, 7))
+# Crossed diagrams cost N^3.
 CROSSED_CURVES = (32, 64, 128)
 # The energy window: |eps - mu| in k_B T, where -f' is 1e-10 of its maximum.
 WINDOW = 24.0
 # Ends of panels of the integral over energy, and where surfaces of two sizes are compared, in k_B T from mu.
 PANELS = (-8.0, -3.0, 0.0, 3.0, 8.0)
 SAMPLES = (-1.5, 1.5)
+# mu is at an edge or saddle of a band within this share of the largest energy.
+AT_EDGE = 1e-9
+EDGE_TEXT = "keep clear of band edges and van Hove energies, where the Fermi surface changes its topology"
 # Closure residual beyond which a surface is incomplete.
 OPEN = 0.05
 # Crossed parts are this much less certain than two numbers of points tell.
 CROSSED_SAFETY = 4.0
+
+
+class Unresolved(ValueError):
+    """A surface that this grid does not resolve; a finer one may."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,9 +72,58 @@ class FermiParts:
         return len(PARTS), self.components, self.model.dimension
 
     @cached_property
+    def critical(self) -> list[CriticalPoint]:
+        """Edges of bands, further extrema and saddles: a search that is made once."""
+        return critical_points(self.model)
+
+    @cached_property
+    def ranges(self) -> list[tuple[float, float]]:
+        """Lowest and highest energy of every band."""
+        bands = {x.band for x in self.critical}
+        energies = [[x.energy for x in self.critical if x.band == band] for band in bands]
+        return [(min(x), max(x)) for x in energies]
+
+    @property
     def edges(self) -> np.ndarray:
-        """Energies of the edges of bands, a search that is made once."""
-        return band_edges(self.model)
+        """Energies where the surface changes its topology."""
+        return np.array([point.energy for point in self.critical])
+
+    def depth(self, energies: np.ndarray) -> float:
+        """Distance of energies from the nearest edge of a band; saddles and the cutoff are no edges."""
+        edges = [x.energy for x in self.critical if x.is_edge]
+        return float(np.abs(np.subtract.outer(energies, edges)).min(initial=np.inf))
+
+    def check_energy(self, mu: float, kt: float) -> None:
+        """Refuse chemical potentials at which no number would be right.
+
+        Raises
+        ------
+        ValueError
+            Beyond all states of a k.p model, or at T = 0 at an edge or saddle; names the place.
+        """
+        if not self.critical:
+            return
+        unit, (low, *_, high) = self.model.units.energy, self.critical
+        for end, beyond in ((low, mu < low.energy), (high, mu > high.energy)):
+            if beyond and end.at_cutoff:
+                raise fail(
+                    "mu",
+                    "lie between the energies that the model has inside its cutoff",
+                    f"is {mu:.6g} {unit}, and {end.describe()}, at the cutoff, is {end.energy:.6g} {unit}; "
+                    "raise `cutoff`",
+                )
+        near = self.nearest(mu)
+        size = max(abs(low.energy), abs(high.energy))
+        if kt == 0 and abs(near.energy - mu) <= AT_EDGE * size:
+            cut = near.at_cutoff
+            must = "have a Fermi surface inside the cutoff of the model" if cut else EDGE_TEXT
+            remedy = "raise `cutoff`" if cut else "shift mu by more than hbar/tau"
+            remedy += ", or use temperature > 0" if near.is_edge else ""
+            raise fail("mu", must, f"mu = {mu:.9g} {unit} is that of {near.describe()}; {remedy}")
+
+    def nearest(self, energy: float) -> CriticalPoint:
+        """The place where the surface changes its topology at the closest energy."""
+        return min(self.critical, key=lambda x: abs(x.energy - energy))
 
     def levels(self) -> list[tuple[Any, Any]]:
         """Pairs (grid, points) for `fermi_surface`, coarse to fine."""
@@ -84,10 +141,16 @@ class FermiParts:
         seen.evaluations += surface.evaluations
         result = np.zeros(self.shape)
         if not len(surface.k):
+            if any(low < energy < high for low, high in self.ranges):
+                raise Unresolved(f"No surface of this grid crosses energy {energy:.6g}, which lies in a band.")
             seen.note = surface.note
             return result
         self._check_surface(surface, energy)
+        if self.crossed:
+            surface = by_direction(self.model, surface)
         found = fermi_points(self.model, surface)
+        if found.closure > OPEN:
+            raise self._unresolved(f"|sum w v| is {found.closure:.2g} of sum w |v|", energy)
         collision = Collision(Scattering(found, self.scatterers))
         extra = {}
         if self.crossed:
@@ -113,11 +176,15 @@ class FermiParts:
                     "raise `cutoff`, or lower it to leave out a spurious pocket",
                 )
             if np.isnan(sheet.error):
-                raise fail(
-                    "mu",
-                    "keep clear of band edges and van Hove energies",
-                    f"the surface of band {sheet.bands} at energy {energy:.6g} is not resolved; shift mu a little",
-                )
+                raise self._unresolved(f"the surface of band {sheet.bands} is not resolved", energy)
+
+    def _unresolved(self, what: str, energy: float) -> Unresolved:
+        """The message names the nearest place that a surface at this energy may suffer from."""
+        text = f" at energy {energy:.6g}"
+        if self.critical:
+            near = self.nearest(energy)
+            text += f", {abs(energy - near.energy):.3g} {self.model.units.energy} from {near.describe()}"
+        return Unresolved(str(fail("mu", EDGE_TEXT, f"{what}{text}; shift mu, or use a finer `grid`")))
 
 
 @dataclass
@@ -137,18 +204,8 @@ class Diagnostics:
     history: list[tuple[int, np.ndarray]] = field(default_factory=list)
 
     def add(self, found: FermiPoints, collision: Collision, drude: np.ndarray, iterations: int) -> None:
-        """Take in one surface.
-
-        Raises
-        ------
-        BlochflowError
-            The surface is not closed.
-        """
+        """Take in one surface."""
         self.gap, self.closure = min(self.gap, found.gap), max(self.closure, found.closure)
-        if found.closure > OPEN:
-            raise BlochflowError(
-                f"The Fermi surface is not closed: |sum w v| is {found.closure:.2g} of sum w |v|. Use a finer `grid`."
-            )
         weight = found.weights * found.rank
         self.rate = max(self.rate, float(collision.rates.max()))
         self.lifetime = float(weight.sum() / (weight @ collision.rates))
@@ -164,8 +221,15 @@ def cold_parts(request: FermiParts, mu: float, tolerance: Any) -> tuple[np.ndarr
     seen = Diagnostics()
     coarse: np.ndarray | None = None
     error, good = np.full(request.shape, np.nan), False
-    for level in request.levels():
-        fine = request.at(mu, level, seen)
+    levels = request.levels()
+    for level in levels:
+        try:
+            fine = request.at(mu, level, seen)
+        except Unresolved:
+            if level == levels[-1]:
+                raise
+            coarse = None
+            continue
         seen.history.append((seen.evaluations, fine))
         if coarse is not None:
             error = _differences(coarse, fine)
@@ -175,6 +239,7 @@ def cold_parts(request: FermiParts, mu: float, tolerance: Any) -> tuple[np.ndarr
             break
     if not seen.size:
         return np.zeros(request.shape), np.zeros(request.shape), True, seen
+    seen.note = ""
     return fine, error, good, seen
 
 
@@ -189,8 +254,22 @@ def warm_parts(
     inside = [float(e) for e in request.edges if low < e < high]
     breaks = sorted({*inside, *(mu + x * kt for x in PANELS)})
     result, error, good = np.zeros(request.shape), np.zeros(request.shape), False
+    samples = [mu + x * kt for x in SAMPLES]
+    if not any(low < e < high for e in samples for low, high in request.ranges):
+        # mu in a gap: carriers are at the edges
+        samples = [e + sign * kt for e in inside for sign in (-1.0, 1.0)]
+    if not samples:
+        return result, error, True, seen
+    weights = [float(1 / np.cosh(0.5 * (e - mu) / kt) ** 2) for e in samples]
     for coarse, fine in itertools.pairwise(request.levels()):
-        pairs = [[request.at(mu + x * kt, level, seen) for level in (coarse, fine)] for x in SAMPLES]
+        try:
+            pairs = [
+                [w * request.at(e, x, seen) for x in (coarse, fine)] for e, w in zip(samples, weights, strict=True)
+            ]
+        except Unresolved:
+            if fine == request.levels()[-1]:
+                raise
+            continue
         doubt = np.max([_differences(*pair) for pair in pairs], axis=0)
         size = np.max([np.abs(pair[1]).max(axis=(1, 2)) for pair in pairs], axis=0)[:, None, None]
         if not meets(np.broadcast_to(size, request.shape), doubt, tolerance) and fine != request.levels()[-1]:
@@ -220,36 +299,6 @@ def meets(value: np.ndarray, error: np.ndarray, tolerance: Any) -> bool:
     if tolerance.atol is not None:
         allowed = np.maximum(allowed, tolerance.atol)
     return bool((error.max(axis=(1, 2)) <= allowed).all())
-
-
-def band_edges(model: AbstractModel, points: int = 24) -> np.ndarray:
-    """Lowest and highest energy of every band, by a grid and a search from its extrema; within the cutoff for k.p."""
-    d = model.dimension
-    if model.lattice is None:
-        axis = np.linspace(-1, 1, points + 1)
-        k = np.stack(np.meshgrid(*[axis] * d, indexing="ij"), axis=-1).reshape(-1, d) * float(model.cutoff)  # type: ignore[attr-defined]
-        k = k[np.linalg.norm(k, axis=1) <= float(model.cutoff)]  # type: ignore[attr-defined]
-    else:
-        axis = (np.arange(points) + 0.5) / points
-        k = np.stack(np.meshgrid(*[axis] * d, indexing="ij"), axis=-1).reshape(-1, d) @ np.asarray(
-            model.lattice.reciprocal
-        )
-    energies = np.linalg.eigvalsh(np.asarray(model.matrices(jnp.asarray(k)).hamiltonian))
-
-    def level(x: np.ndarray, band: int, sign: float) -> float:
-        if model.lattice is None:
-            x = x * min(1.0, float(model.cutoff) / max(float(np.linalg.norm(x)), 1e-300))  # type: ignore[attr-defined]
-        found = np.asarray(model.matrices(jnp.asarray(x)[None]).hamiltonian)[0]
-        return float(sign * np.linalg.eigvalsh(found)[band])
-
-    edges = []
-    for band in range(model.num_bands):
-        for sign in (1.0, -1.0):
-            start = k[(sign * energies[:, band]).argmin()]
-            options = {"xatol": 1e-9, "fatol": 1e-13, "maxiter": 400}
-            found = minimize(level, start, args=(band, sign), method="Nelder-Mead", options=options)
-            edges.append(sign * found.fun)
-    return np.unique(np.round(edges, 12))
 
 
 def _differences(coarse: np.ndarray, fine: np.ndarray) -> np.ndarray:
