@@ -86,7 +86,7 @@ class FermiParts:
         if not len(surface.k):
             seen.note = surface.note
             return result
-        self._check_surface(surface, energy)
+        self.check_surface(surface, energy)
         found = fermi_points(self.model, surface)
         collision = Collision(Scattering(found, self.scatterers))
         extra = {}
@@ -103,7 +103,14 @@ class FermiParts:
         seen.add(found, collision, found.average(-found.velocity, answer.phi["drude"]), answer.iterations)
         return result
 
-    def _check_surface(self, surface: Any, energy: float) -> None:
+    def check_surface(self, surface: Any, energy: float) -> None:
+        """Refuse a surface that is cut, or not resolved.
+
+        Raises
+        ------
+        ValueError
+            The argument ``mu``.
+        """
         for sheet in surface.sheets:
             if sheet.touches_cutoff:
                 raise fail(
