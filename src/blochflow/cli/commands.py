@@ -112,9 +112,15 @@ def show_result(file: Path) -> int:
 
 
 def plot_result(
-    file: Path, out: Path, for_bands: dict[str, Any], *, convergence: bool, units: str | None, variable: str | None
+    file: Path,
+    out: Path,
+    for_bands: dict[str, Any],
+    for_responses: dict[str, Any],
+    *,
+    convergence: bool,
+    units: str | None,
 ) -> int:
-    """Draw a result into a picture; ``for_bands`` are the options of band structures, None where not given."""
+    """Draw a result into a picture; ``for_...`` are the options of one kind of result, None where not given."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -133,18 +139,19 @@ def plot_result(
     report.check_complete(result)
     if units is not None:
         # the unit of what is drawn
+        variable = for_responses["variable"]
         drawn = result if variable is None or variable not in result else result[variable]
         result = to_units(result.assign_attrs(units=drawn.attrs.get("units", "")), units)
     if convergence:
         _refuse(for_bands, "band structures", "--convergence draws a history")
-        _refuse({"variable": variable}, "responses", "--convergence draws a history")
+        _refuse(for_responses, "responses", "--convergence draws a history")
         figure, _ = plot.convergence(result)
     elif result.attrs["quantity"] == "bands":
-        _refuse({"variable": variable}, "responses", f"{file} holds bands")
+        _refuse(for_responses, "responses", f"{file} holds bands")
         figure, _ = plot.bands(result, **for_bands)
     else:
         _refuse(for_bands, "band structures", f"{file} holds {result.attrs['quantity']}")
-        figure, _ = plot.auto(result, variable=variable)
+        figure, _ = plot.auto(result, **for_responses)
     with replacing(out) as aside:
         figure.savefig(aside, format=out.suffix.lstrip(".").lower(), dpi=200, bbox_inches="tight")
     plt.close(figure)

@@ -160,7 +160,8 @@ def _labels(result: xr.Dataset, states: list[Any], row: tuple[int, ...]) -> list
 
 def check_complete(result: xr.Dataset) -> None:
     """Refuse files that lack what a result of their quantity holds, or hold it along other dimensions."""
-    bands, surface = (result.attrs["quantity"] == name for name in ("bands", "fermi_surface"))
+    bands = result.attrs["quantity"] == "bands"
+    surface = result.attrs["quantity"] in ("fermi_surface", "surface_distribution")
     wanted = ("energy", "distance") if bands else SURFACE if surface else ("value", "error", "converged")
     missing = [name for name in wanted if name not in result]
     if missing:

@@ -29,9 +29,7 @@ TOTAL = "total"
 EQUAL = 1e-6
 
 
-def contributions(
-    result: Any, component: str | None = None, *, axes: Axes | None = None
-) -> tuple[Figure, Axes]:
+def contributions(result: Any, component: str | None = None, *, axes: Axes | None = None) -> tuple[Figure, Axes]:
     """Every contribution to a component of a disordered response, and their sum, against the longest scan.
 
     A color stands for a contribution, a line style for a state of the other scans (temperature).

@@ -133,7 +133,7 @@ def _draw_arrows(axes: Axes, dataset: xr.Dataset, name: str) -> None:
     scale = largest / (LONGEST * size) if largest > 0 else 1.0
     drawn = axes.quiver(*k.T, *vectors.T, angles="xy", scale_units="xy", scale=scale, width=0.004, color="black")
     unit = dataset[name].attrs.get("units")
-    axes.quiverkey(drawn, 0.88, 1.03, largest, f"{largest:.2g} {unit}", labelpos="E", fontproperties={"size": "small"})
+    axes.quiverkey(drawn, 0.85, 0.05, largest, f"{largest:.2g} {unit}", labelpos="N", fontproperties={"size": "small"})
     ends = np.concatenate([k, k + vectors / scale])
     axes.update_datalim(ends)
     axes.autoscale_view()

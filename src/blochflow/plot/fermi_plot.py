@@ -74,7 +74,7 @@ def draw_elements(
     axes: Axes | None,
     view: tuple[float, float],
 ) -> tuple[Figure, Axes]:
-    """The mesh of a Fermi surface, one of ``values`` for each element; ``color`` tells the scale, ``label`` names it."""
+    """The mesh of a Fermi surface, one of ``values`` for each element; ``color`` sets the scale."""
     if dataset.sizes["a"] == 2:
         return _draw_curves(dataset, values, color, label, axes)
     return _draw_surface(dataset, values, color, label, axes, view)
@@ -196,7 +196,8 @@ def _draw_surface(
         axes.add_collection3d(faces)
         figure.colorbar(mapped, ax=axes, label=label, shrink=0.7, pad=0.08)
     edges = _zone_edges(dataset["periods"].values) if dataset.attrs.get("periodic") else np.empty((0, 2, 3))
-    axes.add_collection3d(Line3DCollection(list(edges), colors="black", linewidths=0.7))
+    if len(edges):
+        axes.add_collection3d(Line3DCollection(list(edges), colors="black", linewidths=0.7))
     shown = np.concatenate([corners.reshape(-1, 3), edges.reshape(-1, 3)])
     half = float(np.abs(shown).max()) if len(shown) else 1.0
     unit = dataset["vertex_k"].attrs.get("units")

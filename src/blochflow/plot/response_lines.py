@@ -73,7 +73,9 @@ def choose_component(dataset: xr.Dataset, component: str | None) -> xr.Dataset:
     if not tensor:
         raise fail("component", "be left out for a value without components", f"is {component!r}")
     labels = ["".join(map(str, x)) for x in itertools.product(*(dataset[d].values for d in tensor))]
-    place = np.unravel_index(labels.index(as_choice(component, "component", labels)), [dataset.sizes[d] for d in tensor])
+    place = np.unravel_index(
+        labels.index(as_choice(component, "component", labels)), [dataset.sizes[d] for d in tensor]
+    )
     return dataset.isel({d: int(i) for d, i in zip(tensor, place, strict=True)})
 
 

@@ -11,14 +11,13 @@ import numpy as np
 
 from blochflow.core.checks import fail
 from blochflow.plot.band_plot import bands
-from blochflow.plot.fermi_plot import fermi_surface
-from blochflow.plot.figure import GREEK, as_result, axes_for, component_symbol, require, set_title, with_unit
 from blochflow.plot.contribution_plot import contributions, contributions_of
 from blochflow.plot.distribution_plot import surface_distribution
+from blochflow.plot.fermi_plot import fermi_surface
+from blochflow.plot.figure import GREEK, as_result, axes_for, component_symbol, require, set_title, with_unit
 from blochflow.plot.response_lines import choose_component, choose_variable, draw, lines_of, longest_scan
 
 if TYPE_CHECKING:
-    import xarray as xr
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -52,8 +51,8 @@ def auto(
     >>> figure, axes = bf.plot.auto(n)
     """
     dataset = as_result(result)
-    drawn = {"fermi_surface": fermi_surface, "surface_distribution": surface_distribution}
-    draw_other = drawn.get(str(dataset.attrs.get("quantity")), bands if "energy" in dataset else None)
+    surfaces: dict[str, Any] = {"fermi_surface": fermi_surface, "surface_distribution": surface_distribution}
+    draw_other = surfaces.get(str(dataset.attrs.get("quantity")), bands if "energy" in dataset else None)
     if draw_other is None:
         if variable is None and contributions_of(dataset):
             return contributions(dataset, component, axes=axes)
@@ -61,7 +60,7 @@ def auto(
     for name, value in (("variable", variable), ("component", component)):
         if value is not None:
             raise fail(name, "be given for responses only", f"the result is {dataset.attrs.get('quantity')!r}")
-    return draw_other(dataset, axes=axes)
+    return draw_other(dataset, axes=axes)  # type: ignore[no-any-return]
 
 
 def response(
@@ -158,4 +157,3 @@ def convergence(result: Any, *, axes: Axes | None = None) -> tuple[Figure, Axes]
     done = bool(dataset["converged"].values.all())
     axes.set_title("converged" if done else "NOT CONVERGED", color="black" if done else "C3")
     return figure, axes
-

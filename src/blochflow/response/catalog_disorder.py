@@ -139,7 +139,9 @@ SURFACE_DISTRIBUTION = Quantity(
     symbol="phi_b",
     equation="f = f0 + E.phi delta(eps - mu),  K phi = -e v,  K phi_sj = e beta,  K phi_sk = -J_sk[phi]",
     references=SOURCES,
-    units={(system, d): (1.0, f"e {a}") for system, a in (("NATURAL", "a"), ("EV_ANGSTROM", "angstrom")) for d in (2, 3)},
+    units={
+        (system, d): (1.0, f"e {a}") for system, a in (("NATURAL", "a"), ("EV_ANGSTROM", "angstrom")) for d in (2, 3)
+    },
     valid_for="T = 0, weak static disorder, non-crossing approximation",
     not_included="crossed diagrams; of degenerate bands only the trace",
     conventions=CONVENTIONS,
