@@ -125,7 +125,15 @@ def test_a_parameter_of_the_wrong_kind_is_named(name):
 
 def test_operators():
     """Spin operators are Pauli matrices: they square to one and anticommute (2 J/3 of the Luttinger model apart)."""
-    for name in ("kane_mele", "bhz", "rashba_ferromagnet", "topological_surface", "weyl_node", "weyl_lattice", "four_band_dirac"):
+    for name in (
+        "kane_mele",
+        "bhz",
+        "rashba_ferromagnet",
+        "topological_surface",
+        "weyl_node",
+        "weyl_lattice",
+        "four_band_dirac",
+    ):
         spin = np.asarray(getattr(bf.zoo, name)().operator("spin"))
         one = np.eye(spin.shape[-1])
         for a in range(3):
