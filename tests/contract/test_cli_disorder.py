@@ -145,7 +145,7 @@ def test_a_surface_that_is_not_there_is_no_error(job: Path) -> None:
             "spin_orbit_torque",
             f'{WHITE}\nmagnetization = "tilt"',
             "magnetization",
-            "three real components (m)",
+            "components (m)",
         ),
         (CONE, "spin_orbit_torque", WHITE, "quantity", "it has none"),
         (
