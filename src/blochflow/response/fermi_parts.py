@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import equinox as eqx
 import numpy as np
 from scipy.optimize import minimize
 
-from blochflow.core.backend import jnp
+from blochflow.core.backend import Array, jnp
 from blochflow.core.checks import fail
 from blochflow.core.errors import BlochflowError
 from blochflow.disorder.collision import Collision
@@ -229,6 +230,11 @@ def meets(value: np.ndarray, error: np.ndarray, tolerance: Any) -> bool:
     return bool((error.max(axis=(1, 2)) <= allowed).all())
 
 
+@eqx.filter_jit
+def _hamiltonians(model: AbstractModel, k: Array) -> Array:
+    return model.matrices(k).hamiltonian
+
+
 def band_edges(model: AbstractModel, points: int = 24) -> np.ndarray:
     """Lowest and highest energy of every band, by a grid and a search from its extrema; within the cutoff for k.p."""
     d = model.dimension
@@ -241,12 +247,12 @@ def band_edges(model: AbstractModel, points: int = 24) -> np.ndarray:
         k = np.stack(np.meshgrid(*[axis] * d, indexing="ij"), axis=-1).reshape(-1, d) @ np.asarray(
             model.lattice.reciprocal
         )
-    energies = np.linalg.eigvalsh(np.asarray(model.matrices(jnp.asarray(k)).hamiltonian))
+    energies = np.linalg.eigvalsh(np.asarray(_hamiltonians(model, jnp.asarray(k))))
 
     def level(x: np.ndarray, band: int, sign: float) -> float:
         if model.lattice is None:
             x = x * min(1.0, float(model.cutoff) / max(float(np.linalg.norm(x)), 1e-300))  # type: ignore[attr-defined]
-        found = np.asarray(model.matrices(jnp.asarray(x)[None]).hamiltonian)[0]
+        found = np.asarray(_hamiltonians(model, jnp.asarray(x)[None]))[0]
         return float(sign * np.linalg.eigvalsh(found)[band])
 
     edges = []
