@@ -41,9 +41,7 @@ def task(quantity: str, options: str, state: str = "mu = 1.0\ntemperature = 0.0\
     return f'[[task]]\nquantity = "{quantity}"\n{state}{options}\n'
 
 
-@pytest.mark.parametrize(
-    "quantity", ["disordered_conductivity", pytest.param("spin_orbit_torque", marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("quantity", ["disordered_conductivity", "spin_orbit_torque"])
 def test_starter_jobs_run_and_their_results_are_shown(job: Path, quantity: str) -> None:
     assert blochflow("init", quantity, "-o", job).exit_code == 0
     cheap = ("--set", "mu=1.0", "--set", "points=32", "--set", "tolerance.rtol=1e-2")
