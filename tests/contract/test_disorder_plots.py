@@ -138,6 +138,19 @@ def test_closed_forms_of_the_massive_dirac_cone() -> None:
     assert found["phi_error"].max() < 1e-12 * np.abs(phi).max()
 
 
+def test_known_answers_of_the_topological_surface() -> None:
+    """The numbers of its docstring, sigma_yx in e^2/hbar, from the points of its Fermi curve."""
+    found = bf.response.surface_distribution(bf.zoo.topological_surface(), 1.0, disorder=WHITE, points=32)
+    weight = found["weight"] / (2 * np.pi) ** 2
+    phi = found["phi"].sel(b="x")
+    flow = -(weight * found["velocity"].sel(a="y") * phi).sum("point")
+    shift = -(weight * found["side_jump_velocity"].sel(a="y") * phi.sel(contribution="drude")).sum("point")
+    # printed with nine digits
+    assert shift == pytest.approx(0.0342120468, rel=2e-9)
+    assert flow.sel(contribution="side_jump") == pytest.approx(0.0342120468, rel=2e-9)
+    assert flow.sel(contribution="skew_scattering") == pytest.approx(0.0367712157, rel=2e-9)
+
+
 def test_errors_tell_how_far_a_coarse_curve_is_off() -> None:
     model, smooth = tilted(), bf.Disorder.gaussian(0.1, 2.0)
     coarse, fine = (
