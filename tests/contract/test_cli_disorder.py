@@ -12,7 +12,9 @@ from typer.testing import CliRunner
 import blochflow as bf
 from blochflow.cli import runner
 from blochflow.cli.app import app
+from blochflow.cli.disorder_cost import ROWS, Times
 from blochflow.cli.report import beside_table
+from blochflow.disorder.collision import DENSE
 
 QUANTITIES = ("disordered_conductivity", "disordered_observable", "disordered_spin_density", "spin_orbit_torque")
 CONE = '[model]\nzoo = "massive_dirac"\n'
@@ -84,6 +86,19 @@ def test_check_predicts_points_time_and_memory(job: Path) -> None:
     text = " ".join(done.output.split())
     assert "64 on each Fermi surface" in text and "MiB" in text and "The job is valid." in text
     assert os.listdir(".") == ["job.toml"]
+
+
+def test_time_grows_with_the_points_as_the_equation_is_solved() -> None:
+    """Diagonalized up to `DENSE` points; then iterated over all pairs, or over the points for white noise."""
+    smooth, noise = (Times(32, 0.5, 0.001, 0.01, pairs) for pairs in (True, False))
+    assert smooth.of(32) == noise.of(32) == pytest.approx(0.5 + 0.01 * (32 / ROWS) ** 3)
+    for size in (512, DENSE):
+        expected = 0.5 + 0.001 * (size - 32) + 0.01 * (size / ROWS) ** 3
+        assert smooth.of(size) == noise.of(size) == pytest.approx(expected)
+    assert smooth.of(2 * DENSE) == pytest.approx(4 * smooth.of(DENSE))
+    assert noise.of(2 * DENSE) == pytest.approx(0.5 + 0.001 * (2 * DENSE - 32))
+    iterated = Times(4 * DENSE, 3.0, 0.0, 0.01, True)
+    assert iterated.of(8 * DENSE) == pytest.approx(12.0)
 
 
 def test_a_surface_that_is_not_there_is_no_error(job: Path) -> None:

@@ -153,9 +153,9 @@ def disordered_request(task: Task, model: AbstractModel) -> DisorderedRequest:
 
 def _with_vertices(disorder: Disorder, model: AbstractModel) -> Disorder:
     """The same disorder, once its vertices are known to be matrices of the model."""
-    from blochflow.disorder.potentials import as_vertices, site_projectors
+    from blochflow.disorder.potentials import as_vertices
 
-    if disorder.vertices is not None or site_projectors(model) is None:
+    if disorder.vertices is not None:
         try:
             as_vertices(disorder.vertices, model)
         except ValueError as exc:

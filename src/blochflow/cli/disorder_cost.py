@@ -2,8 +2,9 @@
 
     time = band edges + integral + sum over surfaces { that of the coarsest + N * (that of a point) + diagonalization }
 
-Points are doubled until two numbers agree, from the first two of `CURVES` or `MESHES` to the last.  At T > 0 the energy
-integral takes a surface for each of its nodes.
+Points are doubled until two numbers agree: the lower end stands for the first two of `CURVES` or `MESHES`, the upper for
+two steps more, which smooth correlations seldom need; kinks of W(q) go on to the last.  At T > 0 the energy integral takes
+a surface for each of its nodes.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
 
 # Rows of the matrix whose diagonalization is timed.
 ROWS = 256
-# Energies of a Gauss-Kronrod rule on the panels of a window, fewest and most.
-ENERGIES = (6 * 15, 60 * 15)
+# Energies of a Gauss-Kronrod rule of 15 nodes on the panels of a window, fewest, and with panels halved and more.
+ENERGIES = (6 * 15, 18 * 15)
+FURTHER = 2
 # Matrices of the size of the collision operator at once: itself, eigenvectors, work space.
 COPIES = 5
 
@@ -45,12 +47,12 @@ def predict_disordered(job: Job, task: Task, model: AbstractModel) -> Cost:
     started = time.perf_counter()
     _ = surface.edges
     edges = time.perf_counter() - started
-    times = _Times.measured(surface, float(np.median(given["mu"])))
+    times = Times.measured(surface, float(np.median(given["mu"])))
     if not times.size:
         spent = duration(runs * (edges + sea.low * sea.per_point))
         return Cost("no Fermi surface at this mu", f"at least {spent}", memory(sea.memory))
     levels = [times.size * _growth(surface, level) for level in surface.levels()]
-    fewest, most = levels[:2], levels
+    fewest, most = levels[:2], levels[: 2 + FURTHER]
     cold = len(given["mu"]) * sum(t == 0 for t in given["temperature"])
     warm = len(given["mu"]) * len(given["temperature"]) - cold
     seconds = [
@@ -58,22 +60,26 @@ def predict_disordered(job: Job, task: Task, model: AbstractModel) -> Cost:
         for sizes, energies in zip((fewest, most), ENERGIES, strict=True)
     ]
     low, high = (runs * (edges + x + n * sea.per_point) for x, n in zip(seconds, (sea.low, sea.high), strict=True))
-    size = f"{fewest[-1]:,}" if len(levels) == 2 else f"{fewest[-1]:,} to {most[-1]:,}"
+    size = f"{fewest[-1]:,}" if fewest == most else f"{fewest[-1]:,} to {most[-1]:,}"
     points = f"{size} on each Fermi surface, {sea.low:,} to {sea.high:,} below"
     return Cost(points, f"{duration(low)} to {duration(high)}", memory(max(sea.memory, _bytes(surface, most[-1]))))
 
 
 @dataclass(frozen=True)
-class _Times:
-    """Points of the coarsest surface, its seconds, those of every further point, and of a diagonalization."""
+class Times:
+    """Points of the coarsest surface, its seconds, those of every further point, and of a diagonalization.
+
+    ``pairs``: beyond `DENSE` points a step of the iteration sums over all pairs of them (white noise: over points).
+    """
 
     size: int
     seconds: float
     per_point: float
     diagonalization: float
+    pairs: bool
 
     @classmethod
-    def measured(cls, surface: FermiParts, mu: float) -> _Times:
+    def measured(cls, surface: FermiParts, mu: float) -> Times:
         """By the two coarsest surfaces; each runs twice, the first time it is compiled."""
         from blochflow.response.fermi_parts import Diagnostics
 
@@ -90,14 +96,20 @@ class _Times:
         np.linalg.eigh(matrix + matrix.T)
         diagonalization = time.perf_counter() - started
         slope = max(0.0, seconds[1] - seconds[0]) / max(1, sizes[1] - sizes[0])
-        return cls(sizes[0], seconds[0], slope, diagonalization)
+        return cls(sizes[0], seconds[0], slope, diagonalization, surface.scatterers.constant is None)
 
     def of(self, size: int) -> float:
         """Seconds of a surface with ``size`` points; beyond `DENSE` the equation is solved by iteration."""
         from blochflow.disorder.collision import DENSE
 
-        dense = self.diagonalization * (min(size, DENSE) / ROWS) ** 3 * max(1.0, size / DENSE) ** 2
-        return self.seconds + self.per_point * max(0, size - self.size) + dense
+        linear = self.seconds + self.per_point * max(0, size - self.size)
+        if size <= DENSE:
+            return linear + self.diagonalization * (size / ROWS) ** 3
+        if not self.pairs:
+            return linear
+        # from the coarsest surface where that was iterated too
+        start, seconds = (self.size, self.seconds) if self.size > DENSE else (DENSE, self.of(DENSE))
+        return seconds * (size / start) ** 2
 
 
 def _growth(surface: FermiParts, level: tuple[Any, Any]) -> int:
