@@ -2,9 +2,9 @@
 
     time = band edges + integral + sum over surfaces { that of the coarsest + N * (that of a point) + diagonalization }
 
-Points are doubled until two numbers agree: the lower end stands for the first two of `CURVES` or `MESHES`, the upper for
-two steps more, which smooth correlations seldom need; kinks of W(q) go on to the last.  At T > 0 the energy integral takes
-a surface for each of its nodes.
+Points are doubled until two numbers agree: the lower end stands for the first two of `CURVES` or `MESHES`, the upper
+for two steps more, which smooth correlations seldom need; kinks of W(q) go on to the last.  At T > 0 the integral over
+energy takes a surface for each of its nodes.
 """
 
 from __future__ import annotations
