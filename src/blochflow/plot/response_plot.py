@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def auto(
     result: Any, *, variable: str | None = None, component: str | None = None, axes: Axes | None = None
 ) -> tuple[Figure, Axes]:
-    """The plot that suits a result: bands, a Fermi surface, the contributions of a response, or a response.
+    """The plot that suits a result: bands, a Fermi surface, a distribution on it, contributions, or a response.
 
     Parameters
     ----------
