@@ -29,6 +29,7 @@ NAMES = [
     "spin_one",
     "square",
     "ssh",
+    "topological_surface",
     "weyl_lattice",
     "weyl_node",
 ]
@@ -124,7 +125,15 @@ def test_a_parameter_of_the_wrong_kind_is_named(name):
 
 def test_operators():
     """Spin operators are Pauli matrices: they square to one and anticommute (2 J/3 of the Luttinger model apart)."""
-    for name in ("kane_mele", "bhz", "rashba_ferromagnet", "weyl_node", "weyl_lattice", "four_band_dirac"):
+    for name in (
+        "kane_mele",
+        "bhz",
+        "rashba_ferromagnet",
+        "topological_surface",
+        "weyl_node",
+        "weyl_lattice",
+        "four_band_dirac",
+    ):
         spin = np.asarray(getattr(bf.zoo, name)().operator("spin"))
         one = np.eye(spin.shape[-1])
         for a in range(3):
@@ -150,6 +159,7 @@ def test_operators():
         ("massive_dirac", {"tilt": 0.1}, "Argument `tilt` must be a vector of 2 components"),
         ("massive_dirac", {"cutoff": -1.0}, "Argument `cutoff` must be greater than 0"),
         ("massive_dirac", {"mass": float("nan")}, "Argument `mass` must be finite"),
+        ("topological_surface", {"m": 0.3}, "Argument `m` must be a vector of 3 components"),
         ("rashba_ferromagnet", {"m": (0.0, 1.0)}, "Argument `m` must be a vector of 3 components"),
         ("parabolic", {"dimension": 4}, "Argument `dimension` must be 1, 2 or 3"),
         ("parabolic", {"mass": [[1.0]]}, "Argument `mass` must be a number or a \\(2, 2\\) tensor"),

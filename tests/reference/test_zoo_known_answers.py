@@ -168,6 +168,12 @@ def rashba_energies(k, mass, rashba, exchange, m):
     return pair((k**2).sum(axis=1) / (2 * mass), np.linalg.norm(field, axis=1))
 
 
+def surface_energies(k, velocity, m, warping, tilt, asymmetry):
+    warped = warping * (k[:, 0] ** 3 - 3 * k[:, 0] * k[:, 1] ** 2)
+    field = np.array(m) + np.stack([-velocity * k[:, 1], velocity * k[:, 0], warped], axis=1)
+    return pair(k @ np.array(tilt) + asymmetry * (k**2).sum(axis=1), np.linalg.norm(field, axis=1))
+
+
 def luttinger_energies(k, gamma1, gamma2, gamma3, mass):
     k2, (x, y, z) = (k**2).sum(axis=1), (k**2).T
     root = np.sqrt(gamma2**2 * k2**2 + 3 * (gamma3**2 - gamma2**2) * (x * y + y * z + z * x))
@@ -224,6 +230,10 @@ ENERGIES = {
         dirac_energies,
     ),
     "rashba_ferromagnet": ({"mass": 1.2, "rashba": 0.6, "exchange": 0.3, "m": (0.3, -0.4, 0.8)}, rashba_energies),
+    "topological_surface": (
+        {"velocity": 1.2, "m": (0.3, -0.4, 0.8), "warping": 0.25, "tilt": (0.1, -0.2), "asymmetry": 0.15},
+        surface_energies,
+    ),
     "weyl_node": (
         {"chirality": -1, "velocity": 1.2, "tilt": (0.2, -0.3, 0.5)},
         lambda k, chirality, velocity, tilt: pair(k @ np.array(tilt), velocity * np.linalg.norm(k, axis=1)),
@@ -338,6 +348,38 @@ SYMMETRIES = {
         False,
         1,
     ),
+    "topological_surface C": (
+        "topological_surface",
+        {"asymmetry": 0.2},
+        spin_rotation(-0.4, [0.5, -0.5]),
+        rotation(0.4, 2),
+        False,
+        1,
+    ),
+    "topological_surface C3": (
+        "topological_surface",
+        {"asymmetry": 0.2, "warping": 0.3},
+        spin_rotation(-2 * np.pi / 3, [0.5, -0.5]),
+        rotation(2 * np.pi / 3, 2),
+        False,
+        1,
+    ),
+    "topological_surface mirror": (
+        "topological_surface",
+        {"m": (0.4, 0.0, 0.0), "warping": 0.3, "tilt": (0.0, 0.2)},
+        PAULI[0],
+        np.diag([-1.0, 1.0]),
+        False,
+        1,
+    ),
+    "topological_surface T": (
+        "topological_surface",
+        {"m": (0.0, 0.0, 0.0), "warping": 0.3, "asymmetry": 0.2},
+        SPIN_T,
+        MINUS,
+        True,
+        1,
+    ),
     "rashba T without exchange": ("rashba_ferromagnet", {"exchange": 0.0}, SPIN_T, MINUS, True, 1),
     "four_band_dirac T": ("four_band_dirac", {"quadratic": 0.2}, np.kron(ONE, SPIN_T), MINUS, True, 1),
     "four_band_dirac P": ("four_band_dirac", {"quadratic": 0.2}, np.kron(PAULI[2], ONE), MINUS, False, 1),
@@ -368,13 +410,18 @@ def test_symmetry(case):
         ("qwz particle-hole", {"asymmetry": 0.3}),
         ("weyl_lattice P", {"splitting": 0.2}),
         ("rashba T without exchange", {"exchange": 0.2}),
+        ("topological_surface T", {"m": (0.0, 0.1, 0.0)}),
+        ("topological_surface T", {"tilt": (0.1, 0.0)}),
+        ("topological_surface C3", {"tilt": (0.1, 0.0)}),
+        ("topological_surface mirror", {"m": (0.4, 0.1, 0.0)}),
     ],
 )
 def test_symmetry_is_broken_where_the_docstring_says_so(case, broken):
     name, parameters, unitary, action, conjugated, sign = SYMMETRIES[case]
     model = getattr(bf.zoo, name)().replace(**{**parameters, **broken})
     k = GENERIC_K[:, : model.dimension]
-    there = matrices(model, action * k)[0]
+    image = k @ action.T if isinstance(action, np.ndarray) else action * k
+    there = matrices(model, image)[0]
     there = unitary @ (there.conj() if conjugated else there) @ unitary.conj().T
     # the terms that break the symmetry are at least 0.05
     assert np.abs(there - sign * matrices(model, k)[0]).max() > 0.01
@@ -492,6 +539,24 @@ def test_massive_dirac_with_quadratic_term_has_integer_chern_number(mass, quadra
     total = np.sum(w * k * omega / (1 - x) ** 2)
     # the integrand decays as k^-5: Gauss-Legendre with 256 points reaches 1e-8
     assert abs(total - (np.sign(mass) + np.sign(quadratic)) / 2) < 1e-6
+
+
+def test_topological_surface_is_a_massive_dirac_cone_that_in_plane_fields_shift():
+    velocity, (mx, my, mass) = 1.3, (0.2, -0.5, 0.4)
+    model = bf.zoo.topological_surface(velocity=velocity, m=(mx, my, mass))
+    k = GENERIC_K[:, :2]
+    eps = np.sqrt(velocity**2 * (k**2).sum(axis=1) + mass**2)
+    center = np.array([-my, mx]) / velocity
+    expected = velocity**2 * mass / (2 * eps**3)
+    assert np.abs(geometry(model, k + center)[0] - pair(0, eps)).max() < EXACT
+    assert np.abs(curvature(model, k + center) - np.stack([expected, -expected], axis=1)).max() < EXACT
+
+
+def test_current_of_the_topological_surface_is_its_spin():
+    """V_x = v s_y, V_y = -v s_x, wherever warping and tilt vanish."""
+    model = bf.zoo.topological_surface(velocity=1.3)
+    gradient, spin = matrices(model, GENERIC_K[:, :2])[1], np.asarray(model.operator("spin"))
+    assert np.abs(gradient - 1.3 * np.stack([spin[1], -spin[0]])).max() < EXACT
 
 
 def test_rashba_ferromagnet_curvature_and_hall_conductivity():

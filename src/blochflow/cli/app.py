@@ -113,12 +113,16 @@ def plot(
     variable: Annotated[
         str | None, typer.Option("--variable", help="Responses: another variable, such as sigma of thermoelectric.")
     ] = None,
+    component: Annotated[
+        str | None, typer.Option("--component", help='Responses: one component, such as "yx"; disorder: its parts.')
+    ] = None,
 ) -> None:
     """Draw a result."""
     from blochflow.cli.commands import plot_result
 
     for_bands = {"mu": mu, "energy_range": energy_range, "reference": reference}
-    raise typer.Exit(plot_result(file, out, for_bands, convergence=convergence, units=units, variable=variable))
+    for_responses = {"variable": variable, "component": component}
+    raise typer.Exit(plot_result(file, out, for_bands, for_responses, convergence=convergence, units=units))
 
 
 @app.command()

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from blochflow.cli.quantities import all_quantities, is_exact
+from blochflow.cli.quantities import all_quantities, is_disordered, is_exact
 from blochflow.core.checks import as_choice, fail
 
 if TYPE_CHECKING:
     from blochflow.cli.job import Job, Task
+    from blochflow.disorder.potentials import Disorder
     from blochflow.models.base import AbstractModel
+    from blochflow.response.disordered_result import DisorderedRequest
 
 # responses that hold an integral over the Fermi surface, which has no value on a grid of points at T = 0
 SURFACE = ("density_of_states", "ohmic", "thermoelectric", "streda", "magnetization_current")
@@ -35,6 +37,8 @@ def check_integrals(job: Job, model: AbstractModel) -> None:
         except ValueError as exc:
             named = re.match(r"Argument `(\w+)", str(exc))
             place = named.group(1) if named and named.group(1) in task.arguments else "quantity"
+            inside = re.match(r"Argument `(disorder\.\w+)", str(exc))
+            place = inside.group(1) if inside else place
             if named and named.group(1) == "max_evaluations":
                 place = "tolerance.max_evaluations"
             raise job.error(str(exc), f"task[{index}].{place}") from exc
@@ -45,6 +49,9 @@ def check_task(task: Task, model: AbstractModel) -> None:
     all_quantities()[task.quantity].unit(model.units.name, model.dimension)
     if is_exact(task.quantity):
         _check_exact(task, model)
+        return
+    if is_disordered(task.quantity):
+        disordered_request(task, model)
         return
     _check_zone(task, model)
     _check_density(model, task.arguments.get("density"))
@@ -108,6 +115,52 @@ def _check_partition(given: dict[str, Any], model: AbstractModel) -> None:
     as_partition(given["partition"])
     if model.lattice is None:
         raise fail("model", "be periodic in two dimensions for a partition of its zone", f"{model.name} is not")
+
+
+def disordered_request(task: Task, model: AbstractModel) -> DisorderedRequest:
+    """The checked arguments of a disordered response.
+
+    Raises
+    ------
+    ValueError
+        Disorder, vertices, operator, magnetization or numbers of points that do not suit the model.
+    """
+    from blochflow.cli.runner import disorder_of
+    from blochflow.geometry.fermi_surface import check_arguments
+    from blochflow.response.disordered_result import DisorderedRequest
+    from blochflow.response.observables import as_operator, as_torque
+    from blochflow.zone.tolerance import Tolerance
+
+    given = task.arguments
+    quantity = all_quantities()[task.quantity]
+    observable: Any = None
+    count = model.dimension
+    if task.quantity == "spin_orbit_torque":
+        observable, count = as_torque(model, given.get("magnetization", "m")), 3
+    elif task.quantity != "disordered_conductivity":
+        name = "operator" if task.quantity == "disordered_observable" else "spin"
+        observable = as_operator(model, given.get(name, "spin"), name)
+        count = len(observable.matrices)
+    options: Any = {name: given[name] for name in ("crossed", "points", "grid") if name in given}
+    options["tolerance"] = Tolerance(**task.tolerance or {})
+    disorder = _with_vertices(disorder_of(given["disorder"]), model)
+    request = DisorderedRequest.of(
+        quantity, model, given["mu"], given["temperature"], disorder, options, observable, count
+    )
+    check_arguments(model, given["mu"][0], given.get("grid"), None, None)
+    return request
+
+
+def _with_vertices(disorder: Disorder, model: AbstractModel) -> Disorder:
+    """The same disorder, once its vertices are known to be matrices of the model."""
+    from blochflow.disorder.potentials import as_vertices
+
+    if disorder.vertices is not None:
+        try:
+            as_vertices(disorder.vertices, model)
+        except ValueError as exc:
+            raise ValueError(re.sub(r"`(operator|vertices\[\d+\])`", "`disorder.vertices`", str(exc), count=1)) from exc
+    return disorder
 
 
 OWN_CHECKS = {

@@ -16,8 +16,8 @@ from blochflow.cli.explanations import unknown
 from blochflow.cli.guard import DONE, NOT_CONVERGED, say
 from blochflow.cli.job import Job, Task, read_job
 from blochflow.cli.load_model import check_tasks, load_model
-from blochflow.cli.quantities import all_quantities, is_exact
-from blochflow.cli.runner import Finished, is_converged, output_files, passes_of, peak_memory, run_pass
+from blochflow.cli.quantities import all_quantities, is_disordered, is_exact
+from blochflow.cli.runner import Finished, disorder_of, is_converged, output_files, passes_of, peak_memory, run_pass
 from blochflow.core.checks import fail
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def run_job(path: Path, out: Path | None, settings: Sequence[str], dry_run: bool
 def check_job(path: Path, settings: Sequence[str]) -> int:
     """Validate, load the model, and predict the cost of each task."""
     from blochflow.cli.cost import predict
+    from blochflow.cli.disorder_cost import predict_disordered
     from blochflow.cli.exact_cost import predict_exact
     from blochflow.cli.surface_cost import predict_surface
 
@@ -65,6 +66,8 @@ def check_job(path: Path, settings: Sequence[str]) -> int:
             cost = predict_surface(job, task, model)
         elif is_exact(task.quantity):
             cost = predict_exact(job, task, model)
+        elif is_disordered(task.quantity):
+            cost = predict_disordered(job, task, model)
         else:
             cost = predict(job, task, model, others)
         table.add_row(task.name, task.quantity, cost.points, cost.time, cost.memory)
@@ -112,9 +115,15 @@ def show_result(file: Path) -> int:
 
 
 def plot_result(
-    file: Path, out: Path, for_bands: dict[str, Any], *, convergence: bool, units: str | None, variable: str | None
+    file: Path,
+    out: Path,
+    for_bands: dict[str, Any],
+    for_responses: dict[str, Any],
+    *,
+    convergence: bool,
+    units: str | None,
 ) -> int:
-    """Draw a result into a picture; ``for_bands`` are the options of band structures, None where not given."""
+    """Draw a result into a picture; ``for_...`` are the options of one kind of result, None where not given."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -133,18 +142,19 @@ def plot_result(
     report.check_complete(result)
     if units is not None:
         # the unit of what is drawn
+        variable = for_responses["variable"]
         drawn = result if variable is None or variable not in result else result[variable]
         result = to_units(result.assign_attrs(units=drawn.attrs.get("units", "")), units)
     if convergence:
         _refuse(for_bands, "band structures", "--convergence draws a history")
-        _refuse({"variable": variable}, "responses", "--convergence draws a history")
+        _refuse(for_responses, "responses", "--convergence draws a history")
         figure, _ = plot.convergence(result)
     elif result.attrs["quantity"] == "bands":
-        _refuse({"variable": variable}, "responses", f"{file} holds bands")
+        _refuse(for_responses, "responses", f"{file} holds bands")
         figure, _ = plot.bands(result, **for_bands)
     else:
         _refuse(for_bands, "band structures", f"{file} holds {result.attrs['quantity']}")
-        figure, _ = plot.auto(result, variable=variable)
+        figure, _ = plot.auto(result, **for_responses)
     with replacing(out) as aside:
         figure.savefig(aside, format=out.suffix.lstrip(".").lower(), dpi=200, bbox_inches="tight")
     plt.close(figure)
@@ -199,6 +209,8 @@ def _settings(task: Task) -> str:
     """Arguments of a task in one line."""
 
     def short(value: Any) -> str:
+        if isinstance(value, dict) and "kind" in value:
+            return disorder_of(value).describe()
         if isinstance(value, dict):
             return " ".join(value)  # names of a partition; their corners are in the job
         if not isinstance(value, list):

@@ -46,8 +46,29 @@ class Cost:
     memory: str
 
 
+@dataclass(frozen=True)
+class Estimate:
+    """Fewest and most k points, seconds for each of them, and bytes in flight."""
+
+    low: int
+    high: int
+    per_point: float
+    memory: int
+
+
 def predict(job: Job, task: Task, model: AbstractModel, others: Sequence[Task] = ()) -> Cost:
-    """Time the task, with ``others`` of the same pass, twice on few k points; the second time nothing is compiled."""
+    """Cost of a task with ``others`` of the same pass."""
+    found = estimate(job, task, model, others)
+    low, high = found.low, found.high
+    points = f"{low:,}" if low == high else f"{low:,} to {high:,} (refined until converged)"
+    spent = duration(low * found.per_point)
+    return Cost(
+        points, spent if low == high else f"{spent} to {duration(high * found.per_point)}", memory(found.memory)
+    )
+
+
+def estimate(job: Job, task: Task, model: AbstractModel, others: Sequence[Task] = ()) -> Estimate:
+    """Time the task twice on few k points; the second time nothing is compiled."""
     from blochflow.execution.threads import Execution
     from blochflow.response.uniform import batch_size
 
@@ -65,9 +86,7 @@ def predict(job: Job, task: Task, model: AbstractModel, others: Sequence[Task] =
         states = int(np.prod([np.size(task.arguments.get(name, 1)) for name in ("mu", "density", "temperature")]))
         size = batch_size(model, states)[-1]
         threads = Execution(**job.execution).threads(size)
-    points = f"{low:,}" if low == high else f"{low:,} to {high:,} (refined until converged)"
-    spent = duration(low * per_point)
-    return Cost(points, spent if low == high else f"{spent} to {duration(high * per_point)}", memory(size * threads))
+    return Estimate(low, high, per_point, size * threads)
 
 
 def _trial(task: Task, model: AbstractModel) -> Task:

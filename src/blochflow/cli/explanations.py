@@ -26,6 +26,7 @@ OWN_ENTRY = f"""\
 # functions that need a model in hand, and so no task of a job: name -> module and function
 IN_PYTHON = {
     "together": ("response", "together"),
+    "surface_distribution": ("response", "surface_distribution"),
     "symmetry_table": ("response", "symmetry_table"),
     "wave_packet_spread": ("geometry", "wave_packet_spread"),
     "spread_velocity": ("geometry", "spread_velocity"),

@@ -11,6 +11,7 @@ from blochflow.core.quantity import Quantity
 from blochflow.exact.catalog import QUANTITIES as REFERENCES
 from blochflow.models.catalog import BANDS, FERMI_SURFACE
 from blochflow.response.catalog import QUANTITIES
+from blochflow.response.catalog_disorder import DISORDERED
 
 EXACT = "exact."
 PROFILE = f"{EXACT}current_profile"
@@ -48,6 +49,11 @@ def all_quantities() -> dict[str, Quantity]:
 def is_exact(quantity: str) -> bool:
     """True for quantum references, which integrate over no zone of the model."""
     return quantity.startswith(EXACT)
+
+
+def is_disordered(quantity: str) -> bool:
+    """True for responses of disordered crystals, which live on Fermi surfaces."""
+    return any(quantity == q.name for q in DISORDERED)
 
 
 def arguments_of(quantity: str) -> tuple[str, ...]:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 SHOWN_ROWS = 12
 SHOWN_COLUMNS = 6
+# Components whose sizes agree better than this are equally large.
+EQUAL = 1e-6
 SURFACE = (
     "vertex_k",
     "corners",
@@ -119,7 +121,7 @@ def beside_table(result: xr.Dataset) -> Table | None:
     shown = []
     for name, value, error in columns:
         values, errors = (x.transpose(*states, *tensor).values for x in (value, error))
-        component = _components(values, len(states))[0]
+        component = _largest(values, len(states))
         label = "".join(str(result[d].values[i]) for d, i in zip(tensor, component, strict=True))
         table.add_column(f"{name} {label} {_bracket(value.attrs.get('units'))}".strip(), justify="right")
         chosen = (slice(None),) * len(states) + component
@@ -160,7 +162,8 @@ def _labels(result: xr.Dataset, states: list[Any], row: tuple[int, ...]) -> list
 
 def check_complete(result: xr.Dataset) -> None:
     """Refuse files that lack what a result of their quantity holds, or hold it along other dimensions."""
-    bands, surface = (result.attrs["quantity"] == name for name in ("bands", "fermi_surface"))
+    bands = result.attrs["quantity"] == "bands"
+    surface = result.attrs["quantity"] in ("fermi_surface", "surface_distribution")
     wanted = ("energy", "distance") if bands else SURFACE if surface else ("value", "error", "converged")
     missing = [name for name in wanted if name not in result]
     if missing:
@@ -257,6 +260,13 @@ def _components(values: np.ndarray, leading: int) -> list[tuple[int, ...]]:
             continue
         kept.append(component)
     return (kept or [(0,) * len(shape)])[:SHOWN_COLUMNS]
+
+
+def _largest(values: np.ndarray, leading: int) -> tuple[int, ...]:
+    """The component with the largest value of any state, the first of several that agree."""
+    sizes = np.abs(values).max(axis=tuple(range(leading)))
+    found = np.argwhere(sizes >= (1 - EQUAL) * sizes.max())
+    return tuple(map(int, found[0])) if len(found) else (0,) * sizes.ndim
 
 
 def _spread(count: int) -> list[int]:

@@ -64,7 +64,17 @@ OWN_EXAMPLES = {
     "spin_hall": {"mu": "0.0", "temperature": "0.0"},
     **{name: {"p": "1", "q": "7"} for name in ("exact.grand_potential", "exact.electron_density", "exact.entropy")},
     "exact.edge_magnetization": {"width": "64"},
-    **{q.name: {"mu": "[1.0, 1.2]", "temperature": "0.0", "points": "64", "grid": "64"} for q in DISORDERED},
+    **{
+        q.name: {
+            "mu": "[1.0, 1.2]",
+            "temperature": "0.0",
+            "points": "64",
+            "grid": "64",
+            "operator": '"spin_x"',
+            "spin": '"spin"',
+        }
+        for q in DISORDERED
+    },
     # warm enough for differences at flux 2/q
     **{
         f"exact.{name}": {"temperature": "[0.1, 0.2]", "tolerance": "{ rtol = 1e-2, atol = 1e-5 }"}
@@ -77,7 +87,9 @@ OWN_MODELS = {
     "spin_hall": ("kane_mele", "{ rashba = 0.05 }"),
     "valley_hall": ("graphene", "{ mass = 0.5 }"),
     "disordered_conductivity": ("massive_dirac", "{ mass = 0.3 }"),
-    "disordered_spin_density": ("rashba_ferromagnet", "{}"),
+    "disordered_observable": ("topological_surface", "{ m = [0.0, 0.0, 0.3] }"),
+    "disordered_spin_density": ("rashba_ferromagnet", "{ exchange = 0.2 }"),
+    "spin_orbit_torque": ("topological_surface", "{ m = [0.1, 0.0, 0.3] }"),
 }
 
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from blochflow.plot.band_plot import bands as bands
+    from blochflow.plot.contribution_plot import contributions as contributions
+    from blochflow.plot.distribution_plot import surface_distribution as surface_distribution
     from blochflow.plot.fermi_plot import fermi_surface as fermi_surface
     from blochflow.plot.response_plot import auto as auto
     from blochflow.plot.response_plot import convergence as convergence
@@ -20,11 +22,13 @@ if TYPE_CHECKING:
 _NAMES = {
     "auto": "response_plot",
     "bands": "band_plot",
+    "contributions": "contribution_plot",
     "convergence": "response_plot",
     "curvature_map": "zone_map",
     "fermi_surface": "fermi_plot",
     "response": "response_plot",
     "spin_texture": "zone_map",
+    "surface_distribution": "distribution_plot",
 }
 
 

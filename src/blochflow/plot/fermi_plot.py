@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NEEDED = ("vertex_k", "vertex_velocity", "vertex_sheet", "corners", "images", "periods", "kind")
+# Quantities of one sign, on a scale that need not be symmetric about zero.
+SEQUENTIAL = ("velocity", "band", "scattering_rate")
 # Direction of the light, and the shares of light that fall on every face and along its normal.
 LIGHT, AMBIENT, DIFFUSE = np.array([0.5, -0.4, 0.77]), 0.45, 0.55
 # Triangles drawn by mplot3d; it sorts them one by one, and more are not seen at the size of a figure.
@@ -61,10 +63,21 @@ def fermi_surface(
     dataset = surface.to_dataset() if isinstance(surface, FermiSurface) else as_result(surface)
     require(dataset, NEEDED, "a Fermi surface")
     color = _checked_color(dataset, color)
-    corners, values = _elements(dataset, color)
+    return draw_elements(dataset, _values(dataset, color), color, _label(dataset, color), axes, view)
+
+
+def draw_elements(
+    dataset: xr.Dataset,
+    values: np.ndarray,
+    color: str,
+    label: str,
+    axes: Axes | None,
+    view: tuple[float, float],
+) -> tuple[Figure, Axes]:
+    """The mesh of a Fermi surface, one of ``values`` for each element; ``color`` sets the scale."""
     if dataset.sizes["a"] == 2:
-        return _draw_curves(dataset, corners, values, color, axes)
-    return _draw_surface(dataset, corners, values, color, axes, view)
+        return _draw_curves(dataset, values, color, label, axes)
+    return _draw_surface(dataset, values, color, label, axes, view)
 
 
 def _checked_color(dataset: xr.Dataset, color: Any) -> str:
@@ -79,26 +92,39 @@ def _checked_color(dataset: xr.Dataset, color: Any) -> str:
     return str(color)
 
 
-def _elements(dataset: xr.Dataset, color: str) -> tuple[np.ndarray, np.ndarray]:
-    """Corners (F, corner, d) moved into the first zone, and a value for each element."""
+def element_corners(dataset: xr.Dataset) -> np.ndarray:
+    """Corners (F, corner, d) as the mesh joins them, wherever that is in k."""
     index = dataset["corners"].values
     if len(index) == 0:
-        return np.empty((0, 2, dataset.sizes["a"])), np.empty(0)
-    corners = dataset["vertex_k"].values[index] + dataset["images"].values @ dataset["periods"].values
-    if dataset.attrs.get("periodic"):
+        return np.empty((0, 2, dataset.sizes["a"]))
+    return np.asarray(dataset["vertex_k"].values[index] + dataset["images"].values @ dataset["periods"].values)
+
+
+def _drawn_corners(dataset: xr.Dataset) -> np.ndarray:
+    """Corners (F, corner, d) moved into the first zone."""
+    corners = element_corners(dataset)
+    if dataset.attrs.get("periodic") and len(corners):
         center = corners.mean(axis=1)
-        corners = corners + (_into_zone(center, dataset["periods"].values) - center)[:, None]
+        corners = corners + (into_zone(center, dataset["periods"].values) - center)[:, None]
+    return corners
+
+
+def _values(dataset: xr.Dataset, color: str) -> np.ndarray:
+    """A value for each element."""
+    index = dataset["corners"].values
+    if len(index) == 0:
+        return np.empty(0)
     if color == "band":
         lowest = np.array([int(str(text).split()[0]) for text in dataset["bands"].values])
-        return corners, lowest[dataset["vertex_sheet"].values[index[:, 0]]].astype(float)
+        return np.asarray(lowest[dataset["vertex_sheet"].values[index[:, 0]]].astype(float))
     if color == "velocity":
         values = np.linalg.norm(dataset["vertex_velocity"].values, axis=1)
     else:
         values = dataset["color"].values
-    return corners, np.asarray(values[index].mean(axis=1))
+    return np.asarray(values[index].mean(axis=1))
 
 
-def _into_zone(k: np.ndarray, reciprocal: np.ndarray) -> np.ndarray:
+def into_zone(k: np.ndarray, reciprocal: np.ndarray) -> np.ndarray:
     """The equivalent of each k (P, d) nearest to Gamma."""
     d = len(reciprocal)
     reduced = k @ np.linalg.inv(reciprocal)
@@ -113,10 +139,11 @@ def _into_zone(k: np.ndarray, reciprocal: np.ndarray) -> np.ndarray:
 
 
 def _draw_curves(
-    dataset: xr.Dataset, corners: np.ndarray, values: np.ndarray, color: str, axes: Axes | None
+    dataset: xr.Dataset, values: np.ndarray, color: str, label: str, axes: Axes | None
 ) -> tuple[Figure, Axes]:
     from matplotlib.collections import LineCollection
 
+    corners = _drawn_corners(dataset)
     figure, axes = axes_for(axes, (5.0, 4.4))
     unit = dataset["vertex_k"].attrs.get("units")
     if color == "band":
@@ -130,7 +157,7 @@ def _draw_curves(
         lines = LineCollection(list(corners), array=values, cmap=cmap, norm=norm, linewidths=2.0)
         axes.add_collection(lines)
         if len(values):
-            figure.colorbar(lines, ax=axes, label=_label(dataset, color))
+            figure.colorbar(lines, ax=axes, label=label)
     if dataset.attrs.get("periodic"):
         zone = zone_boundary(dataset["periods"].values)
         axes.plot(*np.vstack([zone, zone[:1]]).T, color="black", linewidth=0.8)
@@ -143,7 +170,7 @@ def _draw_curves(
 
 
 def _draw_surface(
-    dataset: xr.Dataset, corners: np.ndarray, values: np.ndarray, color: str, axes: Any, view: tuple[float, float]
+    dataset: xr.Dataset, values: np.ndarray, color: str, label: str, axes: Any, view: tuple[float, float]
 ) -> tuple[Figure, Axes]:
     import matplotlib as mpl
     import matplotlib.pyplot as plt
@@ -156,6 +183,7 @@ def _draw_surface(
         raise fail("axes", 'be made with projection="3d"', "are two-dimensional")
     else:
         figure, _ = axes_for(axes)
+    corners = _drawn_corners(dataset)
     axes.view_init(elev=view[0], azim=view[1])
     if len(corners):
         if len(corners) > MOST_TRIANGLES:
@@ -166,9 +194,10 @@ def _draw_surface(
         # without it the background shows between neighbouring faces
         faces.set_antialiased(False)
         axes.add_collection3d(faces)
-        figure.colorbar(mapped, ax=axes, label=_label(dataset, color), shrink=0.7, pad=0.08)
+        figure.colorbar(mapped, ax=axes, label=label, shrink=0.7, pad=0.08)
     edges = _zone_edges(dataset["periods"].values) if dataset.attrs.get("periodic") else np.empty((0, 2, 3))
-    axes.add_collection3d(Line3DCollection(list(edges), colors="black", linewidths=0.7))
+    if len(edges):
+        axes.add_collection3d(Line3DCollection(list(edges), colors="black", linewidths=0.7))
     shown = np.concatenate([corners.reshape(-1, 3), edges.reshape(-1, 3)])
     half = float(np.abs(shown).max()) if len(shown) else 1.0
     unit = dataset["vertex_k"].attrs.get("units")
@@ -207,7 +236,7 @@ def _scale(values: np.ndarray, color: str) -> tuple[Any, str]:
     """Norm and color map: sequential for speeds and bands, diverging about zero for the rest."""
     from matplotlib.colors import Normalize
 
-    if color in ("velocity", "band"):
+    if color in SEQUENTIAL:
         finite = values[np.isfinite(values)]
         low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
         if high - low <= 1e-9 * abs(high):

@@ -56,3 +56,18 @@ def with_unit(label: str, unit: Any) -> str:
 def corner_label(label: str) -> str:
     """A path label for display."""
     return "|".join(GREEK["G"] if part == "G" else part for part in label.split("|"))
+
+
+def component_symbol(dataset: xr.Dataset, component: str | None = None) -> str:
+    """Symbol of a response; of one component with its indices in place of ab."""
+    symbol = str(dataset.attrs.get("symbol") or dataset["value"].attrs.get("long_name", "value"))
+    return symbol if component is None else f"{symbol.removesuffix('_' + 'abc'[: len(component)])}_{component}"
+
+
+def set_title(axes: Axes, dataset: xr.Dataset, *further: str) -> None:
+    """What is drawn, of which model; in red what is not converged."""
+    missing = int((~dataset["converged"].values).sum())
+    title = ", ".join((f"{dataset.attrs.get('title', '')}: {dataset.attrs.get('model', '')}", *further))
+    if missing:
+        title += f"\nNOT CONVERGED: {missing} of {dataset['converged'].size} points (open symbols)"
+    axes.set_title(title, fontsize="medium", color="C3" if missing else "black", wrap=True)

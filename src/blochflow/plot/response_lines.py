@@ -5,12 +5,13 @@ Solid lines are what was asked for; dashed and dotted ones stand beside it: the 
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from blochflow.core.checks import fail, nearest
+from blochflow.core.checks import as_choice, fail, nearest
 from blochflow.plot.figure import GREEK
 
 if TYPE_CHECKING:
@@ -57,6 +58,27 @@ def choose_variable(dataset: xr.Dataset, variable: str | None) -> xr.Dataset:
     return chosen.assign_attrs({**dataset.attrs, **named})
 
 
+def choose_component(dataset: xr.Dataset, component: str | None) -> xr.Dataset:
+    """The same result with one component of its tensors, such as "yx"; None: as it is.
+
+    Raises
+    ------
+    ValueError
+        There is no such component, or the value is no tensor.
+    """
+    if component is None:
+        return dataset
+    tensor = [str(d) for d in dataset["value"].dims if d in CARTESIAN]
+    tensor.sort()
+    if not tensor:
+        raise fail("component", "be left out for a value without components", f"is {component!r}")
+    labels = ["".join(map(str, x)) for x in itertools.product(*(dataset[d].values for d in tensor))]
+    place = np.unravel_index(
+        labels.index(as_choice(component, "component", labels)), [dataset.sizes[d] for d in tensor]
+    )
+    return dataset.isel({d: int(i) for d, i in zip(tensor, place, strict=True)})
+
+
 def lines_of(dataset: xr.Dataset, along: str) -> list[Line]:
     """Every component and state against ``along``, each followed by what stands beside it."""
     tensor = [str(d) for d in dataset["value"].dims if d in CARTESIAN]
@@ -81,12 +103,12 @@ def lines_of(dataset: xr.Dataset, along: str) -> list[Line]:
     return lines
 
 
-def draw(axes: Axes, line: Line) -> None:
-    """The line with a band for its error; open symbols where the value is not converged."""
-    color, x, main = f"C{line.color}", line.x, line.style == "-"
+def draw(axes: Axes, line: Line, *, bars: bool = False, color: str | None = None) -> None:
+    """The line with a band (or ``bars``) for its error; open symbols where the value is not converged."""
+    color, x, main = color or f"C{line.color}", line.x, bars or line.style == "-"
     marker = "o" if main or len(x) > 1 else "s"
     axes.plot(x, line.value, line.style, color=color, linewidth=1.2, label=line.label or None)
-    if len(x) > 1:
+    if len(x) > 1 and not bars:
         low, high = line.value - line.error, line.value + line.error
         axes.fill_between(x, low, high, color=color, alpha=0.25 if main else 0.12, linewidth=0)
     else:

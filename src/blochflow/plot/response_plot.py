@@ -11,24 +11,27 @@ import numpy as np
 
 from blochflow.core.checks import fail
 from blochflow.plot.band_plot import bands
+from blochflow.plot.contribution_plot import contributions, contributions_of
+from blochflow.plot.distribution_plot import surface_distribution
 from blochflow.plot.fermi_plot import fermi_surface
-from blochflow.plot.figure import GREEK, as_result, axes_for, require, with_unit
-from blochflow.plot.response_lines import choose_variable, draw, lines_of, longest_scan
+from blochflow.plot.figure import GREEK, as_result, axes_for, component_symbol, require, set_title, with_unit
+from blochflow.plot.response_lines import choose_component, choose_variable, draw, lines_of, longest_scan
 
 if TYPE_CHECKING:
-    import xarray as xr
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
-def auto(result: Any, *, variable: str | None = None, axes: Axes | None = None) -> tuple[Figure, Axes]:
-    """The plot that suits a result: bands, a Fermi surface, or a response with its error.
+def auto(
+    result: Any, *, variable: str | None = None, component: str | None = None, axes: Axes | None = None
+) -> tuple[Figure, Axes]:
+    """The plot that suits a result: bands, a Fermi surface, a distribution on it, contributions, or a response.
 
     Parameters
     ----------
     result : Dataset or file
-    variable : str, optional
-        For responses: as in `response`.
+    variable, component : str, optional
+        For responses: as in `response` and `contributions`.
     axes : Axes, optional
 
     Returns
@@ -38,7 +41,8 @@ def auto(result: Any, *, variable: str | None = None, axes: Axes | None = None) 
     Raises
     ------
     ValueError
-        Neither a band structure, nor a Fermi surface, nor a response; ``variable`` for another than a response.
+        Neither a band structure, nor a Fermi surface, nor a response; ``variable`` or ``component`` for another than
+        a response.
 
     Examples
     --------
@@ -47,15 +51,21 @@ def auto(result: Any, *, variable: str | None = None, axes: Axes | None = None) 
     >>> figure, axes = bf.plot.auto(n)
     """
     dataset = as_result(result)
-    surface = dataset.attrs.get("quantity") == "fermi_surface"
-    if not surface and "energy" not in dataset:
-        return response(dataset, variable=variable, axes=axes)
-    if variable is not None:
-        raise fail("variable", "be given for responses only", f"the result is {dataset.attrs.get('quantity')!r}")
-    return fermi_surface(dataset, axes=axes) if surface else bands(dataset, axes=axes)
+    surfaces: dict[str, Any] = {"fermi_surface": fermi_surface, "surface_distribution": surface_distribution}
+    draw_other = surfaces.get(str(dataset.attrs.get("quantity")), bands if "energy" in dataset else None)
+    if draw_other is None:
+        if variable is None and contributions_of(dataset):
+            return contributions(dataset, component, axes=axes)
+        return response(dataset, variable=variable, component=component, axes=axes)
+    for name, value in (("variable", variable), ("component", component)):
+        if value is not None:
+            raise fail(name, "be given for responses only", f"the result is {dataset.attrs.get('quantity')!r}")
+    return draw_other(dataset, axes=axes)  # type: ignore[no-any-return]
 
 
-def response(result: Any, *, variable: str | None = None, axes: Axes | None = None) -> tuple[Figure, Axes]:
+def response(
+    result: Any, *, variable: str | None = None, component: str | None = None, axes: Axes | None = None
+) -> tuple[Figure, Axes]:
     """Value +- error against the longest scan (mu, density, temperature, ...), a line per component and other scan.
 
     The parts of a value (moments and curvature, sea and surface) are dashed and dotted lines of its color, and so are
@@ -70,6 +80,8 @@ def response(result: Any, *, variable: str | None = None, axes: Axes | None = No
     variable : str, optional
         Another variable of the result, such as "sigma", "alpha", "kappa", "lorenz" or "power_factor" of
         `thermoelectric`; default its value.
+    component : str, optional
+        One component, such as "yx"; default all.
     axes : Axes, optional
 
     Returns
@@ -79,7 +91,7 @@ def response(result: Any, *, variable: str | None = None, axes: Axes | None = No
     Raises
     ------
     ValueError
-        The result has no ``value`` and ``error``, no such variable, or more than 24 lines.
+        The result has no ``value`` and ``error``, no such variable or component, or more than 24 lines.
 
     Examples
     --------
@@ -89,7 +101,7 @@ def response(result: Any, *, variable: str | None = None, axes: Axes | None = No
     """
     dataset = as_result(result)
     require(dataset, ("value", "error", "converged"), "a response")
-    dataset = choose_variable(dataset, variable)
+    dataset = choose_component(choose_variable(dataset, variable), component)
     along = longest_scan(dataset)
     lines = lines_of(dataset, along)
     figure, axes = axes_for(axes)
@@ -97,12 +109,8 @@ def response(result: Any, *, variable: str | None = None, axes: Axes | None = No
         draw(axes, line)
     coordinate = dataset[along]
     axes.set_xlabel(with_unit(GREEK.get(along, along), coordinate.attrs.get("units")))
-    axes.set_ylabel(with_unit(_symbol(dataset), dataset.attrs.get("units")))
-    missing = int((~dataset["converged"].values).sum())
-    title = f"{dataset.attrs.get('title', '')}: {dataset.attrs.get('model', '')}"
-    if missing:
-        title += f"\nNOT CONVERGED: {missing} of {dataset['converged'].size} points (open symbols)"
-    axes.set_title(title, fontsize="medium", color="C3" if missing else "black", wrap=True)
+    axes.set_ylabel(with_unit(component_symbol(dataset, component), dataset.attrs.get("units")))
+    set_title(axes, dataset)
     if len(axes.get_legend_handles_labels()[1]) > 0:
         axes.legend(fontsize="small")
     return figure, axes
@@ -145,11 +153,7 @@ def convergence(result: Any, *, axes: Axes | None = None) -> tuple[Figure, Axes]
         axes.legend(fontsize="small")
     axes.set_xscale("log")
     axes.set_xlabel("k points")
-    axes.set_ylabel(with_unit(f"largest component of {_symbol(dataset)}", dataset.attrs.get("units")))
+    axes.set_ylabel(with_unit(f"largest component of {component_symbol(dataset)}", dataset.attrs.get("units")))
     done = bool(dataset["converged"].values.all())
     axes.set_title("converged" if done else "NOT CONVERGED", color="black" if done else "C3")
     return figure, axes
-
-
-def _symbol(dataset: xr.Dataset) -> str:
-    return str(dataset.attrs.get("symbol") or dataset["value"].attrs.get("long_name", "value"))

@@ -21,6 +21,7 @@ _NAMES = {
     "spin_hall": "spin",
     "spin_orbit_torque": "disordered",
     "streda": "magnetization",
+    "surface_distribution": "fermi_distribution",
     "symmetry_table": "symmetry_allowed",
     "thermoelectric": "thermopower",
     "together": "joint",

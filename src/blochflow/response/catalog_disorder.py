@@ -5,7 +5,17 @@ from __future__ import annotations
 from blochflow.core.quantity import Quantity
 from blochflow.response.catalog_intrinsic import HALL_UNITS
 
-PARTS_TEXT = "drude, intrinsic, extrinsic_velocity, side_jump, skew_scattering, third_cumulant, crossed"
+# Parts whose sum is the value, in the order of results, and what each is.
+CONTRIBUTIONS = {
+    "drude": "shift of the distribution by the field, limited by scattering",
+    "intrinsic": "coherence between bands made by the field",
+    "extrinsic_velocity": "coherence between bands made by scattering",
+    "side_jump": "work of the field during collisions",
+    "skew_scattering": "asymmetric rates of two collisions, Gaussian disorder",
+    "third_cumulant": "asymmetric rates of three collisions with one impurity",
+    "crossed": "pairs of impurities with crossed lines (X and Psi diagrams)",
+}
+PARTS_TEXT = ", ".join(CONTRIBUTIONS)
 DISORDER_OPTIONS = {
     "disorder": 'table such as { kind = "white", strength = 0.1 }, "gaussian" (strength, length) or "coulomb" '
     "(density, dielectric, screening), with third_cumulant and vertices (names of operators) where wanted",
@@ -120,6 +130,21 @@ SPIN_ORBIT_TORQUE = Quantity(
         "by differentiating H in the parameter m, whatever its form. Parts odd and even in m are given as `odd` "
         "(field-like: t(m) - t(-m)) and `even` (damping-like) from a second computation at -m."
     ),
+)
+
+# What `surface_distribution` returns; no task.
+SURFACE_DISTRIBUTION = Quantity(
+    name="surface_distribution",
+    title="Distribution, side-jump velocity and scattering rate of the states on a Fermi surface",
+    symbol="phi_b",
+    equation="f = f0 + E.phi delta(eps - mu),  K phi = -e v,  K phi_sj = e beta,  K phi_sk = -J_sk[phi]",
+    references=SOURCES,
+    units={
+        (system, d): (1.0, f"e {a}") for system, a in (("NATURAL", "a"), ("EV_ANGSTROM", "angstrom")) for d in (2, 3)
+    },
+    valid_for="T = 0, weak static disorder, non-crossing approximation",
+    not_included="crossed diagrams; of degenerate bands only the trace",
+    conventions=CONVENTIONS,
 )
 
 DISORDERED = (DISORDERED_CONDUCTIVITY, DISORDERED_OBSERVABLE, DISORDERED_SPIN_DENSITY, SPIN_ORBIT_TORQUE)

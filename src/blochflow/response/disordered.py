@@ -80,10 +80,10 @@ def disordered_conductivity(
     The massive Dirac cone: side jump and extrinsic velocity are equal.
 
     >>> import blochflow as bf
-    >>> cone = bf.zoo.massive_dirac(mass=0.3)
-    >>> sigma = bf.response.disordered_conductivity(cone, 1.0, 0.0, disorder=bf.Disorder.white(0.1))
-    >>> round(float(sigma.side_jump.sel(a="y", b="x").item()), 7)
-    0.034212
+    >>> cone, white = bf.zoo.topological_surface(m=(0.0, 0.0, 0.3)), bf.Disorder.white(0.1)
+    >>> sigma = bf.response.disordered_conductivity(cone, 1.0, 0.0, disorder=white, points=32)
+    >>> [round(sigma[part].sel(a="y", b="x").item(), 7) for part in ("side_jump", "extrinsic_velocity")]
+    [0.034212, 0.034212]
     """
     model = as_model(model)
     request = DisorderedRequest.of(DISORDERED_CONDUCTIVITY, model, mu, temperature, disorder, surface)
@@ -132,11 +132,10 @@ def disordered_observable(
     Examples
     --------
     >>> import blochflow as bf
-    >>> cone = bf.zoo.massive_dirac(mass=0.3)
-    >>> white = bf.Disorder.white(0.1)
-    >>> chi = bf.response.disordered_observable(cone, 1.0, 0.0, disorder=white, operator=[[0, 1], [1, 0]])
-    >>> chi.value.dims
-    ('mu', 'temperature', 'a', 'b')
+    >>> cone, white = bf.zoo.topological_surface(m=(0.0, 0.0, 0.3)), bf.Disorder.white(0.1)
+    >>> chi = bf.response.disordered_observable(cone, 1.0, 0.0, disorder=white, operator="spin_x", points=32)
+    >>> round(chi.side_jump.sel(b="x").item(), 7)
+    0.034212
     """
     model = as_model(model)
     found = as_operator(model, operator)
@@ -183,10 +182,10 @@ def disordered_spin_density(
     Examples
     --------
     >>> import blochflow as bf
-    >>> model = bf.zoo.rashba_ferromagnet()
-    >>> chi = bf.response.disordered_spin_density(model, 1.0, 0.0, disorder=bf.Disorder.white(0.05))
-    >>> chi.attrs["theory_level"]
-    'non-crossing'
+    >>> cone, white = bf.zoo.topological_surface(m=(0.0, 0.0, 0.3)), bf.Disorder.white(0.1)
+    >>> chi = bf.response.disordered_spin_density(cone, 1.0, 0.0, disorder=white, points=32)
+    >>> chi.attrs["theory_level"], round(chi.side_jump.sel(a="x", b="x").item(), 7)
+    ('non-crossing', 0.034212)
     """
     model = as_model(model)
     found = as_operator(model, spin, "spin")
@@ -233,14 +232,13 @@ def spin_orbit_torque(
 
     Examples
     --------
-    >>> import blochflow as bf, jax.numpy as jnp
-    >>> sx, sy, sz = jnp.array([[0, 1], [1, 0]]), jnp.array([[0, -1j], [1j, 0]]), jnp.array([[1, 0], [0, -1]])
-    >>> def surface(k, m=(0.0, 0.0, 0.3)):
-    ...     return k[0] * sy - k[1] * sx + m[0] * sx + m[1] * sy + m[2] * sz
-    >>> model = bf.ContinuumModel(surface, 2, cutoff=3.0)
-    >>> torque = bf.response.spin_orbit_torque(model, 1.0, 0.0, disorder=bf.Disorder.white(0.1))
-    >>> torque.drude.sel(a="x", b="x").item() > 0
-    True
+    A current along x polarises spins along y; on a magnetization along z they exert the torque m x s along x:
+
+    >>> import blochflow as bf
+    >>> cone, white = bf.zoo.topological_surface(m=(0.0, 0.0, 0.3)), bf.Disorder.white(0.1)
+    >>> torque = bf.response.spin_orbit_torque(cone, 1.0, 0.0, disorder=white, points=32)
+    >>> round(torque.drude.sel(a="x", b="x").item(), 6)
+    0.684241
     """
     model = as_model(model)
     torque = as_torque(model, magnetization)

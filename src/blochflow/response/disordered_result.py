@@ -18,6 +18,7 @@ from blochflow.disorder.potentials import Disorder, Scatterers, scatterers
 from blochflow.execution.threads import Execution
 from blochflow.models.base import AbstractModel
 from blochflow.response.average import as_call
+from blochflow.response.catalog_disorder import CONTRIBUTIONS
 from blochflow.response.fermi_parts import Diagnostics, FermiParts, cold_parts, warm_parts
 from blochflow.response.relaxation import per_time
 from blochflow.response.request import check_keywords
@@ -29,15 +30,6 @@ if TYPE_CHECKING:
 
 # hbar/tau must be smaller than energies by this factor, else a warning.
 CLEAN = 3.0
-NAMES = {
-    "drude": "shift of the distribution by the field, limited by scattering",
-    "intrinsic": "coherence between bands made by the field",
-    "extrinsic_velocity": "coherence between bands made by scattering",
-    "side_jump": "work of the field during collisions",
-    "skew_scattering": "asymmetric rates of two collisions, Gaussian disorder",
-    "third_cumulant": "asymmetric rates of three collisions with one impurity",
-    "crossed": "pairs of impurities with crossed lines (X and Psi diagrams)",
-}
 
 
 class SurfaceArguments(TypedDict, total=False):
@@ -137,7 +129,7 @@ def assemble(request: DisorderedRequest, intrinsic: tuple[np.ndarray, np.ndarray
     for name, (part, doubt) in parts.items():
         if left_out.get(name):
             continue
-        result[name] = (result["value"].dims, part.reshape(shape), {"units": unit, "long_name": NAMES[name]})
+        result[name] = (result["value"].dims, part.reshape(shape), {"units": unit, "long_name": CONTRIBUTIONS[name]})
         result[f"{name}_error"] = (result["value"].dims, doubt.reshape(shape), {"units": unit})
     time = {"units": model.units.time}
     lifetimes = np.array([x.lifetime for x in seen]) / per_time(model)

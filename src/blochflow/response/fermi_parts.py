@@ -145,7 +145,7 @@ class FermiParts:
                 raise Unresolved(f"No surface of this grid crosses energy {energy:.6g}, which lies in a band.")
             seen.note = surface.note
             return result
-        self._check_surface(surface, energy)
+        self.check_surface(surface, energy)
         if self.crossed:
             surface = by_direction(self.model, surface)
         found = fermi_points(self.model, surface)
@@ -166,7 +166,14 @@ class FermiParts:
         seen.add(found, collision, found.average(-found.velocity, answer.phi["drude"]), answer.iterations)
         return result
 
-    def _check_surface(self, surface: Any, energy: float) -> None:
+    def check_surface(self, surface: Any, energy: float) -> None:
+        """Refuse a surface that is cut, or not resolved.
+
+        Raises
+        ------
+        ValueError
+            The argument ``mu``.
+        """
         for sheet in surface.sheets:
             if sheet.touches_cutoff:
                 raise fail(

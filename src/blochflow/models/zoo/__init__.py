@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from blochflow.models.zoo._spin_one import spin_one as spin_one
     from blochflow.models.zoo._square import square as square
     from blochflow.models.zoo._ssh import ssh as ssh
+    from blochflow.models.zoo._topological_surface import topological_surface as topological_surface
     from blochflow.models.zoo._weyl_lattice import weyl_lattice as weyl_lattice
     from blochflow.models.zoo._weyl_node import weyl_node as weyl_node
 
@@ -46,6 +47,7 @@ _NAMES = (
     "parabolic",
     "massive_dirac",
     "rashba_ferromagnet",
+    "topological_surface",
     "weyl_node",
     "four_band_dirac",
     "luttinger",
