@@ -274,6 +274,17 @@ def test_flux_and_both_edges_of_a_random_crystal_agree():
     assert flux.error.max() < 2e-3 * np.abs(flux.value).max()
 
 
+def test_the_density_in_a_field_is_that_of_the_response_of_a_random_crystal():
+    """dn/dB of an oblique lattice with three orbitals: from levels in a flux, and from curvatures and moments."""
+    model, mu = random_lattice(21).model(), [-1.5, 0.5, 2.5]
+    flux = bf.exact.streda(model, mu, 0.6, q=20, throw=False)
+    found = bf.response.streda(model, mu, 0.6, tolerance=bf.Tolerance(rtol=1e-5)).sel(a="x", b="y")
+    difference = np.abs(flux.value.values - found.value.values)
+    assert (difference <= flux.error.values + found.error.values).all()
+    # the flux step of 1/20 is what limits it
+    assert flux.error.max() < 5e-3 * np.abs(flux.value).max()
+
+
 def test_ribbon_in_a_field_has_landau_levels_and_edges():
     # composition: flux 1/6 on the square lattice, lowest gap C = +1, one edge state per side
     magnetic = bf.exact.hofstadter(bf.zoo.square(), 1, 6)
