@@ -159,7 +159,7 @@ def _with_vertices(disorder: Disorder, model: AbstractModel) -> Disorder:
         try:
             as_vertices(disorder.vertices, model)
         except ValueError as exc:
-            raise ValueError(re.sub(r"`(operator|vertices\[\d+\])`", "`disorder.vertices`", str(exc), count=1)) from exc
+            raise ValueError(re.sub(r"`vertices\[\d+\]`", "`disorder.vertices`", str(exc), count=1)) from exc
     return disorder
 
 

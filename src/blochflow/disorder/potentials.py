@@ -32,7 +32,7 @@ from blochflow.disorder.correlators import (
     needs_units,
 )
 from blochflow.models.base import AbstractModel
-from blochflow.models.operators import as_operators
+from blochflow.models.operators import as_operators, resolve_operator
 from blochflow.zone.marching import shortest_basis
 
 # Two orbitals at one place, in units of the shortest lattice vector.
@@ -180,7 +180,7 @@ def as_vertices(vertices: Sequence[Any] | None, model: AbstractModel) -> np.ndar
     found = []
     for i, vertex in enumerate(vertices):
         if isinstance(vertex, str):
-            matrix = np.asarray(model.operator(vertex))
+            matrix = np.asarray(resolve_operator(model.operators, vertex, f"vertices[{i}]"))
             if matrix.ndim == 3:
                 raise fail(f"vertices[{i}]", "name one component of the operator", f"is {vertex!r}")
         else:
