@@ -53,6 +53,8 @@ MOST_PROOFS = 5_000
 # Part of an absolute tolerance that cells without proof may use up, where the integrand is bounded.
 SPARE = 0.1
 TAIL_DECADES = 4.0
+# Most k points for it: it informs, and must not cost more than the integral.
+TAIL_EVALUATIONS = 200_000
 PROBE_GRID = 8
 
 
@@ -224,15 +226,18 @@ def cutoff_tail(source: ModelSource, filling: Filling, tolerance: Tolerance) -> 
     model = source.model
     chart = ShellChart(float(model.cutoff), model.dimension, TAIL_DECADES)  # type: ignore[attr-defined]
     outside = ModelSource(model, source.integrand, chart, source.execution)
-    limit = tolerance.evaluations(model.dimension)
-    tree = certify(outside, CellSet.whole_zone(chart.base), filling, limit)
-    leaves = evaluate(outside, filling, tree.cells, orders_for(tolerance, model.dimension), 0.0)
+    orders = orders_for(tolerance, model.dimension)
+    per_cell = sum(n**model.dimension for n in orders)
+    tree = certify(outside, CellSet.whole_zone(chart.base), filling, TAIL_EVALUATIONS, per_cell=per_cell)
+    if not tree.complete:
+        return np.full((len(filling.mu), source.components), np.inf)
+    leaves = evaluate(outside, filling, tree.cells, orders, 0.0)
     tail = leaves.value.sum(axis=0)
     radial = 2 * np.abs(leaves.cells.centre[:, 0] - 0.5) if model.dimension == 1 else leaves.cells.centre[:, 0]
     outermost = leaves.value[radial > 0.75].sum(axis=0)
     size = np.abs(tail).max(axis=-1, keepdims=True)
     settled = (np.abs(outermost) <= 0.1 * np.abs(tail)) | (np.abs(outermost) <= 1e-9 * size) | (tail == 0)
-    return np.where(settled & tree.complete, tail, np.inf)
+    return np.where(settled, tail, np.inf)
 
 
 def check_options(
