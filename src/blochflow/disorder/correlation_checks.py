@@ -42,6 +42,22 @@ def check_correlation(vertices: np.ndarray, correlation: Correlator, model: Abst
             raise fail("disorder.correlator", must, f"fails at q = {np.round(q[at], 4).tolist()} by {by[at]:.3g}")
 
 
+def check_positive(correlation: Correlator, q: np.ndarray) -> None:
+    """W(q) of wave vectors (Q, d) between which carriers are scattered has no negative eigenvalue.
+
+    Raises
+    ------
+    ValueError
+        Names the q.
+    """
+    values = correlation(q)
+    lowest = np.linalg.eigvalsh(values)[:, 0]
+    if lowest.min() < -PSD_TOLERANCE * np.abs(values).max():
+        at = int(lowest.argmin())
+        must = "be positive semidefinite at every q"
+        raise fail("disorder.correlator", must, f"has {lowest[at]:.3g} at q = {np.round(q[at], 4).tolist()}")
+
+
 def zone_size(model: AbstractModel) -> float:
     """Size of k: the cutoff, or the largest component of a reciprocal vector."""
     if model.lattice is None:

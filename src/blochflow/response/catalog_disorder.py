@@ -31,8 +31,7 @@ VALID = (
 )
 LEFT_OUT = "crossed diagrams unless asked for, weak localization, spin-orbit coupling of the disorder itself"
 CONVENTIONS = (
-    "charge -e, field E_b; drude ~ 1/W, third_cumulant ~ kappa_3/W^2, all others independent of the strength W; "
-    "side_jump_ab = -extrinsic_velocity_ba"
+    "charge -e, field E_b; drude ~ 1/W, third_cumulant ~ kappa_3/W^2, all others independent of the strength W"
 )
 # a density per field, for an observable without unit
 DENSITY_UNITS = {
@@ -53,7 +52,7 @@ DISORDERED_CONDUCTIVITY = Quantity(
     units=HALL_UNITS,
     valid_for=VALID,
     not_included=LEFT_OUT,
-    conventions=f"j_a = sigma_ab E_b; {CONVENTIONS}",
+    conventions=f"j_a = sigma_ab E_b; {CONVENTIONS}; side_jump_ab = -extrinsic_velocity_ba",
     options={**DISORDER_OPTIONS, **SURFACE_OPTIONS},
     explanation=(
         "The linearised Boltzmann equation is solved on the Fermi surface of the model for any static disorder. "

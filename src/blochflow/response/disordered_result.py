@@ -112,7 +112,7 @@ def assemble(request: DisorderedRequest, intrinsic: tuple[np.ndarray, np.ndarray
     parts = {name: (scale * values[i], abs(scale) * errors[i]) for i, name in enumerate(PARTS)}
     parts = {"drude": parts.pop("drude"), "intrinsic": intrinsic, **parts}
     value, error = (np.sum([pair[i] for pair in parts.values()], axis=0) for i in (0, 1))
-    good = np.array([x[2] for x in done]) & converged
+    good = np.array([x[2] for x in done]) & (converged | negligible(intrinsic, scale * values, tolerance))
     seen = [x[3] for x in done]
     shape = (*states.shape, *value.shape[1:])
     result = build_result(
@@ -138,6 +138,13 @@ def assemble(request: DisorderedRequest, intrinsic: tuple[np.ndarray, np.ndarray
     result["quasiparticle_lifetime"] = (states.dims, lifetimes.reshape(states.shape), time)
     result["transport_lifetime"] = ((*states.dims, "b"), transport.reshape(*states.shape, -1), time)
     return result
+
+
+def negligible(intrinsic: tuple[np.ndarray, np.ndarray], values: np.ndarray, tolerance: Tolerance) -> np.ndarray:
+    """(P,) True where the error of the intrinsic part is rounding beside the other parts, or within atol."""
+    largest = np.abs(values).max(axis=(2, 3))
+    floor = 1e-9 * largest[1:].max(axis=0, initial=0.0) + 1e-12 * largest[0]
+    return np.asarray(intrinsic[1].max(axis=(1, 2)) <= np.maximum(floor, tolerance.atol or 0.0))
 
 
 def _attributes(request: DisorderedRequest, good: np.ndarray, seen: list[Diagnostics]) -> dict[str, Any]:

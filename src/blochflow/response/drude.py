@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
-from blochflow.geometry.bands import bands
 from blochflow.models.base import AbstractModel
 from blochflow.response.catalog import OHMIC
 from blochflow.response.integrands import VelocitySurface
+from blochflow.response.magnitudes import size_of_drude
 from blochflow.response.relaxation import as_relaxation, per_time, times_tau
 from blochflow.response.request import Request, ZoneArguments
-from blochflow.response.symmetry import sample_points
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -85,20 +84,8 @@ def ohmic(
     factor = scale * per_time(model)
     surface = VelocitySurface.of_dimension(model.dimension, function)
     shortest = float(times.min(initial=np.inf)) if function is None else 1.0
-    (integral,) = request.integrals(surface, factor=factor * shortest, terms=slope_of_drude(model))
+    (integral,) = request.integrals(surface, factor=factor * shortest, terms=size_of_drude(model))
     result = request.result(OHMIC, integral.scaled(factor), surface, unit, throw=False)
     if function is None:
         result = times_tau(result, times if np.ndim(tau) else times[0], model.units.time)
     return request.checked(OHMIC, result)
-
-
-def slope_of_drude(model: AbstractModel) -> float:
-    """Average of |v|^2 over the width of the spectrum: the size of dI/d(mu/width), I the integral for tau = 1.
-
-    Energies are known to rounding of the width, so that at the edge of a band, where I vanishes, it is known to such a
-    fraction of this.
-    """
-    found = bands(model, sample_points(model))
-    speed = np.abs(np.asarray(found.velocity)) ** 2
-    width = float(np.ptp(np.asarray(found.energies)))
-    return float(np.mean(np.einsum("kann->k", speed))) / width if width > 0 else 0.0

@@ -13,10 +13,12 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from scipy.special import expit
 
 from blochflow.core.checks import fail
 from blochflow.core.errors import BlochflowError
 from blochflow.disorder.collision import Collision
+from blochflow.disorder.correlation_checks import check_positive
 from blochflow.disorder.crossed import crossed_drive
 from blochflow.disorder.curves import by_direction
 from blochflow.disorder.fermi_points import FermiPoints, fermi_points
@@ -47,6 +49,8 @@ EDGE_TEXT = "keep clear of band edges and van Hove energies, where the Fermi sur
 OPEN = 0.05
 # Crossed parts are this much less certain than two numbers of points tell.
 CROSSED_SAFETY = 4.0
+# Rates below this share of the largest are none; points between which W is checked.
+UNSCATTERED, PSD_POINTS = 1e-12, 48
 
 
 class Unresolved(ValueError):
@@ -152,6 +156,7 @@ class FermiParts:
         if found.closure > OPEN:
             raise self._unresolved(f"|sum w v| is {found.closure:.2g} of sum w |v|", energy)
         collision = Collision(Scattering(found, self.scatterers))
+        self.check_scattering(found, collision, energy)
         extra = {}
         if self.crossed:
             extra["crossed"] = lambda phi: crossed_drive(self.model, energy, collision, phi)
@@ -165,6 +170,24 @@ class FermiParts:
             )
         seen.add(found, collision, found.average(-found.velocity, answer.phi["drude"]), answer.iterations)
         return result
+
+    def check_scattering(self, found: FermiPoints, collision: Collision, energy: float) -> None:
+        """Refuse carriers that nothing scatters, and correlations that are negative between points of the surface.
+
+        Raises
+        ------
+        ValueError
+            The argument ``disorder``.
+        """
+        rates = collision.rates
+        if rates.min() <= UNSCATTERED * rates.max() or rates.max() == 0:
+            at = int(rates.argmin())
+            place = f"at k = {np.round(found.k[at], 4).tolist()} and energy {energy:.6g}"
+            must = "scatter all carriers of the Fermi surface, else their conductivity is infinite"
+            raise fail("disorder", must, f"leaves those {place} alone (rate {rates[at]:.3g} of {rates.max():.3g})")
+        if self.scatterers.constant is None:
+            some = found.k[np.unique(np.linspace(0, len(found.k) - 1, PSD_POINTS).astype(int))]
+            check_positive(self.scatterers.correlation, (some[:, None] - some).reshape(-1, some.shape[1]))
 
     def check_surface(self, surface: Any, energy: float) -> None:
         """Refuse a surface that is cut, or not resolved.
@@ -257,25 +280,24 @@ def warm_parts(
     from scipy.integrate import quad_vec
 
     seen = Diagnostics()
-    low, high = mu - WINDOW * kt, mu + WINDOW * kt
-    inside = [float(e) for e in request.edges if low < e < high]
-    breaks = sorted({*inside, *(mu + x * kt for x in PANELS)})
     result, error, good = np.zeros(request.shape), np.zeros(request.shape), False
-    samples = [mu + x * kt for x in SAMPLES]
-    if not any(low < e < high for e in samples for low, high in request.ranges):
-        # mu in a gap: carriers are at the edges
-        samples = [e + sign * kt for e in inside for sign in (-1.0, 1.0)]
+    low, high, samples = energy_window(request, mu, kt)
     if not samples:
+        seen.note = "no band has carriers at this temperature"
         return result, error, True, seen
-    weights = [float(1 / np.cosh(0.5 * (e - mu) / kt) ** 2) for e in samples]
+    inside = [float(e) for e in request.edges if low < e < high]
+    # ends of panels that all but coincide with an edge would leave panels of rounding
+    panels = [mu + x * kt for x in PANELS if min((abs(mu + x * kt - e) for e in inside), default=kt) > 1e-3 * kt]
+    breaks = sorted({*inside, *panels})
+    weights = [4 * slope_of_step(e, mu, kt) for e in samples]
     for coarse, fine in itertools.pairwise(request.levels()):
         try:
             pairs = [
                 [w * request.at(e, x, seen) for x in (coarse, fine)] for e, w in zip(samples, weights, strict=True)
             ]
-        except Unresolved:
+        except Unresolved as exc:
             if fine == request.levels()[-1]:
-                raise
+                raise fail_warm(request, mu, kt, exc) from exc
             continue
         doubt = np.max([_differences(*pair) for pair in pairs], axis=0)
         size = np.max([np.abs(pair[1]).max(axis=(1, 2)) for pair in pairs], axis=0)[:, None, None]
@@ -284,16 +306,60 @@ def warm_parts(
         scale = np.where(size > 1e-9 * size[1:].max(), size, max(float(size.max()), 1e-300))
 
         def weighed(energy: float, fine: Any = fine, scale: np.ndarray = scale) -> np.ndarray:
-            x = 0.5 * (energy - mu) / kt
-            return np.asarray(0.25 / (kt * np.cosh(x) ** 2) * request.at(energy, fine, seen) / scale)
+            return np.asarray(slope_of_step(energy, mu, kt) / kt * request.at(energy, fine, seen) / scale)
 
         aim = {"epsrel": 0.0, "epsabs": 0.5 * tolerance.rtol, "norm": "max", "limit": 60}
-        total, missed = quad_vec(weighed, low, high, points=breaks, quadrature="gk15", **aim)
+        try:
+            total, missed = quad_vec(weighed, low, high, points=breaks, quadrature="gk15", **aim)
+        except Unresolved as exc:
+            if fine == request.levels()[-1]:
+                raise fail_warm(request, mu, kt, exc) from exc
+            continue
         result, error = scale * total, doubt + size * missed
         seen.history.append((seen.evaluations, result))
         good = meets(result, error, tolerance)
         break
+    # of the energies of the integral, not of mu
+    seen.note = ""
     return result, error, good, seen
+
+
+def energy_window(request: FermiParts, mu: float, kt: float) -> tuple[float, float, list[float]]:
+    """Ends of the integral over energy, and energies at which carriers are.
+
+    Where mu lies in a band these are around mu; in a gap at its edges, however far these are, as long as their
+    occupation is a number.
+    """
+    low, high = mu - WINDOW * kt, mu + WINDOW * kt
+    samples = [mu + x * kt for x in SAMPLES]
+    if all(any(lower < e < upper for lower, upper in request.ranges) for e in samples):
+        return low, high, samples
+    below = max((upper for _, upper in request.ranges if upper <= mu), default=None)
+    above = min((lower for lower, _ in request.ranges if lower >= mu), default=None)
+    held = [
+        e + sign * kt
+        for edge in (below, above, *(e for e in request.edges if low < e < high))
+        if edge is not None and slope_of_step(edge, mu, kt) > 1e-280
+        for e, sign in ((float(edge), -1.0), (float(edge), 1.0))
+    ]
+    held += [e for e in samples if any(lower < e < upper for lower, upper in request.ranges)]
+    ends = [e for e in (below, above) if e is not None and slope_of_step(e, mu, kt) > 1e-280]
+    low = min([low, *(e - WINDOW * kt for e in ends)])
+    high = max([high, *(e + WINDOW * kt for e in ends)])
+    return low, high, sorted(e for e in set(held) if any(lower < e < upper for lower, upper in request.ranges))
+
+
+def slope_of_step(energy: float, mu: float, kt: float) -> float:
+    """-k_B T f'(energy) = f (1 - f), without overflow."""
+    x = (energy - mu) / kt
+    return float(expit(x) * expit(-x))
+
+
+def fail_warm(request: FermiParts, mu: float, kt: float, cause: Unresolved) -> ValueError:
+    """Says at which state an energy of the integral was not resolved."""
+    where = f"at mu = {mu:.6g} and k_B T = {kt:.6g} {request.model.units.energy} the integral over energy needs one"
+    remedy = "use a finer `grid`, a higher temperature, or T = 0"
+    return fail("mu", "have Fermi surfaces that are resolved around it", f"{where} that is not: {cause} {remedy}")
 
 
 def meets(value: np.ndarray, error: np.ndarray, tolerance: Any) -> bool:

@@ -18,6 +18,7 @@ from blochflow.models.base import PAIRS
 from blochflow.response.berry_moments import BerryMoments
 from blochflow.response.catalog import ANOMALOUS_HALL
 from blochflow.response.catalog_intrinsic import ANOMALOUS_NERNST, ANOMALOUS_THERMAL_HALL, ORBITAL_MAGNETIZATION
+from blochflow.response.magnitudes import size_of_curvature
 from blochflow.response.request import Request, ZoneArguments
 from blochflow.response.result import raise_if_missed
 from blochflow.zone.integral import Integral
@@ -141,7 +142,10 @@ def intrinsic_results(request: Request, names: tuple[str, ...]) -> dict[str, xr.
         for whole, part in ROUNDING
         if (name, whole) in place and (name, part) in place
     ]
-    integrals = request.integrals(bands, tuple(first[name] == result for name, result in wanted), tuple(parts))
+    # only the Hall conductivity has no other scale: moments come with energies, entropies with temperatures
+    terms = abs(scales[0]) * size_of_curvature(model) if names == ("anomalous_hall",) else 0.0
+    watched = tuple(first[name] == result for name, result in wanted)
+    integrals = request.integrals(bands, watched, tuple(parts), terms=terms)
     found = {name: dict[str, Integral]() for name in names}
     for (name, result), integral in zip(wanted, integrals, strict=True):
         found[name][result] = integral

@@ -20,6 +20,7 @@ from blochflow.models.base import AbstractModel, BlochMatrices
 from blochflow.models.operators import orbital_phases, resolve_operator
 from blochflow.response.catalog_intrinsic import SPIN_HALL
 from blochflow.response.integrands import BandIntegrand, Entries
+from blochflow.response.magnitudes import size_of_curvature
 from blochflow.response.request import Request, ZoneArguments
 from blochflow.response.symmetry import sample_points
 from blochflow.zone.tensor_symmetry import TensorKind
@@ -89,7 +90,7 @@ def spin_hall(
     matrix = 0.5 * as_spin(model, spin)
     scale, unit = request.factor(SPIN_HALL)
     bands = SpinBerrySea(model.dimension, matrix, None if is_local(model, matrix) else model.orbitals)
-    terms = bands.size_of_terms(model.matrices(jnp.asarray(sample_points(model))))
+    terms = float(jnp.abs(matrix).max()) * size_of_curvature(model)
     (integral,) = request.integrals(bands, factor=abs(scale), terms=terms)
     result = request.result(SPIN_HALL, integral.scaled(scale), bands, unit, throw=False)
     size = largest_commutator(model, spin)
@@ -146,14 +147,6 @@ class SpinBerrySea(BandIntegrand):
             d = self.dimension
             total = jnp.einsum("knce,ca,eb->knab", total.reshape(*shape[:2], d, d), frame, frame).reshape(shape)
         return basis.energies, total
-
-    def size_of_terms(self, matrices: BlochMatrices) -> float:
-        """Median over k of the largest |s||V|^2/(E_n - E_m)^2, the terms that cancel where a current vanishes."""
-        basis = in_eigenstates(matrices)
-        weight = pair_weight(basis.energies, basis.velocity, matrices.length)
-        speed = jnp.sqrt(sum(re**2 + im**2 for re, im in basis.velocity))
-        spin = float(jnp.abs(self.spin).max())
-        return spin * float(jnp.median((jnp.abs(weight) * speed**2).max(axis=(1, 2))))
 
     def _currents(self, matrices: BlochMatrices) -> tuple[Eigenbasis, list[tuple[Array, Array]]]:
         """Eigenstates, and {s, V_a}/2 between them, real and imaginary parts."""
