@@ -39,10 +39,8 @@ from blochflow.zone.tolerance import Required, Tolerance, as_tolerance
 RULES = ("auto", "uniform", "cells", "shifted", "local", "nested")
 # Beyond this many bands in three dimensions, proving every gap open costs more than sampling with error bars.
 MOST_CERTIFIED = 8
-# What half of the fewest points of a uniform grid may leave of the sharpest feature.
-COARSE = 0.05
 # A uniform grid is tried up to this many points, and this many times the number its rate predicts.
-MOST_UNIFORM = {1: 20_000, 2: 300_000, 3: 300_000}
+MOST_UNIFORM = {1: 20_000, 2: 300_000, 3: 600_000}
 DOUBLINGS = 4
 # A Chern number whose error reaches this is not known to be the nearest integer.
 MOST_UNSURE = 0.25
@@ -314,11 +312,11 @@ def resolving_points(
 ) -> tuple[int, ...] | None:
     """Points per axis, the fewest that may count as converged; None where those are too many.
 
-    Of the sharpest feature that can be, half of them leave exp(-pi N a) = `COARSE` and all of them the square of that:
-    a feature that would spoil the finer grid shows in the difference of the two.  Never fewer than four for the fastest
-    Fourier component of H.
+    Of the sharpest feature that can be they leave exp(-2 pi N a), far below the tolerance: the difference of two grids
+    is no proof, since one of them may be right by accident.  Never fewer than four for the fastest Fourier component
+    of H.
     """
-    needed = 2 * math.log(1 / COARSE) * speed / (2 * math.pi * scale)
+    needed = math.log(100 / max(tolerance.rtol, 1e-14)) * speed / (2 * math.pi * scale)
     repeats, reach = model.fourier_structure()
     # even numbers per repetition: of a function that repeats g times along an axis, halving the grid must drop points
     each = np.ceil(np.maximum(needed, 4 * reach) / repeats / 2) * 2

@@ -50,7 +50,7 @@ OPEN = 0.05
 # Crossed parts are this much less certain than two numbers of points tell.
 CROSSED_SAFETY = 4.0
 # Rates below this share of the largest are none; points between which W is checked.
-UNSCATTERED, PSD_POINTS = 1e-12, 48
+UNSCATTERED, PSD_POINTS = 1e-12, 128
 
 
 class Unresolved(ValueError):
