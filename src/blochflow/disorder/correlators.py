@@ -123,6 +123,8 @@ def as_matrices(function: Correlator, q: np.ndarray, count: int) -> np.ndarray:
         raise UserModelError(
             f"The correlator failed for q of shape {np.shape(q)}: {exc}. Write it with numpy."
         ) from exc
+    if values.dtype.kind not in "fiuc":
+        raise fail("disorder.correlator", "return numbers", f"returns {values.dtype}")
     shape = np.shape(q)[:-1]
     if values.shape == shape or values.shape == ():
         values = np.broadcast_to(values, shape)[..., None, None] * np.eye(count)

@@ -13,6 +13,7 @@ Source: Sinitsyn, J. Phys.: Condens. Matter 20, 023201 (2008); Ando, Fowler, Ste
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from blochflow.core.checks import as_real_array, fail
+from blochflow.core.errors import ValidityWarning
 from blochflow.disorder.correlation_checks import check_correlation
 from blochflow.disorder.correlators import (
     COULOMB,
@@ -84,14 +86,19 @@ class Disorder:
             as_real_array(self.third_cumulant, "third_cumulant", max_ndim=0)
             if self.kind != "white":
                 raise fail("third_cumulant", "be left out unless the disorder is white", f"is {self.third_cumulant!r}")
-        if self.vertices is not None and (isinstance(self.vertices, str) or not len(self.vertices)):
+        listed = self.vertices is None or (isinstance(self.vertices, Sequence | np.ndarray) and len(self.vertices) > 0)
+        if not listed or isinstance(self.vertices, str):
             raise fail("vertices", "be a list of matrices or names of operators", f"is {self.vertices!r}")
 
     @classmethod
     def white(
         cls, strength: float, *, vertices: Sequence[Any] | None = None, third_cumulant: float | None = None
     ) -> Disorder:
-        """Short-ranged impurities: W = ``strength`` = n_i V_0^2 at all q, the same and independent for all vertices."""
+        """Short-ranged impurities: W = ``strength`` at all q, the same and independent for all vertices.
+
+        k.p models: W = n_i V_0^2.  Lattices: random energies of variance s^2 on every site have W = s^2 V_cell; a share
+        c of sites that differ by U has s^2 = c (1 - c) U^2.  A larger cell of the same crystal needs a larger W.
+        """
         value = _positive(strength, "strength")
         return cls(Constant(value), vertices, third_cumulant, kind="white", numbers={"strength": value})
 
@@ -107,7 +114,8 @@ class Disorder:
     ) -> Disorder:
         """Charged impurities of a ``density`` with dielectric constant and screening wave number q_s > 0.
 
-        On a lattice only the shortest q + G counts: a potential without waves that the lattice does not resolve.
+        On a lattice only the shortest q + G counts: a potential without waves that the lattice does not resolve.  With
+        several sites per cell this depends on the cell, and a `ValidityWarning` says so.
         """
         names = ("density", "dielectric", "screening")
         values = (density, dielectric, screening)
@@ -184,13 +192,21 @@ def as_vertices(vertices: Sequence[Any] | None, model: AbstractModel) -> np.ndar
             if matrix.ndim == 3:
                 raise fail(f"vertices[{i}]", "name one component of the operator", f"is {vertex!r}")
         else:
-            matrix = np.asarray(as_operators({f"vertices[{i}]": vertex}, model.num_bands)[f"vertices[{i}]"])
+            matrix = _own_matrix(vertex, f"vertices[{i}]", model.num_bands)
             if matrix.ndim == 3:
                 raise fail(f"vertices[{i}]", "be one matrix", f"has shape {matrix.shape}")
         if model.orbitals is not None and not _is_local(matrix, np.asarray(model.orbitals)):
             raise fail(f"vertices[{i}]", "connect orbitals at the same place only", "connects different places")
         found.append(matrix)
     return np.stack(found)
+
+
+def _own_matrix(vertex: Any, name: str, num_bands: int) -> np.ndarray:
+    """A matrix of the user, checked as an operator of a model is."""
+    try:
+        return np.asarray(as_operators({name: vertex}, num_bands)[name])
+    except ValueError as exc:
+        raise ValueError(str(exc).replace(f"operators[{name!r}]", name)) from exc
 
 
 def site_projectors(model: AbstractModel) -> tuple[np.ndarray, np.ndarray] | None:
@@ -214,6 +230,14 @@ def correlation_of(disorder: Disorder, model: AbstractModel, count: int, places:
     scalar: Correlator = disorder.correlator
     if disorder.kind == "coulomb":
         scalar = Coulomb(**disorder.numbers, coupling=COULOMB[model.units.name])
+        if model.lattice is not None and len(places) > 1:
+            warnings.warn(
+                "Coulomb disorder of a lattice keeps the shortest q + G only; with several sites per cell, scattering "
+                "through larger wave vectors that the cell folds away is missing, and the result depends on the choice "
+                "of the cell. It is meant for pockets that are small against the zone.",
+                ValidityWarning,
+                stacklevel=4,
+            )
     if disorder.kind == "white":
         return lambda q: np.broadcast_to(scalar(q)[..., None, None] * np.eye(count), (*np.shape(q)[:-1], count, count))
     independent = disorder.vertices is not None

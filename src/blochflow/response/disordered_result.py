@@ -165,7 +165,7 @@ def _attributes(request: DisorderedRequest, good: np.ndarray, seen: list[Diagnos
     largest = [(n, v.sum(axis=0)) for n, v in final.history] or [(0, np.zeros(surface.shape[1:]))]
     where = np.unravel_index(int(np.abs(largest[-1][1]).argmax()), surface.shape[1:])
     status = Status.CONVERGED if good.all() else Status.NOT_CONVERGED
-    notes = list(dict.fromkeys(x.note for x in seen if x.note))
+    notes = list(dict.fromkeys(note for x in seen for note in (x.note, x.sheets) if note))
     return {
         **provenance(
             model, [states.mu, states.kt], f"{disorder.describe()} {surface.crossed} {surface.grid} {tolerance}"

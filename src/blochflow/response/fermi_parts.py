@@ -157,6 +157,7 @@ class FermiParts:
             raise self._unresolved(f"|sum w v| is {found.closure:.2g} of sum w |v|", energy)
         collision = Collision(Scattering(found, self.scatterers))
         self.check_scattering(found, collision, energy)
+        seen.sheets = self.several_sheets(surface)
         extra = {}
         if self.crossed:
             extra["crossed"] = lambda phi: crossed_drive(self.model, energy, collision, phi)
@@ -170,6 +171,21 @@ class FermiParts:
             )
         seen.add(found, collision, found.average(-found.velocity, answer.phi["drude"]), answer.iterations)
         return result
+
+    def several_sheets(self, surface: Any) -> str:
+        """A note on k.p models in which one band has several sheets, of which outer ones may be spurious."""
+        if self.model.lattice is not None:
+            return ""
+        bands = [tuple(sheet.bands) for sheet in surface.sheets]
+        several = sorted({b for b in bands if bands.count(b) > 1})
+        if not several:
+            return ""
+        radius = np.linalg.norm(surface.k, axis=1)
+        far = [float(radius[surface.sheet == i].max()) for i, b in enumerate(bands) if b in several]
+        return (
+            f"band {several[0][0]} has {bands.count(several[0])} sheets, out to |k| = {max(far):.4g}: where the model "
+            "does not hold there, lower its cutoff"
+        )
 
     def check_scattering(self, found: FermiPoints, collision: Collision, energy: float) -> None:
         """Refuse carriers that nothing scatters, and correlations that are negative between points of the surface.
@@ -231,6 +247,7 @@ class Diagnostics:
     density_of_states: float = 0.0
     size: int = 0
     iterations: int = 0
+    sheets: str = ""
     history: list[tuple[int, np.ndarray]] = field(default_factory=list)
 
     def add(self, found: FermiPoints, collision: Collision, drude: np.ndarray, iterations: int) -> None:
