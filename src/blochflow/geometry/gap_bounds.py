@@ -44,37 +44,51 @@ def gap_bounds(model: AbstractModel, k: Array, edges: Array, remainder: Array) -
     turned = jnp.conj(jnp.swapaxes(states, -1, -2))[:, None] @ slopes @ states[:, None]
     signs = np.array([(1, *rest) for rest in itertools.product((1, -1), repeat=k.shape[1] - 1)], dtype=np.float64)
     corners = jnp.einsum("sa,baij->bsij", signs, turned)
-    extremes = eigh(corners)[0]
-    reach = jnp.maximum(jnp.abs(extremes[..., 0]), jnp.abs(extremes[..., -1])).max(axis=1)
-    own = eigh(turned)[0]
-    slope = jnp.maximum(jnp.abs(own[..., 0]), jnp.abs(own[..., -1]))
     count = energies.shape[-1]
+    blocks = [_blocks(energies, corners, j) for j in range(1, count)] if count <= LARGEST_BLOCKWISE else []
+    # one call for all: kernels that hold many of them may wait for one another in XLA's pool of threads
+    stacked = jnp.concatenate([corners, turned, *(x for pair in blocks for x in pair)], axis=1)
+    extremes = eigh(stacked)[0]
+    splits = np.cumsum([corners.shape[1], turned.shape[1]] + 2 * len(blocks) * [2 * corners.shape[1]])[:-1]
+    of_corners, own, *of_blocks = jnp.split(extremes, splits, axis=1)
+    reach = jnp.maximum(jnp.abs(of_corners[..., 0]), jnp.abs(of_corners[..., -1])).max(axis=1)
+    slope = jnp.maximum(jnp.abs(own[..., 0]), jnp.abs(own[..., -1]))
     if count == 1:
         used = jnp.zeros((k.shape[0], 0))
-    elif count <= LARGEST_BLOCKWISE:
-        used = jnp.stack([_block(energies, turned, corners, j) for j in range(1, count)], axis=1)
+    elif blocks:
+        closing = [
+            (low[..., -1] - high[..., 0]).max(axis=1) for low, high in zip(of_blocks[::2], of_blocks[1::2], strict=True)
+        ]
+        turning = [_turning(energies, turned, j) for j in range(1, count)]
+        used = jnp.maximum(jnp.stack(closing, axis=1), 0.0) + TURNING * jnp.stack(turning, axis=1)
     else:
         used = jnp.broadcast_to((own[..., -1] - own[..., 0]).sum(axis=1)[:, None], (k.shape[0], count - 1))
     return energies, -reach - remainder, reach + remainder, used + 2 * remainder[:, None], slope
 
 
-def _block(energies: Array, turned: Array, corners: Array, j: int) -> Array:
-    """How much of the gap above the lowest ``j`` states the slopes can use up, (B,)."""
+def _blocks(energies: Array, corners: Array, j: int) -> tuple[Array, Array]:
+    """P (E + s.V) P and Q (E + s.V) Q at all corners, (B, 2 S, n, n), for the gap above the lowest ``j`` states.
+
+    Each is measured from its edge of the gap, so that rounding is that of the slopes where bands touch, and filled up
+    by states beyond its far end, which leave the end at the gap alone.
+    """
+    both = jnp.concatenate([corners, -corners], axis=1)
+    below = jnp.arange(energies.shape[-1]) < j
+    result = []
+    for inside, edge, side in ((below, j - 1, -1.0), (~below, j, 1.0)):
+        diagonal = jnp.where(inside, energies - energies[:, edge : edge + 1], 0.0)
+        block = jnp.where(inside[:, None] & inside, both + (diagonal[..., None] * jnp.eye(len(inside)))[:, None], 0.0)
+        beyond = side * 2 * jnp.sqrt((jnp.abs(block) ** 2).sum(axis=(-1, -2), keepdims=True))
+        result.append(block + beyond * jnp.diag(jnp.where(inside, 0.0, 1.0)))
+    return result[0], result[1]
+
+
+def _turning(energies: Array, turned: Array, j: int) -> Array:
+    """Gap times the angle by which states turn across it, (B,)."""
     gap = energies[:, j] - energies[:, j - 1]
-    both = jnp.stack([corners, -corners])
-    # measured from the edges of the gap, so that rounding is that of the slopes where bands touch
-    below = both[..., :j, :j] + _diagonal(energies[:, :j] - energies[:, j - 1 : j])
-    above = both[..., j:, j:] + _diagonal(energies[:, j:] - energies[:, j : j + 1])
-    closing = (eigh(below)[0][..., -1] - eigh(above)[0][..., 0]).max(axis=(0, 2))
     apart = energies[:, None, j:] - energies[:, :j, None]
     angle = jnp.where(apart > gap[:, None, None], gap[:, None, None] / jnp.maximum(apart, 1e-300), 1.0)
-    turning = jnp.sqrt(((jnp.abs(turned[:, :, :j, j:]) * angle[:, None]) ** 2).sum(axis=(-1, -2))).sum(axis=1)
-    return jnp.maximum(closing, 0.0) + TURNING * turning
-
-
-def _diagonal(values: Array) -> Array:
-    """(B, n) -> (B, 1, n, n)."""
-    return (values[:, None, :] * jnp.eye(values.shape[-1]))[:, None]
+    return jnp.sqrt(((jnp.abs(turned[:, :, :j, j:]) * angle[:, None]) ** 2).sum(axis=(-1, -2))).sum(axis=1)
 
 
 @eqx.filter_jit
