@@ -15,7 +15,7 @@ from blochflow.zone.integral import Integral
 from blochflow.zone.tolerance import Required, Tolerance
 
 # Nodes per axis of the coarse and the fine rule, by tolerance: (smallest rtol, nodes in 1D and 2D, in 3D).
-ORDERS = ((3e-3, (3, 5), (3, 4)), (3e-5, (4, 6), (4, 5)), (0.0, (6, 8), (5, 7)))
+ORDERS = ((3e-3, (3, 5), (4, 5)), (3e-5, (4, 6), (4, 5)), (0.0, (6, 8), (5, 7)))
 
 
 def integrate(
