@@ -8,16 +8,14 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import xarray as xr
-from typer.testing import CliRunner
+from cli_runs import blochflow, forbid
 
 import blochflow as bf
 from blochflow.cli import commands, cost, runner
-from blochflow.cli.app import app
 from blochflow.cli.explanations import IN_PYTHON
 from blochflow.cli.quantities import all_quantities
 from blochflow.cli.report import duration, memory, with_error
@@ -41,21 +39,10 @@ color = "curvature"
 """
 
 
-def blochflow(*arguments: object) -> Any:
-    return CliRunner().invoke(app, [str(x) for x in arguments])
-
-
 @pytest.fixture
-def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("BLOCHFLOW_DEBUG", raising=False)
-    path = tmp_path / "job.toml"
-    path.write_text(JOB)
-    return path
-
-
-def forbid(*_: object, **__: object) -> None:
-    raise AssertionError("something was computed")
+def job(job: Path) -> Path:
+    job.write_text(JOB)
+    return job
 
 
 def read_only(*_: object, **__: object) -> None:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
-from typer.testing import CliRunner
+from cli_runs import blochflow, forbid
 
 import blochflow as bf
 from blochflow.cli import runner
-from blochflow.cli.app import app
 from blochflow.cli.disorder_cost import ROWS, Times
 from blochflow.cli.report import beside_table
 from blochflow.disorder.collision import DENSE
@@ -22,21 +20,6 @@ SURFACE = '[model]\nzoo = "topological_surface"\n'
 WHITE = 'disorder = { kind = "white", strength = 0.1 }'
 # a user's model whose operators are matrices of the job
 MATRICES = '[model]\nzoo = "massive_dirac"\n[model.operators]\n'
-
-
-def blochflow(*arguments: object) -> Any:
-    return CliRunner().invoke(app, [str(x) for x in arguments])
-
-
-@pytest.fixture
-def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("BLOCHFLOW_DEBUG", raising=False)
-    return tmp_path / "job.toml"
-
-
-def forbid(*_: object, **__: object) -> None:
-    raise AssertionError("something was computed")
 
 
 def task(quantity: str, options: str, state: str = "mu = 1.0\ntemperature = 0.0\n") -> str:

@@ -9,11 +9,10 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from typer.testing import CliRunner
+from cli_runs import blochflow, forbid
 
 import blochflow as bf
 from blochflow.cli import runner
-from blochflow.cli.app import app
 from blochflow.cli.job import read_job
 
 HALDANE = '[model]\nzoo = "haldane"\n'
@@ -25,23 +24,8 @@ HALVES = {"K": [[0, 0], [1, 1], [0, 1]], "K'": [[0, 0], [1, 0], [1, 1]]}
 TOLERANCE = bf.Tolerance(rtol=1e-2, atol=1e-6)
 
 
-def blochflow(*arguments: object) -> Any:
-    return CliRunner().invoke(app, [str(x) for x in arguments])
-
-
 def task(quantity: str, options: str = STATE) -> str:
     return f'[[task]]\nquantity = "{quantity}"\n{options}'
-
-
-@pytest.fixture
-def job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("BLOCHFLOW_DEBUG", raising=False)
-    return tmp_path / "job.toml"
-
-
-def forbid(*_: object, **__: object) -> None:
-    raise AssertionError("something was computed")
 
 
 # --- what is computed -----------------------------------------------------------------------------------------------

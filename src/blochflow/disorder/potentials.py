@@ -34,7 +34,7 @@ from blochflow.disorder.correlators import (
     needs_units,
 )
 from blochflow.models.base import AbstractModel
-from blochflow.models.operators import as_operators, resolve_operator
+from blochflow.models.operators import as_hermitian, resolve_operator
 from blochflow.zone.marching import shortest_basis
 
 # Two orbitals at one place, in units of the shortest lattice vector.
@@ -192,21 +192,13 @@ def as_vertices(vertices: Sequence[Any] | None, model: AbstractModel) -> np.ndar
             if matrix.ndim == 3:
                 raise fail(f"vertices[{i}]", "name one component of the operator", f"is {vertex!r}")
         else:
-            matrix = _own_matrix(vertex, f"vertices[{i}]", model.num_bands)
+            matrix = np.asarray(as_hermitian(vertex, model.num_bands, f"vertices[{i}]"))
             if matrix.ndim == 3:
                 raise fail(f"vertices[{i}]", "be one matrix", f"has shape {matrix.shape}")
         if model.orbitals is not None and not _is_local(matrix, np.asarray(model.orbitals)):
             raise fail(f"vertices[{i}]", "connect orbitals at the same place only", "connects different places")
         found.append(matrix)
     return np.stack(found)
-
-
-def _own_matrix(vertex: Any, name: str, num_bands: int) -> np.ndarray:
-    """A matrix of the user, checked as an operator of a model is."""
-    try:
-        return np.asarray(as_operators({name: vertex}, num_bands)[name])
-    except ValueError as exc:
-        raise ValueError(str(exc).replace(f"operators[{name!r}]", name)) from exc
 
 
 def site_projectors(model: AbstractModel) -> tuple[np.ndarray, np.ndarray] | None:

@@ -17,7 +17,7 @@ from blochflow.geometry.bands import Bands, rotate
 from blochflow.geometry.connection import check_group, on_batch
 from blochflow.geometry.subspace import Subspace, touching_bands
 from blochflow.models.base import AbstractModel
-from blochflow.models.operators import as_operators, orbital_phases
+from blochflow.models.operators import as_hermitian, orbital_phases
 
 
 def expectation(
@@ -67,7 +67,7 @@ def expectation(
     if isinstance(operator, str):
         bands.model.operator(operator)
     else:
-        operator = as_operators({"operator": operator}, bands.num_bands)["operator"]
+        operator = as_hermitian(operator, bands.num_bands, "operator")
     arrays = (bands.states, bands.k, touching_bands(bands))
     return on_batch(_expectation, arrays, bands.model, operator, subspace)
 

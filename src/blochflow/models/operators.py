@@ -30,15 +30,20 @@ def as_operators(operators: Mapping[str, Any] | None, num_bands: int) -> dict[st
     for name, matrix in (operators or {}).items():
         if not isinstance(name, str):
             raise fail("operators", "have names that are text", f"has {name!r}")
-        array = as_complex_array(matrix, f"operators[{name!r}]")
-        if array.shape[-2:] != (num_bands, num_bands) or array.ndim not in (2, 3):
-            n = num_bands
-            raise fail(f"operators[{name!r}]", f"have shape ({n}, {n}) or (c, {n}, {n})", f"has shape {array.shape}")
-        asymmetry = np.abs(array - array.conj().swapaxes(-1, -2)).max()
-        if asymmetry > 1e-10 * max(1.0, np.abs(array).max()):
-            raise fail(f"operators[{name!r}]", "be Hermitian", f"differs from its adjoint by {asymmetry:.3g}")
-        result[name] = jnp.asarray(array)
+        result[name] = as_hermitian(matrix, num_bands, f"operators[{name!r}]")
     return result
+
+
+def as_hermitian(matrix: Any, num_bands: int, argument: str) -> Array:
+    """Check one operator: (n, n) or (c, n, n); ``argument`` is what the caller's user knows it as."""
+    array = as_complex_array(matrix, argument)
+    if array.shape[-2:] != (num_bands, num_bands) or array.ndim not in (2, 3):
+        n = num_bands
+        raise fail(argument, f"have shape ({n}, {n}) or (c, {n}, {n})", f"has shape {array.shape}")
+    asymmetry = np.abs(array - array.conj().swapaxes(-1, -2)).max()
+    if asymmetry > 1e-10 * max(1.0, np.abs(array).max()):
+        raise fail(argument, "be Hermitian", f"differs from its adjoint by {asymmetry:.3g}")
+    return jnp.asarray(array)
 
 
 def resolve_operator(operators: Mapping[str, Array], name: str, argument: str = "operator") -> Array:

@@ -19,7 +19,7 @@ from blochflow.execution.threads import Execution
 from blochflow.models.base import AbstractModel
 from blochflow.response.average import as_call
 from blochflow.response.catalog_disorder import CONTRIBUTIONS
-from blochflow.response.fermi_parts import Diagnostics, FermiParts, cold_parts, warm_parts
+from blochflow.response.fermi_parts import Diagnostics, FermiParts, cold_parts, rounding_of_parts, warm_parts
 from blochflow.response.relaxation import per_time
 from blochflow.response.request import check_keywords
 from blochflow.response.states import States, as_states
@@ -142,8 +142,7 @@ def assemble(request: DisorderedRequest, intrinsic: tuple[np.ndarray, np.ndarray
 
 def negligible(intrinsic: tuple[np.ndarray, np.ndarray], values: np.ndarray, tolerance: Tolerance) -> np.ndarray:
     """(P,) True where the error of the intrinsic part is rounding beside the other parts, or within atol."""
-    largest = np.abs(values).max(axis=(2, 3))
-    floor = 1e-9 * largest[1:].max(axis=0, initial=0.0) + 1e-12 * largest[0]
+    floor = rounding_of_parts(np.abs(values).max(axis=(2, 3)))
     return np.asarray(intrinsic[1].max(axis=(1, 2)) <= np.maximum(floor, tolerance.atol or 0.0))
 
 

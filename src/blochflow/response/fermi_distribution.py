@@ -11,9 +11,9 @@ from blochflow.core.checks import as_real_array, fail
 from blochflow.core.dataset import CARTESIAN, description, provenance
 from blochflow.disorder.coherence import side_jump_velocity
 from blochflow.disorder.collision import Collision
-from blochflow.disorder.fermi_points import FermiPoints, fermi_points
+from blochflow.disorder.fermi_points import FermiPoints
 from blochflow.disorder.linear_response import respond
-from blochflow.disorder.potentials import Disorder, Scatterers
+from blochflow.disorder.potentials import Disorder
 from blochflow.disorder.scattering import Scattering
 from blochflow.execution.threads import Execution
 from blochflow.geometry.fermi_surface import fermi_surface
@@ -77,7 +77,8 @@ def surface_distribution(
     Raises
     ------
     ValueError
-        Wrong arguments, no Fermi surface at ``mu``, one that ends at the cutoff, or ``mu`` at a band edge.
+        Wrong arguments, no Fermi surface at ``mu``, one that ends at the cutoff, ``mu`` at a band edge, or carriers
+        without scattering.
 
     Examples
     --------
@@ -100,13 +101,14 @@ def surface_distribution(
     surface = fermi_surface(model, energy, grid=cells, points=number, execution=request.execution)
     if not len(surface.k):
         raise fail("mu", "cross a band of the model", f"is {energy:g}: {surface.note}")
-    request.surface.check_surface(surface, energy)
-    found = fermi_points(model, surface)
-    phi, velocity, rates = _solve(found, request.surface.scatterers)
+    collision = request.surface.collide(surface, energy)
+    found = collision.points
+    phi, velocity, rates = _solve(collision)
     doubt = {name: np.full(model.dimension, np.nan) for name in (*phi, "velocity")}
     if flat:
         kept = np.concatenate([np.flatnonzero(found.sheet == s)[::2] for s in np.unique(found.sheet)])
-        fewer, slower, _ = _solve(_every_second(found, kept), request.surface.scatterers)
+        half = Collision(Scattering(_every_second(found, kept), request.surface.scatterers))
+        fewer, slower, _ = _solve(half)
         doubt = {name: np.abs(fewer[name] - phi[name][kept]).max(axis=0) for name in phi}
         doubt["velocity"] = np.abs(slower - velocity[kept]).max(axis=0)
     result = surface.to_dataset()
@@ -118,9 +120,8 @@ def surface_distribution(
     return result
 
 
-def _solve(points: FermiPoints, scatterers: Scatterers) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
+def _solve(collision: Collision) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
     """Distributions (N, d) of every contribution, side-jump velocity (N, d) and rate (N,)."""
-    collision = Collision(Scattering(points, scatterers))
     answer = respond(collision)
     phi = {name: np.trace(x, axis1=2, axis2=3).real.T for name, x in answer.phi.items()}
     return {name: phi[name] for name in CONTRIBUTIONS if name in phi}, side_jump_velocity(collision), collision.rates

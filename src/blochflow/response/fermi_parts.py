@@ -51,6 +51,8 @@ OPEN = 0.05
 CROSSED_SAFETY = 4.0
 # Rates below this share of the largest are none; points between which W is checked.
 UNSCATTERED, PSD_POINTS = 1e-12, 128
+# f (1 - f) below which a band edge holds no carriers: near the smallest number.
+UNOCCUPIED = 1e-280
 
 
 class Unresolved(ValueError):
@@ -86,6 +88,10 @@ class FermiParts:
         bands = {x.band for x in self.critical}
         energies = [[x.energy for x in self.critical if x.band == band] for band in bands]
         return [(min(x), max(x)) for x in energies]
+
+    def in_band(self, energy: float) -> bool:
+        """Whether some band has states at this energy."""
+        return any(low < energy < high for low, high in self.ranges)
 
     @property
     def edges(self) -> np.ndarray:
@@ -145,18 +151,12 @@ class FermiParts:
         seen.evaluations += surface.evaluations
         result = np.zeros(self.shape)
         if not len(surface.k):
-            if any(low < energy < high for low, high in self.ranges):
+            if self.in_band(energy):
                 raise Unresolved(f"No surface of this grid crosses energy {energy:.6g}, which lies in a band.")
             seen.note = surface.note
             return result
-        self.check_surface(surface, energy)
-        if self.crossed:
-            surface = by_direction(self.model, surface)
-        found = fermi_points(self.model, surface)
-        if found.closure > OPEN:
-            raise self._unresolved(f"|sum w v| is {found.closure:.2g} of sum w |v|", energy)
-        collision = Collision(Scattering(found, self.scatterers))
-        self.check_scattering(found, collision, energy)
+        collision = self.collide(surface, energy)
+        found = collision.points
         seen.sheets = self.several_sheets(surface)
         extra = {}
         if self.crossed:
@@ -171,6 +171,24 @@ class FermiParts:
             )
         seen.add(found, collision, found.average(-found.velocity, answer.phi["drude"]), answer.iterations)
         return result
+
+    def collide(self, surface: Any, energy: float) -> Collision:
+        """Collisions between the points of a surface that is whole, closed and scattered everywhere.
+
+        Raises
+        ------
+        ValueError
+            It is not; the argument ``mu`` or ``disorder``.
+        """
+        self.check_surface(surface, energy)
+        if self.crossed:
+            surface = by_direction(self.model, surface)
+        found = fermi_points(self.model, surface)
+        if found.closure > OPEN:
+            raise self._unresolved(f"|sum w v| is {found.closure:.2g} of sum w |v|", energy)
+        collision = Collision(Scattering(found, self.scatterers))
+        self.check_scattering(collision, energy)
+        return collision
 
     def several_sheets(self, surface: Any) -> str:
         """A note on k.p models in which one band has several sheets, of which outer ones may be spurious."""
@@ -187,7 +205,7 @@ class FermiParts:
             "does not hold there, lower its cutoff"
         )
 
-    def check_scattering(self, found: FermiPoints, collision: Collision, energy: float) -> None:
+    def check_scattering(self, collision: Collision, energy: float) -> None:
         """Refuse carriers that nothing scatters, and correlations that are negative between points of the surface.
 
         Raises
@@ -195,7 +213,7 @@ class FermiParts:
         ValueError
             The argument ``disorder``.
         """
-        rates = collision.rates
+        found, rates = collision.points, collision.rates
         if rates.min() <= UNSCATTERED * rates.max() or rates.max() == 0:
             at = int(rates.argmin())
             place = f"at k = {np.round(found.k[at], 4).tolist()} and energy {energy:.6g}"
@@ -349,21 +367,20 @@ def energy_window(request: FermiParts, mu: float, kt: float) -> tuple[float, flo
     """
     low, high = mu - WINDOW * kt, mu + WINDOW * kt
     samples = [mu + x * kt for x in SAMPLES]
-    if all(any(lower < e < upper for lower, upper in request.ranges) for e in samples):
+    if all(map(request.in_band, samples)):
         return low, high, samples
     below = max((upper for _, upper in request.ranges if upper <= mu), default=None)
     above = min((lower for lower, _ in request.ranges if lower >= mu), default=None)
     held = [
         e + sign * kt
         for edge in (below, above, *(e for e in request.edges if low < e < high))
-        if edge is not None and slope_of_step(edge, mu, kt) > 1e-280
+        if edge is not None and slope_of_step(edge, mu, kt) > UNOCCUPIED
         for e, sign in ((float(edge), -1.0), (float(edge), 1.0))
     ]
-    held += [e for e in samples if any(lower < e < upper for lower, upper in request.ranges)]
-    ends = [e for e in (below, above) if e is not None and slope_of_step(e, mu, kt) > 1e-280]
+    ends = [e for e in (below, above) if e is not None and slope_of_step(e, mu, kt) > UNOCCUPIED]
     low = min([low, *(e - WINDOW * kt for e in ends)])
     high = max([high, *(e + WINDOW * kt for e in ends)])
-    return low, high, sorted(e for e in set(held) if any(lower < e < upper for lower, upper in request.ranges))
+    return low, high, sorted(filter(request.in_band, {*held, *samples}))
 
 
 def slope_of_step(energy: float, mu: float, kt: float) -> float:
@@ -384,11 +401,15 @@ def meets(value: np.ndarray, error: np.ndarray, tolerance: Any) -> bool:
     if not np.isfinite(error).all():
         return False
     largest = np.abs(value).max(axis=(1, 2))
-    floor = 1e-9 * largest[1:].max(initial=0.0) + 1e-12 * largest[0]
-    allowed = np.maximum(tolerance.rtol * largest, floor)
+    allowed = np.maximum(tolerance.rtol * largest, rounding_of_parts(largest))
     if tolerance.atol is not None:
         allowed = np.maximum(allowed, tolerance.atol)
     return bool((error.max(axis=(1, 2)) <= allowed).all())
+
+
+def rounding_of_parts(largest: np.ndarray) -> np.ndarray:
+    """What is rounding beside parts of these sizes, (parts, ..): a share of Drude's and of the others."""
+    return np.asarray(1e-9 * largest[1:].max(axis=0, initial=0.0) + 1e-12 * largest[0])
 
 
 def _differences(coarse: np.ndarray, fine: np.ndarray) -> np.ndarray:

@@ -17,7 +17,7 @@ from blochflow.core.backend import Array, jax, jnp
 from blochflow.core.checks import fail, nearest
 from blochflow.geometry.cumulative import cross, crossing_sums, in_eigenstates, pair_weight
 from blochflow.models.base import AbstractModel, BlochMatrices
-from blochflow.models.operators import as_operators, orbital_phases
+from blochflow.models.operators import as_hermitian, orbital_phases, resolve_operator
 from blochflow.response.integrands import BandIntegrand, Entries
 from blochflow.zone.tensor_symmetry import TensorKind
 
@@ -63,12 +63,9 @@ def as_operator(model: AbstractModel, operator: Any, argument: str = "operator")
         Unknown name, wrong shape, not Hermitian.
     """
     if isinstance(operator, str):
-        try:
-            matrices = model.operator(operator)
-        except ValueError as exc:
-            raise ValueError(str(exc).replace("`operator`", f"`{argument}`")) from None
+        matrices = resolve_operator(model.operators, operator, argument)
     else:
-        matrices = as_operators({argument: operator}, model.num_bands)[argument]
+        matrices = as_hermitian(operator, model.num_bands, argument)
     return Operator(matrices if matrices.ndim == 3 else matrices[None], model.orbitals)
 
 
