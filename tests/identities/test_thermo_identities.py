@@ -158,6 +158,20 @@ def test_one_parabolic_band_has_no_transverse_thermopower(mu):
     assert abs(transverse) <= result.error.sel(a="x", b="y").item() + 1e-12
 
 
+def test_the_absolute_tolerance_of_the_thermopower_spares_its_conductivities():
+    """S_xx of a compensated metal is small: to an absolute tolerance alpha need not be known to rtol of itself."""
+    model = bf.zoo.haldane()
+
+    def run(atol):
+        return R.thermoelectric(model, 0.8, 0.01, tau=3.0, tolerance=bf.Tolerance(rtol=3e-5, atol=atol), **QUIET)
+
+    fine, coarse = run(None), run(0.02)
+    assert bool(fine.converged.all()) and bool(coarse.converged.all())
+    assert (np.abs(coarse.value - fine.value) <= coarse.error + fine.error).all()
+    assert float(coarse.error.max()) < 0.02
+    assert coarse.attrs["evaluations"] < fine.attrs["evaluations"]
+
+
 @pytest.mark.parametrize("name", ["anomalous_nernst", "anomalous_thermal_hall", "orbital_magnetization"])
 def test_rules_agree(name):
     model, tolerance = bf.zoo.haldane(mass=0.2), bf.Tolerance(rtol=1e-5)

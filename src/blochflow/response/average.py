@@ -87,14 +87,15 @@ def average_over_zone(
     watched: tuple[bool, ...] = (),
     parts: tuple[tuple[int, int], ...] = (),
     terms: float = 0.0,
+    quotients: tuple[tuple[int, int, float], ...] = (),
 ) -> Integral:
     """Average over the zone (or integral over |k| < cutoff) of the weighed sum over bands for every state (mu, kt).
 
     ``factor`` converts to the units of ``tolerance.atol``; tensors that are not ``watched`` need not converge;
-    ``parts`` and ``terms`` as in `Required`.
+    ``parts``, ``terms`` and ``quotients`` as in `Required`.
     """
     filling = Filling(mu, kt)
-    required = Required(tolerance, factor, bands.tensors, watched, parts, terms)
+    required = Required(tolerance, factor, bands.tensors, watched, parts, terms, quotients)
     rule, fixed = check_options(model, options, tolerance)
     if fixed is not None:
         check_warm_surface(bands, kt)

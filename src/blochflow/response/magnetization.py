@@ -128,7 +128,7 @@ def streda(
         return request.result(STREDA, filled, sea, unit, request.throw)
 
     def terms(asked: Request) -> list[Integral]:
-        (filled,), (moments,) = asked.integrals(sea), asked.integrals(MomentSurface(pairs, (0,)))
+        (filled,), (moments,) = asked.integrals(sea), asked.integrals(MomentSurface(pairs, (0,)), factor=abs(scale))
         return [filled, moments.scaled(scale)]
 
     each = terms(request)
@@ -197,12 +197,14 @@ def magnetization_current(
     gradients = gradients_of(request, mu_gradient, temperature_gradient)
     scale, unit = request.factor(MAGNETIZATION_CURRENT)
     boltzmann = request.model.units.boltzmann
-    sea = BerryMoments(pairs, ("hall", "nernst"), (-scale, scale * boltzmann), jnp.asarray(request.reference))
+    # the size of the terms of "nernst" tells its rounding where they cancel
+    scales = (-scale, scale * boltzmann, scale * boltzmann)
+    sea = BerryMoments(pairs, ("hall", "nernst", "size"), scales, jnp.asarray(request.reference))
     surface = MomentSurface(pairs, (0, 1))
     factors = (scale, scale * boltzmann)
 
     def current_of(asked: Request) -> Integral:
-        filled = asked.integrals(sea)
+        filled = asked.integrals(sea, (True, True, False), ((1, 2),))[:2]
         moments = [x.scaled(f) for x, f in zip(asked.integrals(surface), factors, strict=True)]
         slopes = [request.added(a, b) for a, b in zip(filled, moments, strict=True)]
         return contracted(request, slopes, gradients, sea)

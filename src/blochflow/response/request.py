@@ -103,12 +103,14 @@ class Request:
         return scale * self.model.spin_degeneracy * measure(self.model), unit
 
     def tightened(self, total: Integral) -> Request | None:
-        """The same with a smaller rtol for terms whose sum ``total`` missed its tolerance by cancellation, or None."""
+        """The same, more accurate, for terms whose sum ``total`` missed its tolerance by cancellation, or None."""
         if total.converged.all() or not np.isfinite(total.error).all():
             return None
         allowed = Required(self.tolerance).allowed(total.value, total.absolute)
         ratio = float((allowed / np.maximum(total.error, 1e-300)).min())
-        return replace(self, tolerance=replace(self.tolerance, rtol=0.5 * min(ratio, 1.0) * self.tolerance.rtol))
+        share, given = 0.5 * min(ratio, 1.0), self.tolerance
+        atol = None if given.atol is None else share * given.atol
+        return replace(self, tolerance=replace(given, rtol=share * given.rtol, atol=atol))
 
     @property
     def reference(self) -> float:
@@ -122,6 +124,7 @@ class Request:
         parts: tuple[tuple[int, int], ...] = (),
         factor: float = 1.0,
         terms: float = 0.0,
+        quotients: tuple[tuple[int, int, float], ...] = (),
     ) -> list[Integral]:
         """One integral for each tensor of ``bands``, whose results times ``factor`` are in public units."""
         mu, kt = self.all_states()
@@ -137,13 +140,17 @@ class Request:
             watched=watched,
             parts=parts,
             terms=terms,
+            quotients=quotients,
         )
         if terms:
             known = np.maximum(whole.error, UNCERTAIN * terms)
             whole = replace(whole, error=known if whole.forbidden is None else np.where(whole.forbidden, 0.0, known))
         if bands.tensors == 1:
             return [whole]
-        return [self._tensor(whole, slice(i * bands.size, (i + 1) * bands.size)) for i in range(bands.tensors)]
+        # each tensor is judged, whether watched or not
+        required = Required(self.tolerance, factor, bands.tensors, parts=parts, terms=terms, quotients=quotients)
+        fine = whole.error <= required.allowed(whole.value, whole.absolute)
+        return [self._tensor(whole, fine, slice(i * bands.size, (i + 1) * bands.size)) for i in range(bands.tensors)]
 
     def all_states(self) -> tuple[np.ndarray, np.ndarray]:
         """mu and k_B T of all states.
@@ -172,10 +179,10 @@ class Request:
         """The result, or `ConvergenceError` with it."""
         return raise_if_missed(quantity, result, self.throw)
 
-    def _tensor(self, whole: Integral, columns: slice) -> Integral:
-        """One tensor of several."""
+    def _tensor(self, whole: Integral, fine: np.ndarray, columns: slice) -> Integral:
+        """One tensor of several, of which the components ``fine`` are within their tolerance."""
         value, error, absolute = whole.value[:, columns], whole.error[:, columns], whole.absolute[:, columns]
-        converged = Required(self.tolerance).met(value, error, absolute)
+        converged = np.asarray(fine[:, columns].all(axis=-1))
         return replace(
             whole,
             value=value,

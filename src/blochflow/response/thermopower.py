@@ -114,9 +114,11 @@ def thermoelectric(
     as_bool(intrinsic, "intrinsic")
     request = Request.of("thermoelectric", model, mu, temperature, zone, density)
     times, function = as_relaxation(tau, model)
-    sharper = replace(request, tolerance=replace(request.tolerance, rtol=SHARE * request.tolerance.rtol, atol=None))
-    surface = drifting(sharper, function)
-    across = crossing(sharper) if intrinsic and model.dimension > 1 else None
+    given = request.tolerance
+    sharper = replace(request, tolerance=replace(given, rtol=SHARE * given.rtol, atol=None))
+    atol = 0.0 if given.atol is None else SHARE * given.atol / THERMOELECTRIC.unit(model.units.name, model.dimension)[0]
+    surface = drifting(sharper, function, atol)
+    across = crossing(sharper, atol) if intrinsic and model.dimension > 1 else None
     scale = per_time(model)
     if function is not None:
         result = coefficients(request, surface, across, scale)
@@ -138,14 +140,14 @@ class Tensors:
     integral: Integral
 
 
-def drifting(request: Request, relaxation: Any) -> Tensors:
-    """L_0, L_1, L_2 and k_B T dL_0/dmu for tau = 1."""
+def drifting(request: Request, relaxation: Any, atol: float) -> Tensors:
+    """L_0, L_1, L_2 and k_B T dL_0/dmu for tau = 1; L_1 to ``atol`` times L_0 or better."""
     d = request.model.dimension
     bands = VelocitySurface.of_dimension(d, relaxation, POWERS)
-    return tensors_of(request, request.integrals(bands, WATCHED, ROUNDING), bands)
+    return tensors_of(request, request.integrals(bands, WATCHED, ROUNDING, quotients=((1, 0, atol),)), bands)
 
 
-def crossing(request: Request) -> Tensors | None:
+def crossing(request: Request, atol: float) -> Tensors | None:
     """Intrinsic sigma, alpha, kappa_0 and Mott's alpha, in natural units; None where symmetry forbids them.
 
     On grids of symmetric k the curvatures of bands that touch there are of any size and cancel only up to rounding.
@@ -156,7 +158,7 @@ def crossing(request: Request) -> Tensors | None:
     bands = BerryMoments(pairs, names, (1.0,) * 4, jnp.asarray(request.reference))
     if request.forbids(bands):
         return None
-    return tensors_of(request, request.integrals(bands, WATCHED, ROUNDING), bands)
+    return tensors_of(request, request.integrals(bands, WATCHED, ROUNDING, quotients=((1, 0, atol),)), bands)
 
 
 def tensors_of(request: Request, integrals: list[Integral], bands: Any) -> Tensors:

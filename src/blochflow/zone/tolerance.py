@@ -106,6 +106,9 @@ class Required:
         Tensors (whole, part): a whole that vanishes because its parts cancel is known to their rounding only.
     terms : float
         Size of the terms of an integrand that may cancel at every k, leaving rounding: averages of absolute values.
+    quotients : tuple of (int, int, float)
+        Tensors (numerator, denominator) and how well their quotient must be known: the numerator to this many times
+        the largest entry of the denominator, where that is more than its own tolerance.
     """
 
     tolerance: Tolerance
@@ -114,6 +117,7 @@ class Required:
     watched: tuple[bool, ...] = ()
     parts: tuple[tuple[int, int], ...] = ()
     terms: float = 0.0
+    quotients: tuple[tuple[int, int, float], ...] = ()
 
     def scale(self, absolute: np.ndarray) -> np.ndarray:
         """Integrals of absolute values: the largest of each tensor, of a whole at least that of its parts; (..., C)."""
@@ -132,7 +136,14 @@ class Required:
 
     def allowed(self, value: np.ndarray, absolute: np.ndarray) -> np.ndarray:
         """Largest allowed error of every component, (..., C), from values and integrals of absolute values."""
-        limit = self.tolerance.allowed(self.largest(np.abs(value)), absolute, self.factor)
+        size = self.largest(np.abs(value))
+        limit = self.tolerance.allowed(size, absolute, self.factor)
+        if self.quotients:
+            shape = (*size.shape[:-1], self.tensors, -1)
+            size, split = size.reshape(shape), limit.reshape(shape).copy()
+            for numerator, denominator, atol in self.quotients:
+                split[..., numerator, :] = np.maximum(split[..., numerator, :], atol * size[..., denominator, :])
+            limit = split.reshape(limit.shape)
         if not self.watched or all(self.watched):
             return limit
         free = np.repeat(~np.array(self.watched), value.shape[-1] // self.tensors)
