@@ -18,7 +18,7 @@ help:
 	@echo "make test-slow   the remaining tests"
 	@echo "make lint        ruff, mypy, import order"
 	@echo "make docs        execute every tutorial and build the documentation in docs/_build/html"
-	@echo "make bench       run the benchmarks, write benchmarks/RESULTS.md"
+	@echo "make bench       run the benchmarks, write benchmarks/RESULTS.md (SECTIONS=\"iron scan\" for some)"
 
 install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev
@@ -67,7 +67,7 @@ docs: $(VENV)/.installed-docs
 	$(BIN)/python -m sphinx -E -W --keep-going -b html docs docs/_build/html
 
 bench: $(VENV)/.installed
-	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/run.py $(SECTIONS)
 
 clean:
 	rm -rf docs/_build docs/jupyter_execute examples/*/out .cache .pytest_cache .mypy_cache .ruff_cache .hypothesis

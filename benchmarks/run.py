@@ -6,6 +6,7 @@ never imported; one that cannot be had is skipped, and the report says why.
 
 from __future__ import annotations
 
+import argparse
 import json
 import lzma
 import os
@@ -16,6 +17,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -29,7 +32,6 @@ FE = HERE.parent / "examples" / "fe_bcc" / "Fe_tb.dat.xz"
 GRID, FERMI = 36, 17.6376
 STARTS = 5
 REFINEMENTS = 9  # rounds of WannierBerri's adaptive refinement
-DISORDER_HEADING = "## Disordered Fermi surfaces"
 TIMEOUT = 1200  # seconds for one measurement; more means that something is wrong
 
 Row = dict[str, Any]
@@ -224,68 +226,104 @@ def start_table() -> list[str]:
     return lines + [f"| `{name}` | {seconds:.2f} |" for name, seconds in starts().items()]
 
 
-def main() -> None:
-    """Measure everything and write the report."""
-    os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
-    load = os.getloadavg()[0]
+@dataclass(frozen=True)
+class Section:
+    """One part of the report: its heading, what stands before its table, and what measures it."""
+
+    heading: str
+    text: tuple[str, ...]
+    table: Callable[[], list[str]]
+
+    def measured(self) -> list[str]:
+        """Its lines, with the date and how busy the machine was."""
+        load = os.getloadavg()[0]
+        table = self.table()
+        when = f"{time.strftime('%Y-%m-%d')}, load average before the start {load:.1f}."
+        text = [*self.text, ""] if self.text else []
+        return [f"## {self.heading}", "", *text, *table, "", when, ""]
+
+
+SECTIONS = {
+    "iron": Section(
+        f"bcc iron, {GRID} x {GRID} x {GRID} points",
+        (
+            "Anomalous Hall conductivity (three components, one chemical potential, T = 0) of `examples/fe_bcc`:",
+            "18 bands, 597 lattice vectors, with position matrices.",
+        ),
+        iron_table,
+    ),
+    "converged": Section(
+        "bcc iron, 300 K, one per cent",
+        ("The same conductivity with error bars of 99 % confidence; one run each, compilation included.",),
+        converged_table,
+    ),
+    "plane": Section("Two bands, 1024 x 1024 points, one worker", (), plane_table),
+    "together": Section(
+        "One pass for several quantities, one worker",
+        (
+            "Anomalous Hall, Nernst and thermal Hall conductivities and the orbital magnetization, with Mott's rule,",
+            "the Wiedemann-Franz law and the parts of the magnetization, at T > 0.",
+        ),
+        together_table,
+    ),
+    "disorder": Section(
+        "Disordered Fermi surfaces",
+        (
+            "Drude, extrinsic velocity, side jump, skew scattering and, for white noise, the third cumulant of the",
+            "conductivity at one Fermi surface, one worker; the surface is found and diagonalized before, compilation",
+            "included.  White noise costs O(N); smooth correlations cost N times the rank of W.",
+        ),
+        disorder_table,
+    ),
+    "cost": Section(
+        "Cost against sharpness",
+        ("Definitions and the picture: `docs/theory/cost.md`.",),
+        lambda: cost_table("sharpness.py"),
+    ),
+    "scan": Section("Scans", (), lambda: cost_table("scan.py")),
+    "start": Section("Start-up", (), start_table),
+}
+
+
+def heading() -> list[str]:
+    """The lines before the first section."""
     versions = ", ".join(f"{name} {version(name)}" for name in ("blochflow", "jax", "numpy", "scipy"))
-    report = [
+    return [
         "# Benchmarks",
         "",
         "Written by `make bench`.  Ratios travel between machines, absolute times do not.  Each number is a median",
         "in a process of its own, after compilation; those of costs and scans are CPU seconds, some of single calls.",
         "",
         f"Python {platform.python_version()}, {versions}; {platform.system()} {platform.machine()}, "
-        f"{os.cpu_count()} cores; load average before the start {load:.1f}.",
-        "",
-        f"## bcc iron, {GRID} x {GRID} x {GRID} points",
-        "",
-        "Anomalous Hall conductivity (three components, one chemical potential, T = 0) of `examples/fe_bcc`: 18 bands,",
-        "597 lattice vectors, with position matrices.",
-        "",
-        *iron_table(),
-        "",
-        "## bcc iron, 300 K, one per cent",
-        "",
-        "The same conductivity with error bars of 99 % confidence; one run each, compilation included.",
-        "",
-        *converged_table(),
-        "",
-        "## Two bands, 1024 x 1024 points, one worker",
-        "",
-        *plane_table(),
-        "",
-        "## One pass for several quantities, one worker",
-        "",
-        "Anomalous Hall, Nernst and thermal Hall conductivities and the orbital magnetization, with Mott's rule, the",
-        "Wiedemann-Franz law and the parts of the magnetization, at T > 0.",
-        "",
-        *together_table(),
-        "",
-        DISORDER_HEADING,
-        "",
-        "Drude, extrinsic velocity, side jump, skew scattering and, for white noise, the third cumulant of the",
-        "conductivity at one Fermi surface, one worker; the surface is found and diagonalized before, compilation",
-        "included.  White noise costs O(N); smooth correlations cost N times the rank of W.",
-        "",
-        *disorder_table(),
-        "",
-        "## Cost against sharpness",
-        "",
-        "Definitions and the picture: `docs/theory/cost.md`.",
-        "",
-        *cost_table("sharpness.py"),
-        "",
-        "## Scans",
-        "",
-        *cost_table("scan.py"),
-        "",
-        "## Start-up",
-        "",
-        *start_table(),
+        f"{os.cpu_count()} cores.",
         "",
     ]
-    RESULTS.write_text("\n".join(report), encoding="utf-8")
+
+
+def previous() -> dict[str, list[str]]:
+    """Sections of the report as it stands, by their headings."""
+    if not RESULTS.exists():
+        return {}
+    found: dict[str, list[str]] = {}
+    for part in RESULTS.read_text(encoding="utf-8").split("\n## ")[1:]:
+        found[part.splitlines()[0]] = [*f"## {part}".rstrip().splitlines(), ""]
+    return found
+
+
+def main() -> None:
+    """Measure everything, or the sections named, and write the report; each section as soon as it is measured."""
+    parser = argparse.ArgumentParser(description="Run benchmarks and write benchmarks/RESULTS.md.")
+    parser.add_argument("section", nargs="*", help=f"{', '.join(SECTIONS)}; all when left out")
+    wanted = parser.parse_args().section or list(SECTIONS)
+    for name in wanted:
+        if name not in SECTIONS:
+            parser.error(f"no section {name!r}; there are {', '.join(SECTIONS)}")
+    os.environ.update(OPENBLAS_NUM_THREADS="1", OMP_NUM_THREADS="1", MKL_NUM_THREADS="1")
+    parts = previous()
+    for name in wanted:
+        parts[SECTIONS[name].heading] = SECTIONS[name].measured()
+        lines = [line for section in SECTIONS.values() for line in parts.get(section.heading, [])]
+        RESULTS.write_text("\n".join([*heading(), *lines]).rstrip() + "\n", encoding="utf-8")
     print(f"wrote {RESULTS}")
 
 
