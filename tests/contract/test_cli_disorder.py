@@ -101,6 +101,13 @@ def test_a_surface_that_is_not_there_is_no_error(job: Path) -> None:
         (CONE, "disordered_conductivity", 'disorder = { kind = "white", strength = -1 }', "disorder", "above 0"),
         (CONE, "disordered_conductivity", 'disorder = { kind = "white", strength = 1, length = 2 }', "disorder", "not"),
         (
+            CONE,
+            "disordered_conductivity",
+            'disorder = { kind = "coulomb", density = 1, dielectric = 1, screening = 1, distance = -1 }',
+            "disorder",
+            "distance of at least 0",
+        ),
+        (
             SURFACE,
             "disordered_conductivity",
             'disorder = { kind = "white", strength = 1, vertices = [] }',
