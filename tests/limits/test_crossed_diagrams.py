@@ -15,7 +15,8 @@ from blochflow.disorder.fermi_points import fermi_points
 from blochflow.disorder.linear_response import respond
 from blochflow.disorder.potentials import scatterers
 from blochflow.disorder.scattering import Scattering
-from blochflow.response.fermi_parts import PARTS, FermiParts, cold_parts
+from blochflow.response.cold_parts import cold_parts
+from blochflow.response.fermi_parts import PARTS, FermiParts
 from disorder_models import ONE, SX, SY, SZ, dirac, white
 
 # -(1/2 pi) 4 mu M (mu^2 - M^2)/(mu^2 + 3 M^2)^2 at mu = 1, M = .3
