@@ -107,14 +107,14 @@ def saddle_end(
             cause = exc
             break
         doubt = np.abs(fine - coarse).max(axis=(1, 2), keepdims=True)
-        if found and (weight(energy) * h * doubt > SHARE * allowed).any():
+        if len(found) > 1 and (weight(energy) * h * doubt > SHARE * allowed).any():
             break
         found.append((h, fine, doubt))
         if len(found) > 1 and (_end(found, weight, edge, side)[1] <= SHARE * allowed).all():
             break
         h /= RATIO
     if len(found) < 2:
-        raise cause or Unresolved(f"Surfaces of two sizes differ {reach / RATIO:.3g} from the saddle at {edge:.6g}.")
+        raise cause or Unresolved(f"No surface is resolved near the saddle at {edge:.6g}.")
     value, error = _end(found, weight, edge, side)
     for (far, _, rough), (near, _, doubt) in itertools.pairwise(found):
         error = error + weight(edge + side * near) * (far - near) * np.maximum(rough, doubt)
