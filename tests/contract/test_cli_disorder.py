@@ -101,6 +101,13 @@ def test_a_surface_that_is_not_there_is_no_error(job: Path) -> None:
         (CONE, "disordered_conductivity", 'disorder = { kind = "white", strength = -1 }', "disorder", "above 0"),
         (CONE, "disordered_conductivity", 'disorder = { kind = "white", strength = 1, length = 2 }', "disorder", "not"),
         (
+            CONE,
+            "disordered_conductivity",
+            'disorder = { kind = "coulomb", density = 1, dielectric = 1, screening = 1, distance = -1 }',
+            "disorder",
+            "distance of at least 0",
+        ),
+        (
             SURFACE,
             "disordered_conductivity",
             'disorder = { kind = "white", strength = 1, vertices = [] }',
@@ -149,7 +156,7 @@ def test_a_surface_that_is_not_there_is_no_error(job: Path) -> None:
             "spin_orbit_torque",
             WHITE,
             "quantity",
-            "name a parameter that is not zero",
+            "m of topological_surface is (0, 0, 0), where the torque m x <dH/dm> is exactly zero",
         ),
         (f"{MATRICES}s = [[0, 1], [0, 0]]\n", "disordered_observable", f'{WHITE}\noperator = "s"', "", "Hermitian"),
         (

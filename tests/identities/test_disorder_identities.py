@@ -213,6 +213,9 @@ def test_wrong_input_is_refused():
         "multiple of 8": lambda: compute(model, 1.0, 0.0, disorder=white(0.1), points=33),
         "shape": lambda: compute(model, 1.0, 0.0, disorder=bf.Disorder(lambda q: q)),
         "three real components": lambda: bf.response.spin_orbit_torque(model, 1.0, 0.0, disorder=white(0.1)),
+        r"m of topological_surface is \(0, 0, 0\), where the torque m x <dH/dm> is exactly zero; give": lambda: (
+            bf.response.spin_orbit_torque(bf.zoo.topological_surface(m=(0.0, 0.0, 0.0)), 1.0, 0.0, disorder=white(0.1))
+        ),
         "operator of the model": lambda: bf.response.disordered_spin_density(
             model, 1.0, 0.0, disorder=white(0.1), spin="spn"
         ),

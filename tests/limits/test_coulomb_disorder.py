@@ -5,6 +5,8 @@
 The integrals are scipy's, in SI units with CODATA constants where the model is in eV and Angstrom.
 """
 
+from dataclasses import replace
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -12,6 +14,11 @@ from scipy import constants as si
 from scipy.integrate import quad
 
 import blochflow as bf
+from blochflow.disorder.collision import Collision
+from blochflow.disorder.fermi_points import fermi_points
+from blochflow.disorder.linear_response import respond
+from blochflow.disorder.potentials import scatterers
+from blochflow.disorder.scattering import Scattering
 from disorder_models import ONE, SX, SY, SZ
 
 ANGSTROM, EV = 1e-10, si.e
@@ -145,8 +152,6 @@ def test_numbers_without_dimension_do_not_know_the_units(kind):
 
 def test_coulomb_disorder_on_a_lattice_is_that_of_the_shortest_wave():
     """A small pocket of an oblique lattice of two sites; W is periodic up to the phases of the sites."""
-    from blochflow.disorder.potentials import scatterers
-
     model = bf.zoo.haldane()
     found = scatterers(bf.Disorder.coulomb(0.01, 4.0, 0.5), model)
     g, places = np.asarray(model.lattice.reciprocal), np.asarray(model.orbitals)
@@ -176,3 +181,114 @@ def test_small_pockets_of_a_lattice_and_a_parabola_are_alike():
         shifts.append(result.drude.sel(a="x", b="x").item() / (level / (2 * np.pi) * tau) - 1)
     assert abs(shifts[0]) < 0.01
     np.testing.assert_allclose(np.array(shifts[1:]) / shifts[:-1], 0.5, rtol=0.05)
+
+
+HONEYCOMB = np.array([[1.0, 0.0], [0.5, np.sqrt(3) / 2]])
+BONDS = [(-1.0, 0, 1, (0, 0)), (-0.9, 0, 1, (-1, 0)), (-1.1, 0, 1, (0, -1)), (0.6, 0, 0, (0, 0)), (-0.6, 1, 1, (0, 0))]
+BONDS += [(0.1j, 0, 0, (1, 0)), (-0.1j, 1, 1, (1, 0)), (0.05, 0, 0, (0, 1))]
+
+
+def one_cell(moved=0):
+    """A strained honeycomb lattice, whose second site is called by its name in another cell."""
+    bonds = [(t, i, j, (r[0] - moved * (j - i), r[1])) for t, i, j, r in BONDS]
+    return bf.TightBinding(HONEYCOMB, [[1 / 3, 1 / 3], [2 / 3 + moved, 2 / 3]], bonds)
+
+
+def two_cells():
+    """The same with two cells along the first lattice vector taken for one."""
+    orbitals = [[(x + 1 / 3 + c) / 2, 1 / 3 + x] for c in (0, 1) for x in (0, 1 / 3)]
+    bonds = [(t, i + 2 * c, j + 2 * ((r[0] + c) % 2), ((r[0] + c) // 2, r[1])) for t, i, j, r in BONDS for c in (0, 1)]
+    return bf.TightBinding(HONEYCOMB * [[2.0], [1.0]], orbitals, bonds)
+
+
+def at_the_same_points(model, disorder, mu, points=48):
+    """All parts on the Fermi curves of the small cell, with the states of any cell."""
+    surface = bf.geometry.fermi_surface(one_cell(), mu, points=points)
+    energies = np.linalg.eigvalsh(np.asarray(model.hamiltonian(surface.k)))
+    bands = [int(np.abs(energies[surface.sheet == i] - mu).max(axis=0).argmin()) for i in range(len(surface.sheets))]
+    sheets = [replace(sheet, bands=(band,)) for sheet, band in zip(surface.sheets, bands, strict=True)]
+    found = fermi_points(model, replace(surface, sheets=sheets))
+    return respond(Collision(Scattering(found, scatterers(disorder, model)))).parts(-found.velocity)
+
+
+CELLS = {"moved site": lambda: one_cell(1), "moved back": lambda: one_cell(-2), "two cells": two_cells}
+CHARGES = {
+    "charges": lambda: bf.Disorder.coulomb(0.01, 4.0, 0.5, distance=0.4),
+    "far charges": lambda: bf.Disorder.coulomb(0.01, 4.0, 1.5, distance=3.0),
+    "gaussian": lambda: bf.Disorder.gaussian(0.01, 0.6),
+}
+
+
+@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize("kind", CHARGES)
+def test_disorder_of_a_lattice_does_not_know_the_cell(cell, kind):
+    """Two pockets: scattering between them takes wave vectors that the larger cell folds."""
+    one = at_the_same_points(one_cell(), CHARGES[kind](), 0.8)
+    other = at_the_same_points(CELLS[cell](), CHARGES[kind](), 0.8)
+    for part, value in one.items():
+        np.testing.assert_allclose(other[part], value, atol=1e-9 * np.abs(value).max(), err_msg=part)
+
+
+def test_whole_responses_of_two_cells_agree_within_their_errors():
+    options = {"disorder": CHARGES["charges"](), "points": 64, **SHARP}
+    one, other = (bf.response.disordered_conductivity(x, 0.65, 0.0, **options) for x in (one_cell(), two_cells()))
+    for part in ("drude", "extrinsic_velocity", "side_jump", "skew_scattering", "intrinsic", "value"):
+        name = "error" if part == "value" else f"{part}_error"
+        scale = np.abs(one[part]).max().item()
+        doubt = one[name].values + other[name].values
+        assert (np.abs(other[part].values - one[part].values) <= doubt + 1e-12 * scale).all(), part
+        assert doubt.max() < 0.01 * scale
+
+
+@pytest.mark.parametrize("distance", [0.1, 0.7, 3.0])
+def test_charges_above_a_lattice_are_summed_over_all_waves(distance):
+    """Against a sum over many more, and positive semidefinite."""
+    model = one_cell()
+    found = scatterers(bf.Disorder.coulomb(0.01, 4.0, 0.5, distance=distance), model).correlation
+    q = np.random.default_rng(6).uniform(-9, 9, (20, 2))
+    count = int(30 / distance / 5) + 12
+    steps = np.arange(-count, count + 1)
+    vectors = np.stack(np.meshgrid(steps, steps), axis=-1).reshape(-1, 2) @ np.asarray(model.lattice.reciprocal)
+    length = np.linalg.norm(q[:, None] + vectors, axis=-1)
+    wave = 0.01 * (2 * np.pi / 4.0) ** 2 * np.exp(-2 * distance * length) / (length + 0.5) ** 2
+    phase = np.exp(1j * vectors @ np.asarray(model.orbitals).T)
+    expected = np.einsum("qg,ga,gb->qab", wave, phase, phase.conj())
+    np.testing.assert_allclose(found(q), expected, atol=1e-14 * wave.max())
+    assert np.linalg.eigvalsh(found(q)).min() >= -1e-14 * wave.max()
+
+
+@pytest.mark.parametrize("screening", [0.8, 2.0, 7.0])
+def test_charges_in_a_solid_are_summed_over_all_waves(screening):
+    """Against the sum over sites, exp(-q_s r)/(8 pi q_s) being the transform of 1/(q^2 + q_s^2)^2."""
+    vectors, tau = np.array([[1.0, 0.0, 0.0], [0.2, 1.1, 0.0], [0.1, 0.3, 0.9]]), np.array([0.3, 0.2, 0.5])
+    model = bf.TightBinding(vectors, [[0.0] * 3, tau], [(-1.0, 0, 1, (0, 0, 0)), (-0.5, 0, 0, (1, 0, 0))])
+    found = scatterers(bf.Disorder.coulomb(0.01, 4.0, screening), model).correlation
+    q = np.random.default_rng(6).uniform(-9, 9, (6, 3))
+    count = int(34 / screening) + 2
+    steps = np.arange(-count, count + 1)
+    sites = np.stack(np.meshgrid(steps, steps, steps), axis=-1).reshape(-1, 3)
+    volume = 0.01 * np.pi**2 * abs(np.linalg.det(vectors))
+    for (a, b), apart in {(0, 0): 0 * tau, (0, 1): -tau}.items():
+        r = (sites + apart) @ vectors
+        weight = volume * np.exp(-screening * np.linalg.norm(r, axis=1)) / (8 * np.pi * screening)
+        expected = np.exp(-1j * q @ r.T) @ weight
+        np.testing.assert_allclose(found(q)[:, a, b], expected, atol=1e-12 * weight.sum())
+    assert np.linalg.eigvalsh(found(q)).min() > 0
+
+
+def test_charges_in_a_plane_of_several_sites_warn_and_say_what_to_pass():
+    with pytest.warns(bf.ValidityWarning, match=r"depends on the choice of the cell.*distance=d"):
+        scatterers(bf.Disorder.coulomb(0.01, 4.0, 0.5), one_cell())
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "message"),
+    [
+        (lambda: None, {"distance": -1.0}, "`distance` must be at least 0"),
+        (bf.zoo.cubic, {"distance": 1.0}, "no `distance` in three dimensions"),
+        (one_cell, {"distance": 1e-3}, "take a larger distance than 0.001"),
+    ],
+)
+def test_distances_that_make_no_sense_are_refused(model, options, message):
+    with pytest.raises(ValueError, match=message):
+        scatterers(bf.Disorder.coulomb(0.01, 4.0, 0.5, **options), model())

@@ -9,13 +9,14 @@ import pytest
 
 import blochflow as bf
 from blochflow.disorder.collision import Collision
-from blochflow.disorder.crossed import crossed_drive
+from blochflow.disorder.crossed import crossed_drive, kernel
 from blochflow.disorder.curves import by_direction
 from blochflow.disorder.fermi_points import fermi_points
 from blochflow.disorder.linear_response import respond
 from blochflow.disorder.potentials import scatterers
 from blochflow.disorder.scattering import Scattering
-from blochflow.response.fermi_parts import PARTS, FermiParts, cold_parts
+from blochflow.response.cold_parts import cold_parts
+from blochflow.response.fermi_parts import PARTS, FermiParts
 from disorder_models import ONE, SX, SY, SZ, dirac, white
 
 # -(1/2 pi) 4 mu M (mu^2 - M^2)/(mu^2 + 3 M^2)^2 at mu = 1, M = .3
@@ -67,14 +68,30 @@ def test_a_tilted_cone_converges():
     np.testing.assert_allclose(found[-1], -found[-1].T, atol=1e-12)
 
 
+def test_what_enters_a_state_by_crossed_diagrams_leaves_it():
+    """sum_k' w_kk' = 0, which the drive takes as exact; it converges as the response does."""
+    model = dirac(anisotropy=0.7, tilt=(0.3, 0.1))
+    shares = []
+    for count in (32, 64):
+        surface = by_direction(model, bf.geometry.fermi_surface(model, 1.0, points=count))
+        found = fermi_points(model, surface)
+        collision = Collision(Scattering(found, scatterers(white(0.1), model)))
+        place = np.arange(count)
+        k, other, inner = place[::4], place[2::4], place[1::2]
+        terms = kernel(model, 1.0, collision, k, other, inner) * found.weights[other]
+        shares.append(np.abs(terms.sum(axis=1)).max() / np.abs(terms).sum(axis=1).max())
+    assert shares[0] < 1e-3
+    assert shares[1] < 1e-6
+
+
 @pytest.mark.slow
 def test_the_error_of_a_warped_curve_covers_what_more_points_change():
-    """Without a centre of inversion errors fall slowly; antisymmetry is not built in, and measures them too."""
+    """Without a centre of inversion errors fall as a power: .10086, .09597, .09687, .09716 with 32 to 256 points."""
     model = bf.ContinuumModel(warped, 2, cutoff=3.0)
     finest = crossed(model, 256)
     request = FermiParts(model, scatterers(white(0.1), model), None, 2, True, 64, None, bf.Execution())
     values, errors, *_ = cold_parts(request, 1.0, bf.Tolerance(1e-2))
     value, error = values[PARTS.index("crossed")], errors[PARTS.index("crossed")]
     assert (np.abs(value - finest) <= error).all()
-    assert np.abs(value + value.T).max() <= 2 * error.max()
-    assert np.abs(finest + finest.T).max() < 0.1 * np.abs(finest).max()
+    np.testing.assert_allclose(value, -value.T, atol=1e-12)
+    np.testing.assert_allclose(value, finest, atol=0.02 * np.abs(finest).max())

@@ -4,6 +4,8 @@ The critical energies are known in closed form: -+|M| of the cone, -h and h and 
 -+(2 + m), -+(2 - m) and -+m of the lattice.
 """
 
+import itertools
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -112,6 +114,97 @@ def test_warm_carriers_at_edges_are_an_integral(mu, kt):
     assert abs(got - expected) <= error + 1e-9 * expected
     assert error < 2e-3 * expected
     assert result.converged.all()
+
+
+def of_the_square_lattice(mu, kt):
+    """Drude part of -2 (cos kx + cos ky) in white noise .1, no surface needed.
+
+    rho = K(1 - (E/4)^2)/(2 pi^2),   sum delta v_x^2 = sum theta d^2 E/dkx^2 = -(1/2) Int E rho,   1/tau = 2 pi .1 rho
+    """
+    from scipy.integrate import quad
+    from scipy.special import ellipkm1
+
+    def density(energy):
+        return ellipkm1((energy / 4) ** 2) / (2 * np.pi**2)
+
+    def weighed(energy):
+        square = 0.5 * quad(lambda x: x * density(x), abs(energy), 4, epsrel=1e-10)[0]
+        cold = square / (2 * np.pi * 0.1 * density(energy))
+        return cold / (4 * kt * np.cosh((energy - mu) / (2 * kt)) ** 2)
+
+    steps = np.geomspace(1e-8, 4, 20)
+    ends = [*-steps[::-1], *steps]
+    near = [x for x in ends if abs(x - mu) < 30 * kt]
+    return sum(quad(weighed, a, b, epsrel=1e-8)[0] for a, b in itertools.pairwise(near))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mu", [0.0, 0.02])
+def test_warm_carriers_at_a_saddle_are_an_integral(mu):
+    """mu at the van Hove energy of the square lattice, and near it."""
+    kt = 0.1
+    result = bf.response.disordered_conductivity(
+        bf.zoo.square(), mu, kt, disorder=white(0.1), tolerance=bf.Tolerance(1e-2)
+    )
+    expected = of_the_square_lattice(mu, kt)
+    got, error = (result[x].sel(a="x", b="x").item() for x in ("drude", "drude_error"))
+    assert abs(got - expected) <= error < 0.01 * expected
+    assert result.converged.all()
+
+
+def test_the_end_of_an_integral_at_a_logarithm_is_exact_and_at_its_inverse_bounded():
+    """chi = 1 - ln h, and 1/(3 - ln h), whose integral to delta is known by series; coarse surfaces as good as fine."""
+    from scipy.integrate import quad
+
+    from blochflow.response.saddle_energies import saddle_end
+
+    functions = (lambda h: 1 - np.log(h), lambda h: 1 / (3 - np.log(h)))
+
+    def pair(energy):
+        values = np.array([f(abs(energy)) for f in functions])[:, None, None]
+        return values, values
+
+    allowed = np.full((2, 1, 1), 1e-2)
+    for side in (-1.0, 1.0):
+        end = saddle_end(pair, lambda energy: 1.0, 0.0, side, 0.1, allowed)
+        assert end.steps[-1] == side * end.delta
+        for i, f in enumerate(functions):
+            exact = quad(f, 0, end.delta, epsrel=1e-10)[0]
+            assert abs(end.value[i, 0, 0] - exact) <= (1e-9 if i == 0 else 0.5) * end.error[i, 0, 0]
+
+
+def test_two_saddles_that_are_too_close_to_be_told_apart_are_one():
+    """1 - (ln |h - c| + ln |h + c|)/2 between -delta - c and delta + c; inside, the value is uncertain by itself."""
+    from scipy.integrate import quad
+
+    from blochflow.response.saddle_energies import through_saddle
+
+    half = 1e-4
+
+    def value(h):
+        return 1 - 0.5 * (np.log(abs(h - half)) + np.log(abs(h + half)))
+
+    def pair(energy):
+        return (np.full((1, 1, 1), value(energy)),) * 2
+
+    below, above = through_saddle(pair, lambda energy: 1.0, (-half, half), (0.1, 0.1), np.full((1, 1, 1), 1e-2))
+    ends = [-half - below.delta, -half, 0, half, half + above.delta]
+    exact = sum(quad(value, a, b, epsrel=1e-8)[0] for a, b in itertools.pairwise(ends))
+    error = (below.error + above.error).item()
+    assert abs((below.value + above.value).item() - exact) <= error < 1e-2
+
+
+def test_saddles_whose_surroundings_are_not_resolved_are_refused():
+    from blochflow.response.fermi_parts import Unresolved
+    from blochflow.response.saddle_energies import saddle_end
+
+    def pair(energy):
+        if abs(energy) < 0.05:
+            raise Unresolved("a surface near the saddle is not resolved")
+        return np.ones((1, 1, 1)), np.ones((1, 1, 1))
+
+    with pytest.raises(Unresolved, match="near the saddle"):
+        saddle_end(pair, lambda energy: 1.0, 0.0, 1.0, 0.1, np.full((1, 1, 1), 1e-3))
 
 
 def test_a_small_pocket_in_a_large_cutoff_is_found():

@@ -15,7 +15,8 @@ SHARP = {"tolerance": bf.Tolerance(1e-8), "throw": True}
 def parts(model, mu, disorder, **options):
     """Parts without the intrinsic one, whose zone integral has a test of its own."""
     from blochflow.disorder.potentials import scatterers
-    from blochflow.response.fermi_parts import PARTS, FermiParts, cold_parts
+    from blochflow.response.cold_parts import cold_parts
+    from blochflow.response.fermi_parts import PARTS, FermiParts
 
     request = FermiParts(model, scatterers(disorder, model), None, model.dimension, False, None, None, bf.Execution())
     value, error, good, seen = cold_parts(request, mu, bf.Tolerance(1e-9, **options))

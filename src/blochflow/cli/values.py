@@ -21,6 +21,7 @@ DISORDER_KINDS = {
     "gaussian": ("strength", "length"),
     "coulomb": ("density", "dielectric", "screening"),
 }
+DISORDER_OPTIONAL = {"white": ("third_cumulant",), "coulomb": ("distance",)}
 FUNCTION = re.compile(r".+\.py:\w+")
 RANGE_HELP = '"a:b:n" with a != b and n >= 2 for n numbers from a to b, or "a:b:n log"'
 
@@ -164,7 +165,7 @@ def parse_disorder(value: Any) -> dict[str, Any]:
         raise ValueError(f"expected a table such as {DISORDER_HELP} with kind {kinds}, but it is {value!r}.")
     kind = value["kind"]
     required = DISORDER_KINDS[kind]
-    allowed = (*required, "vertices", *(("third_cumulant",) if kind == "white" else ()))
+    allowed = (*required, "vertices", *DISORDER_OPTIONAL.get(kind, ()))
     for name in value:
         if name not in ("kind", *allowed):
             raise ValueError(f"{kind} disorder has {', '.join(allowed)}, but not {name!r}.")
@@ -177,6 +178,8 @@ def parse_disorder(value: Any) -> dict[str, Any]:
     }
     if any(result[name] <= 0 for name in required):
         raise ValueError(f"expected {', '.join(required)} above 0, but it is {value!r}.")
+    if result.get("distance", 0) < 0:
+        raise ValueError(f"expected distance of at least 0, but it is {value!r}.")
     if "vertices" in value:
         vertices = value["vertices"]
         if not isinstance(vertices, list) or not vertices or not all(isinstance(x, str) and x for x in vertices):

@@ -2,12 +2,17 @@
 
     w^X_kk' = (4 pi^2/hbar) W^2 sum_k1 delta_1 Im tr[ P_k P_1 P_k' B(k + k' - k_1) ]
     w^Psi_kk' = -(4 pi^2/hbar) W^2 sum_k1 delta_1 Im tr[ P_k P_k' ( P_1 B(k_1 + k - k') + B(k_1 - k + k') P_1 ) ]
-    J[n]_k = -sum_k' delta' w_kk' n_k' + n_k sum_k' delta' w_k'k,     B(k) = PV (eps - H_k)^-1
+    J[n]_k = -sum_k' delta' w_kk' n_k',     B(k) = PV (eps - H_k)^-1
 
-of the same order as side jump and non-crossing skew scattering.  The principal value is that of trapezoidal sums whose
-points keep clear of the poles k_1 = k, k': k' is half a step from k, k_1 lies on half steps a quarter away.  What the
-sums hold beyond it because of other poles is subtracted (`poles`).  In k', opposite points of the curve are poles too:
-points are equally spaced in the direction of the velocity (`curves.by_direction`), so that they are half a step away.
+w_k'k = -w_kk', and sum_k' delta' w_kk' = 0, so that no term with n_k is left: with k' and k_1 exchanged the first trace
+of Psi cancels X, and the second changes its sign.  Sums over points are zero only as far as they converge; taken as
+exact, they make currents antisymmetric, as Onsager's relation wants them.  The diagrams are of the same order as side
+jump and non-crossing skew scattering.  The principal value is that of trapezoidal sums whose points keep clear of the
+poles k_1 = k, k': k' is half a step from k, k_1 lies on half steps a quarter away.  What sums hold beyond it because
+of other poles is subtracted (`poles`).  In k', opposite points of the curve are poles too: points are equally spaced in
+the direction of the velocity (`curves.by_direction`), so that they are half a step away.  On curves without a centre of
+inversion w has further, integrable singularities where the moved curve touches the curve, and sums converge as a power
+of the number of points: a cone with a cubic mass and tilt has -.10086, -.09597, -.09687, -.09716 at 32, 64, 128, 256.
 For the massive Dirac cone the sum is -(e^2/2 pi hbar) 4 mu M (mu^2 - M^2)/(mu^2 + 3 M^2)^2.
 Source: Ado, Dmitriev, Ostrovsky, Titov, EPL 111, 37004 (2015).
 """
@@ -34,24 +39,21 @@ def crossed_drive(model: AbstractModel, mu: float, collision: Collision, phi: np
         k, other = np.flatnonzero(place % 4 == offset), np.flatnonzero(place % 4 == (offset + 2) % 4)
         inner = np.flatnonzero(place % 2 != offset % 2)
         # a quarter, a quarter and a half of the points stand for all
-        forward, backward = kernels(model, mu, collision, k, other, inner)
-        weight = 4 * points.weights[other]
-        gain = (forward * weight) @ occupation[:, other].T
-        loss = occupation[:, k] * (backward * weight).sum(axis=1)
-        result[:, k] = gain.T - loss
+        weighted = 4 * points.weights[other] * occupation[:, other]
+        result[:, k] = weighted @ kernel(model, mu, collision, k, other, inner).T
     return result[..., None, None] * points.projector
 
 
-def kernels(
+def kernel(
     model: AbstractModel, mu: float, collision: Collision, k: np.ndarray, other: np.ndarray, inner: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """w_kk' and w_k'k as (k, k') arrays."""
+) -> np.ndarray:
+    """w_kk' (k, k')."""
     points = collision.points
     curves = [Curve.of(model, points, sheet) for sheet in np.unique(points.sheet)]
     bands = np.abs(states_at(model, points.k)[0] - mu).argmin(axis=1)
     strength = float(collision.scattering.scatterers.constant[0, 0].real)  # type: ignore[index]
     p, weight = points.projector, 2 * points.weights[inner]
-    forward, backward = np.zeros((2, len(k), len(other)))
+    result = np.zeros((len(k), len(other)))
     found: dict[tuple[int, int], list[Brackets]] = {}
     for row, i in enumerate(k):
         sums = []
@@ -64,18 +66,15 @@ def kernels(
                 known, active = line.known(curve, bands, i, other)
                 bracket = brackets(mu - energies[:, mine], t, base, known, active)
                 found.setdefault((line.index, c), []).append(replace(bracket, pair=bracket.pair + row * len(other)))
-        forward[row], backward[row] = np.sum(sums, axis=0) @ weight
+        result[row] = np.sum(sums, axis=0) @ weight
     for (index, c), parts in found.items():
         t, _ = _inner_nodes(curves[c], inner)
         joined = Brackets(*(np.concatenate([getattr(x, f.name) for x in parts]) for f in fields(Brackets)))
         line, band = LINES[index], int(bands[curves[c].rows[0]])
         pole = poles(model, mu, curves[c], band, joined, line.sign, t[0], len(t))
         at_k, at_other = p[k[pole.pair // len(other)]], p[other[pole.pair % len(other)]]
-        excess = _excess(line, at_k, at_other, pole)
-        for target, values in zip((forward, backward), excess, strict=True):
-            np.subtract.at(target.reshape(-1), pole.pair, values)
-    factor = 4 * np.pi**2 * strength**2
-    return factor * forward, factor * backward
+        np.subtract.at(result.reshape(-1), pole.pair, _excess(line, at_k, at_other, pole))
+    return np.asarray(4 * np.pi**2 * strength**2 * result)
 
 
 @dataclass(frozen=True)
@@ -113,33 +112,23 @@ def _inner_nodes(curve: Curve, inner: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def _traces(line: Line, at_k: np.ndarray, at_other: np.ndarray, at_inner: np.ndarray, third: np.ndarray) -> np.ndarray:
-    """Im tr of both kernels, (2, k', k_1), with the sign of the diagram."""
-    pair = at_k @ at_other
+    """Im tr (k', k_1), with the sign of the diagram."""
     if line is CROSSING:
-        first = np.einsum("ab,sbc,ocd,osda->os", at_k, at_inner, at_other, third, optimize=True)
-        second = np.einsum("oab,sbc,cd,osda->os", at_other, at_inner, at_k, third, optimize=True)
-        return np.stack([first.imag, second.imag])
-    swapped = at_other @ at_k
-    forward, backward = (pair, swapped) if line is AHEAD else (swapped, pair)
-    # P P' P_1 B and P P' B P_1: the one for w_kk' where the other is for w_k'k
-    outer = np.einsum("oab,sbc,osca->os", forward, at_inner, third, optimize=True).imag
-    inner = np.einsum("oab,osbc,sca->os", backward, third, at_inner, optimize=True).imag
-    return -np.stack([outer, inner] if line is AHEAD else [inner, outer])
+        return np.asarray(np.einsum("ab,sbc,ocd,osda->os", at_k, at_inner, at_other, third, optimize=True).imag)
+    pair = at_k @ at_other
+    if line is AHEAD:
+        return -np.asarray(np.einsum("oab,sbc,osca->os", pair, at_inner, third, optimize=True).imag)
+    return -np.asarray(np.einsum("oab,osbc,sca->os", pair, third, at_inner, optimize=True).imag)
 
 
-def _excess(line: Line, at_k: np.ndarray, at_other: np.ndarray, pole: Poles) -> tuple[np.ndarray, np.ndarray]:
+def _excess(line: Line, at_k: np.ndarray, at_other: np.ndarray, pole: Poles) -> np.ndarray:
     """The same traces at poles, times what the sums hold beyond principal values."""
-
-    def trace(*matrices: np.ndarray) -> np.ndarray:
-        first, second, third, fourth = matrices
-        return np.asarray(np.einsum("pij,pji->p", first @ second, third @ fourth).imag * pole.excess)
-
     inner, outer = pole.inner, pole.outer
     if line is CROSSING:
-        return trace(at_k, inner, at_other, outer), trace(at_other, inner, at_k, outer)
-    if line is AHEAD:
-        return -trace(at_k, at_other, inner, outer), -trace(at_other, at_k, outer, inner)
-    return -trace(at_k, at_other, outer, inner), -trace(at_other, at_k, inner, outer)
+        first, second = at_k @ inner, at_other @ outer
+    else:
+        first, second = -at_k @ at_other, inner @ outer if line is AHEAD else outer @ inner
+    return np.asarray(np.einsum("pij,pji->p", first, second).imag * pole.excess)
 
 
 def _resolvent(model: AbstractModel, mu: float, k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -3,11 +3,11 @@
     U(q) = sum_a U_a(q) V_a,   <U_a(q) U_b(q)^*> = W_ab(q)  per volume,   units of W: energy^2 length^d
 
 White: W = n_i V_0^2.  Gaussian, <U(r) U(r')> = (u^2/(2 pi l^2)^(d/2)) exp(-r^2/2 l^2):  W = u^2 exp(-q^2 l^2/2).
-Screened Coulomb: W = n_i (e^2/2 eps_0 eps_r)^2/(q + q_s)^2 in two, n_i (e^2/eps_0 eps_r)^2/(q^2 + q_s^2)^2 in three
-dimensions; natural units have e^2/(4 pi eps_0) = 1.
+Screened Coulomb: W = n_i (e^2/2 eps_0 eps_r)^2 exp(-2 q d)/(q + q_s)^2 in two dimensions, of charges at the distance d
+from the plane, n_i (e^2/eps_0 eps_r)^2/(q^2 + q_s^2)^2 in three; natural units have e^2/(4 pi eps_0) = 1.
 On a lattice a potential takes one value at every site, so that W_ab(q) = sum_G W(q + G) exp(i G.(tau_a - tau_b)) for
-the sites a, b, for Coulomb potentials the shortest q + G alone; without ``vertices`` each site (orbitals at one place)
-is a vertex.
+the sites a, b (`lattice_sums`), for charges in a plane of electrons the shortest q + G alone; without ``vertices`` each
+site (orbitals at one place) is a vertex.
 Source: Sinitsyn, J. Phys.: Condens. Matter 20, 023201 (2008); Ando, Fowler, Stern, RMP 54, 437 (1982), Sec. IV.
 """
 
@@ -29,10 +29,10 @@ from blochflow.disorder.correlators import (
     Correlator,
     Coulomb,
     Gaussian,
-    OnLattice,
     as_matrices,
     needs_units,
 )
+from blochflow.disorder.lattice_sums import on_lattice
 from blochflow.models.base import AbstractModel
 from blochflow.models.operators import as_hermitian, resolve_operator
 from blochflow.zone.marching import shortest_basis
@@ -110,16 +110,29 @@ class Disorder:
 
     @classmethod
     def coulomb(
-        cls, density: float, dielectric: float, screening: float, *, vertices: Sequence[Any] | None = None
+        cls,
+        density: float,
+        dielectric: float,
+        screening: float,
+        *,
+        distance: float = 0.0,
+        vertices: Sequence[Any] | None = None,
     ) -> Disorder:
         """Charged impurities of a ``density`` with dielectric constant and screening wave number q_s > 0.
 
-        On a lattice only the shortest q + G counts: a potential without waves that the lattice does not resolve.  With
-        several sites per cell this depends on the cell, and a `ValidityWarning` says so.
+        Two dimensions: all charges have the ``distance`` d from the plane of the electrons, in the model's unit of
+        length, W ~ exp(-2 q d)/(q + q_s)^2.  On a lattice with d = 0 only the shortest q + G counts: a potential
+        without waves that the lattice does not resolve.  With several sites per cell this depends on the cell, and a
+        `ValidityWarning` says so; with d > 0, and in three dimensions, nothing depends on the cell.
         """
         names = ("density", "dielectric", "screening")
         values = (density, dielectric, screening)
         numbers = {name: _positive(value, name) for name, value in zip(names, values, strict=True)}
+        away = float(as_real_array(distance, "distance", max_ndim=0))
+        if away < 0:
+            raise fail("distance", "be at least 0", f"is {distance!r}")
+        if away > 0:
+            numbers["distance"] = away
         return cls(needs_units, vertices, kind="coulomb", numbers=numbers)
 
     def describe(self) -> str:
@@ -222,11 +235,16 @@ def correlation_of(disorder: Disorder, model: AbstractModel, count: int, places:
     scalar: Correlator = disorder.correlator
     if disorder.kind == "coulomb":
         scalar = Coulomb(**disorder.numbers, coupling=COULOMB[model.units.name])
-        if model.lattice is not None and len(places) > 1:
+        if model.dimension == 3 and "distance" in disorder.numbers:
+            must = "have no `distance` in three dimensions, where charges are among the electrons"
+            raise fail("disorder", must, f"has {disorder.numbers['distance']:g}")
+        if model.dimension == 2 and "distance" not in disorder.numbers and site_projectors(model) is not None:
             warnings.warn(
-                "Coulomb disorder of a lattice keeps the shortest q + G only; with several sites per cell, scattering "
-                "through larger wave vectors that the cell folds away is missing, and the result depends on the choice "
-                "of the cell. It is meant for pockets that are small against the zone.",
+                "Coulomb disorder of charges in the plane of a lattice keeps the shortest q + G only, for the sum over "
+                "all of them diverges; with several sites per cell, scattering through larger wave vectors that the "
+                "cell folds away is missing, and the result depends on the choice of the cell. Pass the distance of "
+                "the charges from the plane, bf.Disorder.coulomb(.., distance=d) with d of the size of a lattice "
+                "constant or more, or keep to pockets that are small against the zone.",
                 ValidityWarning,
                 stacklevel=4,
             )
@@ -236,9 +254,7 @@ def correlation_of(disorder: Disorder, model: AbstractModel, count: int, places:
     if model.lattice is None:
         shape = np.eye(count) if independent else np.ones((count, count))
         return lambda q: scalar(q)[..., None, None] * shape
-    return OnLattice(
-        scalar, shortest_basis(np.asarray(model.lattice.reciprocal)), places, disorder.kind == "coulomb", independent
-    )
+    return on_lattice(scalar, shortest_basis(np.asarray(model.lattice.reciprocal)), places, independent)
 
 
 def separable_form(

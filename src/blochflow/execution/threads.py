@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import numpy as np
@@ -89,11 +90,10 @@ def run_batches(
 
     ``most_threads`` caps the number of threads whatever ``execution`` says.
     """
-    from threadpoolctl import threadpool_limits
-
     threads = min(execution.threads(batch_bytes), most_threads or execution.threads(batch_bytes))
     results: list[R] = []
-    with threadpool_limits(1, user_api="blas"), Progress(total, label, execution.progress) as progress:
+    single = _libraries(len(sys.modules)).limit(limits=1, user_api="blas")
+    with single, Progress(total, label, execution.progress) as progress:
         if threads == 1:
             for batch in batches:
                 results.append(function(batch))
@@ -119,6 +119,17 @@ def run_batches(
                 pool.shutdown(cancel_futures=True)
                 raise
     return results
+
+
+@lru_cache(maxsize=1)
+def _libraries(modules: int) -> Any:
+    """The BLAS libraries of this process; looking for them takes as long as a small batch.
+
+    Another number of loaded ``modules`` may have brought another library.
+    """
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 class Progress:

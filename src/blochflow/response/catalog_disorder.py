@@ -18,7 +18,8 @@ CONTRIBUTIONS = {
 PARTS_TEXT = ", ".join(CONTRIBUTIONS)
 DISORDER_OPTIONS = {
     "disorder": 'table such as { kind = "white", strength = 0.1 }, "gaussian" (strength, length) or "coulomb" '
-    "(density, dielectric, screening), with third_cumulant and vertices (names of operators) where wanted",
+    "(density, dielectric, screening, and in two dimensions the distance of the charges from the plane), with "
+    "third_cumulant and vertices (names of operators) where wanted",
 }
 SURFACE_OPTIONS = {
     "crossed": "add crossed diagrams: white noise, one vertex, two dimensions, T = 0 (default false)",

@@ -19,10 +19,12 @@ from blochflow.execution.threads import Execution
 from blochflow.models.base import AbstractModel
 from blochflow.response.average import as_call
 from blochflow.response.catalog_disorder import CONTRIBUTIONS
-from blochflow.response.fermi_parts import Diagnostics, FermiParts, cold_parts, rounding_of_parts, warm_parts
+from blochflow.response.cold_parts import cold_parts, rounding_of_parts
+from blochflow.response.fermi_parts import Diagnostics, FermiParts
 from blochflow.response.relaxation import per_time
 from blochflow.response.request import check_keywords
 from blochflow.response.states import States, as_states
+from blochflow.response.warm_parts import warm_parts
 from blochflow.zone.tolerance import Tolerance
 
 if TYPE_CHECKING:

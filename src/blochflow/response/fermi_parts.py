@@ -1,19 +1,15 @@
-"""Parts of a response at the Fermi surface: at one energy to a tolerance, or averaged over -f' at T > 0.
+"""Parts of a response at the Fermi surface of one energy, on surfaces that are whole, closed and scattered everywhere.
 
-    chi(mu, T) = Int d eps (-f'(eps)) chi(eps)
-
-Two numbers of points on the surface, one twice the other (two grids in three dimensions), give the error.
+At T = 0 `cold_parts` asks for surfaces of more and more points, at T > 0 `warm_parts` for those of many energies.
 """
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-from scipy.special import expit
 
 from blochflow.core.checks import fail
 from blochflow.core.errors import BlochflowError
@@ -37,22 +33,13 @@ CURVES = (32, 64, 128, 256, 512, 1024, 2048)
 MESHES = ((6, 3), (9, 7), (13, 7), (19, 7), (28, 7))
 # Crossed diagrams cost N^3.
 CROSSED_CURVES = (32, 64, 128)
-# The energy window: |eps - mu| in k_B T, where -f' is 1e-10 of its maximum.
-WINDOW = 24.0
-# Ends of panels of the integral over energy, and where surfaces of two sizes are compared, in k_B T from mu.
-PANELS = (-8.0, -3.0, 0.0, 3.0, 8.0)
-SAMPLES = (-1.5, 1.5)
 # mu is at an edge or saddle of a band within this share of the largest energy.
 AT_EDGE = 1e-9
 EDGE_TEXT = "keep clear of band edges and van Hove energies, where the Fermi surface changes its topology"
 # Closure residual beyond which a surface is incomplete.
 OPEN = 0.05
-# Crossed parts are this much less certain than two numbers of points tell.
-CROSSED_SAFETY = 4.0
 # Rates below this share of the largest are none; points between which W is checked.
 UNSCATTERED, PSD_POINTS = 1e-12, 128
-# f (1 - f) below which a band edge holds no carriers: near the smallest number.
-UNOCCUPIED = 1e-280
 
 
 class Unresolved(ValueError):
@@ -279,145 +266,6 @@ class Diagnostics:
         self.transport = np.diagonal(drude) / np.maximum(square, 1e-300)
         self.density_of_states = float(weight.sum())
         self.size, self.iterations = len(found.k), max(self.iterations, iterations)
-
-
-def cold_parts(request: FermiParts, mu: float, tolerance: Any) -> tuple[np.ndarray, np.ndarray, bool, Diagnostics]:
-    """Parts at T = 0, their errors, whether they meet the tolerance, and diagnostics."""
-    seen = Diagnostics()
-    coarse: np.ndarray | None = None
-    error, good = np.full(request.shape, np.nan), False
-    levels = request.levels()
-    for level in levels:
-        try:
-            fine = request.at(mu, level, seen)
-        except Unresolved:
-            if level == levels[-1]:
-                raise
-            coarse = None
-            continue
-        seen.history.append((seen.evaluations, fine))
-        if coarse is not None:
-            error = _differences(coarse, fine)
-            good = meets(fine, error, tolerance)
-        coarse = fine
-        if good or not seen.size:
-            break
-    if not seen.size:
-        return np.zeros(request.shape), np.zeros(request.shape), True, seen
-    seen.note = ""
-    return fine, error, good, seen
-
-
-def warm_parts(
-    request: FermiParts, mu: float, kt: float, tolerance: Any
-) -> tuple[np.ndarray, np.ndarray, bool, Diagnostics]:
-    """Parts at T > 0; errors of the integral over energy, and of the surface at `SAMPLES` energies."""
-    from scipy.integrate import quad_vec
-
-    seen = Diagnostics()
-    result, error, good = np.zeros(request.shape), np.zeros(request.shape), False
-    low, high, samples = energy_window(request, mu, kt)
-    if not samples:
-        seen.note = "no band has carriers at this temperature"
-        return result, error, True, seen
-    inside = [float(e) for e in request.edges if low < e < high]
-    # ends of panels that all but coincide with an edge would leave panels of rounding
-    panels = [mu + x * kt for x in PANELS if min((abs(mu + x * kt - e) for e in inside), default=kt) > 1e-3 * kt]
-    breaks = sorted({*inside, *panels})
-    weights = [4 * slope_of_step(e, mu, kt) for e in samples]
-    for coarse, fine in itertools.pairwise(request.levels()):
-        try:
-            pairs = [
-                [w * request.at(e, x, seen) for x in (coarse, fine)] for e, w in zip(samples, weights, strict=True)
-            ]
-        except Unresolved as exc:
-            if fine == request.levels()[-1]:
-                raise fail_warm(request, mu, kt, exc) from exc
-            continue
-        doubt = np.max([_differences(*pair) for pair in pairs], axis=0)
-        size = np.max([np.abs(pair[1]).max(axis=(1, 2)) for pair in pairs], axis=0)[:, None, None]
-        if not meets(np.broadcast_to(size, request.shape), doubt, tolerance) and fine != request.levels()[-1]:
-            continue
-        scale = np.where(size > 1e-9 * size[1:].max(), size, max(float(size.max()), 1e-300))
-
-        def weighed(energy: float, fine: Any = fine, scale: np.ndarray = scale) -> np.ndarray:
-            return np.asarray(slope_of_step(energy, mu, kt) / kt * request.at(energy, fine, seen) / scale)
-
-        aim = {"epsrel": 0.0, "epsabs": 0.5 * tolerance.rtol, "norm": "max", "limit": 60}
-        try:
-            total, missed = quad_vec(weighed, low, high, points=breaks, quadrature="gk15", **aim)
-        except Unresolved as exc:
-            if fine == request.levels()[-1]:
-                raise fail_warm(request, mu, kt, exc) from exc
-            continue
-        result, error = scale * total, doubt + size * missed
-        seen.history.append((seen.evaluations, result))
-        good = meets(result, error, tolerance)
-        break
-    # of the energies of the integral, not of mu
-    seen.note = ""
-    return result, error, good, seen
-
-
-def energy_window(request: FermiParts, mu: float, kt: float) -> tuple[float, float, list[float]]:
-    """Ends of the integral over energy, and energies at which carriers are.
-
-    Where mu lies in a band these are around mu; in a gap at its edges, however far these are, as long as their
-    occupation is a number.
-    """
-    low, high = mu - WINDOW * kt, mu + WINDOW * kt
-    samples = [mu + x * kt for x in SAMPLES]
-    if all(map(request.in_band, samples)):
-        return low, high, samples
-    below = max((upper for _, upper in request.ranges if upper <= mu), default=None)
-    above = min((lower for lower, _ in request.ranges if lower >= mu), default=None)
-    held = [
-        e + sign * kt
-        for edge in (below, above, *(e for e in request.edges if low < e < high))
-        if edge is not None and slope_of_step(edge, mu, kt) > UNOCCUPIED
-        for e, sign in ((float(edge), -1.0), (float(edge), 1.0))
-    ]
-    ends = [e for e in (below, above) if e is not None and slope_of_step(e, mu, kt) > UNOCCUPIED]
-    low = min([low, *(e - WINDOW * kt for e in ends)])
-    high = max([high, *(e + WINDOW * kt for e in ends)])
-    return low, high, sorted(filter(request.in_band, {*held, *samples}))
-
-
-def slope_of_step(energy: float, mu: float, kt: float) -> float:
-    """-k_B T f'(energy) = f (1 - f), without overflow."""
-    x = (energy - mu) / kt
-    return float(expit(x) * expit(-x))
-
-
-def fail_warm(request: FermiParts, mu: float, kt: float, cause: Unresolved) -> ValueError:
-    """Says at which state an energy of the integral was not resolved."""
-    where = f"at mu = {mu:.6g} and k_B T = {kt:.6g} {request.model.units.energy} the integral over energy needs one"
-    remedy = "use a finer `grid`, a higher temperature, or T = 0"
-    return fail("mu", "have Fermi surfaces that are resolved around it", f"{where} that is not: {cause} {remedy}")
-
-
-def meets(value: np.ndarray, error: np.ndarray, tolerance: Any) -> bool:
-    """True where every part meets the tolerance relative to its own largest component, or is rounding."""
-    if not np.isfinite(error).all():
-        return False
-    largest = np.abs(value).max(axis=(1, 2))
-    allowed = np.maximum(tolerance.rtol * largest, rounding_of_parts(largest))
-    if tolerance.atol is not None:
-        allowed = np.maximum(allowed, tolerance.atol)
-    return bool((error.max(axis=(1, 2)) <= allowed).all())
-
-
-def rounding_of_parts(largest: np.ndarray) -> np.ndarray:
-    """What is rounding beside parts of these sizes, (parts, ..): a share of Drude's and of the others."""
-    return np.asarray(1e-9 * largest[1:].max(axis=0, initial=0.0) + 1e-12 * largest[0])
-
-
-def _differences(coarse: np.ndarray, fine: np.ndarray) -> np.ndarray:
-    """Errors by two surfaces; every component of a part is as uncertain as its worst."""
-    error = np.abs(fine - coarse)
-    error[PARTS.index("crossed")] *= CROSSED_SAFETY
-    worst = error.max(axis=(1, 2), keepdims=True)
-    return np.maximum(error, 0.1 * worst) + 1e-14 * np.abs(fine).max(axis=(1, 2), keepdims=True)
 
 
 def _half(grid: Any) -> Any:

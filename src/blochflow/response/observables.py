@@ -84,7 +84,13 @@ def as_torque(model: AbstractModel, magnetization: Any) -> Torque:
         must = f"name a parameter of {model.name} with three real components ({', '.join(known) or 'it has none'})"
         raise fail("magnetization", must, f"is {magnetization!r}{suffix}")
     if not np.any(np.asarray(model.parameters[magnetization])):
-        raise fail("magnetization", "name a parameter that is not zero", f"{magnetization} is (0, 0, 0)")
+        raise fail(
+            "magnetization",
+            "name a parameter that is not zero",
+            f"{magnetization} of {model.name} is (0, 0, 0), where the torque {magnetization} x <dH/d{magnetization}> "
+            f"is exactly zero; give the model another one, e.g. model.replace({magnetization}=(0.0, 0.0, 0.1)), or ask "
+            "for disordered_spin_density",
+        )
     return Torque(model, magnetization)
 
 

@@ -1,0 +1,129 @@
+"""Parts of a response at T > 0: the average of those of single energies over -f'.
+
+    chi(mu, T) = Int d eps (-f'(eps)) chi(eps)
+
+The integral is adaptive, in panels that end at band edges and van Hove energies; near saddles in two dimensions, where
+no surface is resolved, `saddle_energies` takes over.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from blochflow.core.checks import fail
+from blochflow.response.cold_parts import differences, meets
+from blochflow.response.energy_window import energy_window, slope_of_step
+from blochflow.response.fermi_parts import Diagnostics, FermiParts, Unresolved
+from blochflow.response.saddle_energies import FIRST, SaddleEnd, saddle_energies, through_saddle
+
+# Ends of panels of the integral over energy, in k_B T from mu.
+PANELS = (-8.0, -3.0, 0.0, 3.0, 8.0)
+
+
+def warm_parts(
+    request: FermiParts, mu: float, kt: float, tolerance: Any
+) -> tuple[np.ndarray, np.ndarray, bool, Diagnostics]:
+    """Parts at T > 0; errors of the integral over energy, of the surface at `SAMPLES` energies, and at saddles."""
+    seen = Diagnostics()
+    result, error, good = np.zeros(request.shape), np.zeros(request.shape), False
+    low, high, samples = energy_window(request, mu, kt)
+    if not samples:
+        seen.note = "no band has carriers at this temperature"
+        return result, error, True, seen
+    levels = request.levels()
+    for coarse, fine in itertools.pairwise(levels):
+        last = fine == levels[-1]
+        integral = _Integral(request, mu, kt, (low, high), (coarse, fine), seen)
+        try:
+            pairs = [tuple(4 * slope_of_step(e, mu, kt) * x for x in integral.pair(e)) for e in samples]
+            doubt = np.max([differences(*pair) for pair in pairs], axis=0)
+            size = np.max([np.abs(pair[1]).max(axis=(1, 2)) for pair in pairs], axis=0)[:, None, None]
+            whole = np.broadcast_to(size, request.shape)
+            if not last and not meets(whole, doubt, tolerance):
+                continue
+            ends = integral.saddle_ends(tolerance.rtol * size)
+            doubt = doubt + sum(x.error for x in ends)
+            if not last and not meets(whole, doubt, tolerance):
+                continue
+            scale = np.where(size > 1e-9 * size[1:].max(), size, max(float(size.max()), 1e-300))
+            total, missed = integral.between(ends, scale, 0.5 * tolerance.rtol)
+        except Unresolved as exc:
+            if last:
+                raise fail_warm(request, mu, kt, exc) from exc
+            continue
+        result, error = scale * total + sum(x.value for x in ends), doubt + size * missed
+        seen.history.append((seen.evaluations, result))
+        good = meets(result, error, tolerance)
+        break
+    # of the energies of the integral, not of mu
+    seen.note = ""
+    return result, error, good, seen
+
+
+@dataclass(frozen=True, eq=False)
+class _Integral:
+    """Int d eps (-f') chi(eps) over a ``window`` with surfaces of two ``sizes``, coarse and fine."""
+
+    request: FermiParts
+    mu: float
+    kt: float
+    window: tuple[float, float]
+    sizes: tuple[Any, Any]
+    seen: Diagnostics
+
+    def weight(self, energy: float) -> float:
+        """-f'."""
+        return slope_of_step(energy, self.mu, self.kt) / self.kt
+
+    def pair(self, energy: float) -> tuple[np.ndarray, np.ndarray]:
+        """Parts by both surfaces."""
+        coarse, fine = (self.request.at(energy, size, self.seen) for size in self.sizes)
+        return coarse, fine
+
+    @property
+    def edges(self) -> list[float]:
+        """Energies inside the window at which the surface changes its topology."""
+        return [float(e) for e in self.request.edges if self.window[0] < e < self.window[1]]
+
+    def saddle_ends(self, allowed: np.ndarray) -> list[SaddleEnd]:
+        """Both sides of all saddles, each halfway to the next edge at most."""
+        result = []
+        for interval in saddle_energies(self.request, *self.window, self.kt):
+            marks = (*self.edges, *self.window)
+            below, above = max(x for x in marks if x < interval[0]), min(x for x in marks if x > interval[1])
+            room = (0.5 * (interval[0] - below), 0.5 * (above - interval[1]))
+            reach = (min(FIRST * self.kt, room[0]), min(FIRST * self.kt, room[1]))
+            result += through_saddle(self.pair, self.weight, interval, reach, allowed)
+        return result
+
+    def between(self, ends: list[SaddleEnd], scale: np.ndarray, goal: float) -> tuple[np.ndarray, float]:
+        """The integral over all other energies in units of ``scale``, to ``goal``, and its error."""
+        from scipy.integrate import quad_vec
+
+        panels = [self.mu + x * self.kt for x in PANELS]
+        # ends of panels that all but coincide with an edge would leave panels of rounding
+        panels = [x for x in panels if min((abs(x - e) for e in self.edges), default=self.kt) > 1e-3 * self.kt]
+        breaks = sorted({*self.edges, *panels, *(x for end in ends for x in end.steps)})
+        stops = [self.window[0], *(end.edge + end.side * end.delta for end in ends), self.window[1]]
+        total, missed = np.zeros(self.request.shape), 0.0
+
+        def weighed(energy: float) -> np.ndarray:
+            return np.asarray(self.weight(energy) * self.request.at(energy, self.sizes[1], self.seen) / scale)
+
+        aim = {"epsrel": 0.0, "epsabs": 2 * goal / len(stops), "norm": "max", "limit": 60}
+        for low, high in zip(stops[::2], stops[1::2], strict=True):
+            inside = [x for x in breaks if low < x < high]
+            part, doubt = quad_vec(weighed, low, high, points=inside, quadrature="gk15", **aim)
+            total, missed = total + part, missed + doubt
+        return total, missed
+
+
+def fail_warm(request: FermiParts, mu: float, kt: float, cause: Unresolved) -> ValueError:
+    """Says at which state an energy of the integral was not resolved."""
+    where = f"at mu = {mu:.6g} and k_B T = {kt:.6g} {request.model.units.energy} the integral over energy needs one"
+    remedy = "shift mu by some k_B T, use a finer `grid`, or T = 0"
+    return fail("mu", "have Fermi surfaces that are resolved around it", f"{where} that is not: {cause} {remedy}")
