@@ -1,0 +1,1 @@
+"""Motion of wave packets: equations of motion, trajectories, ensembles, orbits."""

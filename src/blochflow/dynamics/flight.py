@@ -1,0 +1,328 @@
+"""Packets on their way: batches of like steps, each packet to its own end, stopping where an event says so.
+
+Packets are sorted by their steps before every stretch, so that the slow ones share batches and hold nobody else.
+What a packet does depends on nothing but itself: results are the same for any number of workers or packets.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+
+from blochflow.core.backend import Array, jax, jnp
+from blochflow.core.errors import NonFiniteError
+from blochflow.dynamics.events import Event, Start, is_closed
+from blochflow.dynamics.fields import Fields
+from blochflow.dynamics.stepping import Lanes, advance, locate, runge_kutta
+from blochflow.dynamics.theory import AbstractTheory, Model, Scale, Seen
+from blochflow.execution.threads import Execution, run_batches
+
+BATCH = 1024
+FEWEST = 4
+SMALLEST_DENSITY = 0.1  # of the phase-space density: below, the equations of motion are no longer an expansion
+SMALLEST_GAP = 1e-9  # of the model's energy: bands that rounding cannot separate
+STEPS_PER_STRETCH = 4096
+MOST_STEPS = 1_000_000
+GUARDS = 2
+
+
+class PacketStatus(StrEnum):
+    """How a packet's journey ended; each text is the sentence the user reads."""
+
+    COMPLETE = "complete"
+    EVENT = "stopped at a terminal event"
+    SINGULAR = (
+        "stopped: the phase-space density fell below 0.1, where the semiclassical equations are no expansion any more; "
+        "weaken the field or the texture"
+    )
+    TOUCHING = 'stopped: the band meets another one; use theory="manifold" or "ehrenfest"'
+    STALLED = "stopped: too many steps, or steps too small; loosen the tolerance, or look at H there"
+
+
+STATUSES = tuple(PacketStatus)
+
+
+class Each(eqx.Module):
+    """Constants of a packet: its band, and where it began."""
+
+    band: Array
+    start: Start
+
+
+class Setup(eqx.Module):
+    """What all packets share; ``sense`` is -1 for motion backwards in time, which runs in -t."""
+
+    model: Model
+    fields: Fields
+    theory: AbstractTheory
+    events: tuple[Event, ...]
+    scale: Scale
+    sense: Array
+    tolerance: Array
+
+    def rate(self, t: Array, state: Array, each: Each) -> Array:
+        """d(state)/d(sense t)."""
+        here = self.theory.rate(self.model, self.fields, self.scale, each.band, self.sense * t, state)
+        return self.sense * here
+
+    def seen(self, t: Array, state: Array, each: Each) -> Seen:
+        """Observables of one packet at sense t."""
+        seen: Seen = self.theory.observe(self.model, self.fields, self.scale, each.band, self.sense * t, state)
+        return seen
+
+    def watch(self, t: Array, state: Array, each: Each) -> Array:
+        """Functions whose zeros stop a step: the guards, then those of the events."""
+        seen = self.seen(t, state, each)
+        clock = self.fields.clock
+        values = [e.values(self.model, clock, self.sense * t, seen, each.start) for e in self.events]
+        gap = jnp.where(jnp.isfinite(seen.motion.gap), seen.motion.gap, 1.0) - SMALLEST_GAP * self.scale.energy
+        guards = jnp.stack([seen.motion.density - SMALLEST_DENSITY, gap])
+        return jnp.concatenate([guards, *values])
+
+    @property
+    def directions(self) -> np.ndarray:
+        """Of every watched function."""
+        d = self.model.dimension
+        return np.array([-1, -1, *(e.direction for e in self.events for _ in range(e.count(d)))], dtype=float)
+
+    @property
+    def owners(self) -> list[int]:
+        """Index of the event of every watched function; -1 for guards."""
+        d = self.model.dimension
+        return [-1, -1, *(i for i, e in enumerate(self.events) for _ in range(e.count(d)))]
+
+
+@eqx.filter_jit
+def _advance(setup: Setup, each: Each, lanes: Lanes, directions: Array, most: Array) -> Lanes:
+    return advance(setup.rate, setup.watch, each, lanes, directions, setup.tolerance, most)
+
+
+@eqx.filter_jit
+def _locate(setup: Setup, each: Each, lanes: Lanes, which: Array) -> tuple[Array, Array]:
+    return locate(setup.rate, setup.watch, each, lanes, which)
+
+
+@eqx.filter_jit
+def _observe(setup: Setup, each: Each, time: Array, state: Array) -> tuple[Seen, Array, Array]:
+    return (
+        jax.vmap(setup.seen)(time, state, each),
+        jax.vmap(setup.watch)(time, state, each),
+        jax.vmap(setup.rate)(time, state, each),
+    )
+
+
+@eqx.filter_jit
+def _jump(setup: Setup, each: Each, time: Array, step: Array, state: Array) -> Array:
+    return jax.vmap(lambda t, h, y, e: runge_kutta(setup.rate, t, h, y, e)[0])(time, step, state, each)
+
+
+@dataclass
+class Happened:
+    """An event on a packet's way."""
+
+    event: int
+    packet: int
+    time: float
+    position: np.ndarray
+    wavevector: np.ndarray
+
+
+@dataclass
+class Flight:
+    """All packets: host arrays with a leading packet axis.
+
+    Attributes
+    ----------
+    time, step : (P,)
+        sense t, and the next step.
+    state : (P, n)
+    watched : (P, m)
+    status : (P,)
+        Index into `STATUSES`.
+    flying : (P,) bool
+    excursion : (P,)
+        Largest |k - start| at accepted stops, for closed orbits.
+    """
+
+    setup: Setup
+    execution: Execution
+    each: Each
+    time: np.ndarray
+    state: np.ndarray
+    step: np.ndarray
+    watched: np.ndarray
+    status: np.ndarray
+    flying: np.ndarray
+    steps: np.ndarray
+    happened: list[Happened] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, setup: Setup, execution: Execution, band: np.ndarray, x: np.ndarray, k: np.ndarray, t: float) -> Flight:
+        """Packets at their start, at sense t = ``t``."""
+        count = len(band)
+        nowhere = Start(jnp.zeros(k.shape), jnp.zeros(k.shape))
+        each = Each(jnp.asarray(band), nowhere)
+        initial = jax.vmap(lambda x, k, b: setup.theory.initial(setup.model, x, k, b, setup.scale))
+        state = np.array(initial(jnp.asarray(x), jnp.asarray(k), jnp.asarray(band)))
+        flight = cls(
+            setup,
+            execution,
+            each,
+            np.full(count, t),
+            state,
+            np.zeros(count),
+            np.zeros((count, len(setup.owners))),
+            np.zeros(count, dtype=int),
+            np.ones(count, dtype=bool),
+            np.zeros(count, dtype=int),
+        )
+        seen, _, rate = flight.observe()
+        force = float(np.asarray(setup.sense)) * seen.motion.force
+        flight.each = Each(jnp.asarray(band), Start(jnp.asarray(k), jnp.asarray(force)))
+        flight.watched = flight.observe()[1]
+        speed = np.abs(rate).max(axis=1)
+        flight.step = 0.05 / np.maximum(speed, 1e-300)
+        return flight
+
+    def observe(self, rows: np.ndarray | None = None) -> tuple[Seen, np.ndarray, np.ndarray]:
+        """Observables, watched functions and rates of packets ``rows`` now, as host arrays."""
+        rows = np.arange(len(self.time)) if rows is None else rows
+        parts = self._run(rows, lambda b, e: _observe(self.setup, e, self._get(self.time, b), self._get(self.state, b)))
+        return jax.tree.map(lambda *x: np.concatenate(x), *parts)
+
+    def fly(self, ends: np.ndarray) -> None:
+        """Bring every packet that still flies to its own end, through all events on the way."""
+        most = jnp.asarray(STEPS_PER_STRETCH)
+        directions = jnp.asarray(self.setup.directions)
+        while True:
+            rows = np.flatnonzero(self.flying & (self.time < ends))
+            if not len(rows):
+                return
+            rows = rows[np.argsort(self.step[rows], kind="stable")]
+            whole = np.maximum(ends - self.time, 0.0)
+            self.step[rows] = np.minimum(self.step[rows], np.maximum(whole[rows], 1e-300) * 1e6)
+
+            def stretch(batch: np.ndarray, each: Each) -> Lanes:
+                return _advance(self.setup, each, self._lanes(batch, ends), directions, most)
+
+            done: list[Lanes] = self._run(rows, stretch)
+            new = jax.tree.map(lambda *x: np.concatenate(x), *done)
+            self._accept(rows, new)
+            crossed = rows[new.crossing > 0]
+            if len(crossed):
+                self._cross(crossed, new.crossing[new.crossing > 0], ends)
+
+    def _accept(self, rows: np.ndarray, new: Lanes) -> None:
+        """Take over what a stretch found."""
+        self.time[rows], self.step[rows] = new.time, new.step
+        self.state[rows], self.watched[rows] = new.state, new.watched
+        self.steps[rows] += new.steps
+        tiny = new.step < 1e-14 * np.maximum(np.abs(new.time), 1e-3 / np.maximum(np.abs(self.state[rows]).max(), 1))
+        late = (tiny & (new.crossing == 0)) | (self.steps[rows] > MOST_STEPS)
+        stuck = rows[late & (self.flying[rows])]
+        self._stop(stuck, PacketStatus.STALLED)
+
+    def _cross(self, rows: np.ndarray, crossing: np.ndarray, ends: np.ndarray) -> None:
+        """Bring packets to the first event within the step that crosses; stop them or let them go on."""
+        count = self.watched.shape[1]
+        roots, states = np.full((count, len(rows)), np.inf), np.zeros((count, len(rows), self.state.shape[1]))
+        lookup = np.zeros(len(self.time))
+        lookup[rows] = crossing
+        after = self._after(rows, crossing)
+        turned = (after * self.watched[rows] < 0) & (after * self.setup.directions >= 0)
+        for which in np.flatnonzero(turned.any(axis=0)):
+            some = np.flatnonzero(turned[:, which])
+
+            def find(batch: np.ndarray, each: Each, index: int = int(which)) -> tuple[Array, Array]:
+                return _locate(self.setup, each, self._lanes(batch, ends, lookup), jnp.asarray(index))
+
+            found = self._run(rows[some], find)
+            roots[which, some] = np.concatenate([x[0] for x in found])
+            states[which, some] = np.concatenate([x[1] for x in found])
+        first = roots.argmin(axis=0)
+        column = np.arange(len(rows))
+        self.time[rows] += roots[first, column]
+        self.state[rows] = states[first, column]
+        seen, watched, _ = self.observe(rows)
+        # at the crossing itself the sign is that of the far side
+        watched[column, first] = np.where(after[column, first] >= 0, 1e-300, -1e-300)
+        self.watched[rows] = watched
+        for i, row in enumerate(rows):
+            self._happen(int(row), int(first[i]), seen, i)
+
+    def _happen(self, row: int, which: int, seen: Seen, i: int) -> None:
+        """Record one event, and stop the packet where it is terminal."""
+        owner = self.setup.owners[which]
+        if owner < 0:
+            self._stop(np.array([row]), PacketStatus.SINGULAR if which == 0 else PacketStatus.TOUCHING)
+            return
+        event = self.setup.events[owner]
+        if event.kind == "closed":
+            start = np.asarray(self.each.start.wavevector[row])
+            size = float(np.asarray(self.setup.scale.length)) ** -1
+            if not is_closed(self.setup.model, np.asarray(seen.wavevector[i]), start, size):
+                return
+        time = float(np.asarray(self.setup.sense)) * self.time[row] * self.setup.fields.clock
+        self.happened.append(Happened(owner, row, time, np.asarray(seen.position[i]), np.asarray(seen.wavevector[i])))
+        if event.terminal:
+            self._stop(np.array([row]), PacketStatus.EVENT)
+
+    def _after(self, rows: np.ndarray, crossing: np.ndarray) -> np.ndarray:
+        """Watched functions at the end of the steps that cross."""
+        steps, ends = np.zeros(len(self.time)), np.zeros(len(self.time))
+        steps[rows], ends[rows] = crossing, self.time[rows] + crossing
+
+        def jump(batch: np.ndarray, each: Each) -> Array:
+            state = _jump(
+                self.setup, each, self._get(self.time, batch), self._get(steps, batch), self._get(self.state, batch)
+            )
+            return _observe(self.setup, each, self._get(ends, batch), state)[1]
+
+        return np.concatenate(self._run(rows, jump))
+
+    def _stop(self, rows: np.ndarray, status: PacketStatus) -> None:
+        self.flying[rows] = False
+        self.status[rows] = STATUSES.index(status)
+
+    def _lanes(self, batch: np.ndarray, ends: np.ndarray, crossing: np.ndarray | None = None) -> Lanes:
+        get = self._get
+        return Lanes(
+            get(self.time, batch),
+            get(self.step, batch),
+            get(ends, batch),
+            get(self.state, batch),
+            get(self.watched, batch),
+            jnp.zeros(len(batch)) if crossing is None else get(crossing, batch),
+            jnp.zeros(len(batch), dtype=int),
+            jnp.ones(len(batch), dtype=bool),
+        )
+
+    @staticmethod
+    def _get(array: np.ndarray, batch: np.ndarray) -> Array:
+        return jnp.asarray(array[batch])
+
+    def _run(self, rows: np.ndarray, kernel: Any) -> list[Any]:
+        """``kernel(batch, each)`` on padded batches of ``rows``; padding is dropped from the results."""
+        size = min(BATCH, max(FEWEST, 1 << (len(rows) - 1).bit_length()))
+        batches = [rows[i : i + size] for i in range(0, len(rows), size)]
+
+        def one(batch: np.ndarray) -> Any:
+            padded = np.concatenate([batch, np.repeat(batch[-1:], size - len(batch))])
+            each = jax.tree.map(lambda x: x[padded], self.each)
+            found = kernel(padded, each)
+            return jax.tree.map(lambda x: np.asarray(x)[: len(batch)], found)
+
+        bytes_of_batch = size * self.state.shape[1] * 8 * 64
+        return run_batches(
+            one, iter(batches), len(batches), self.execution, batch_bytes=bytes_of_batch, label="wave packets"
+        )
+
+    def check_finite(self, k: np.ndarray) -> None:
+        """Raise where a packet's state is not finite."""
+        bad = ~np.isfinite(self.state).all(axis=1)
+        if bad.any():
+            raise NonFiniteError(k[int(np.argmax(bad))], what="The state of a wave packet")

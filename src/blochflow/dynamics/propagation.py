@@ -1,0 +1,248 @@
+"""Propagate wave packets: checks, the loop over times, the error, the result.
+
+The loop knows no theory; `theory` gives it a state, its rate and what is seen of it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from blochflow.core.backend import jax, jnp
+from blochflow.core.checks import as_bool, as_choice, as_real_array, fail
+from blochflow.core.errors import ConvergenceError, DegenerateBandsError, ValidityWarning
+from blochflow.dynamics.equations import Adiabatic, level
+from blochflow.dynamics.events import Event, as_events
+from blochflow.dynamics.fields import as_fields
+from blochflow.dynamics.flight import SMALLEST_GAP, STATUSES, Flight, PacketStatus, Setup
+from blochflow.dynamics.packets import WavePacket, as_packets
+from blochflow.dynamics.theory import AbstractTheory, AdiabaticTheory, Model, Scale
+from blochflow.dynamics.trajectory import Track, as_dataset
+from blochflow.execution.threads import Execution, as_execution
+from blochflow.models.base import AbstractModel
+from blochflow.models.local import AbstractLocalModel
+from blochflow.zone.tolerance import Tolerance
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+DEFAULT_RTOL = 1e-9
+COARSER = 100.0  # the error is the change of the trajectory at this many times the tolerance
+LEAST_ADIABATIC = 0.1
+
+
+def propagate(
+    model: Model,
+    packet: WavePacket,
+    times: Any,
+    *,
+    electric_field: Any = None,
+    magnetic_field: Any = None,
+    theory: Any = "adiabatic",
+    tolerance: Tolerance | None = None,
+    events: Any = (),
+    estimate_error: bool = True,
+    execution: Execution | None = None,
+    throw: bool = True,
+) -> xr.Dataset:
+    """Trajectories of wave packets in electric and magnetic fields, textures and drives.
+
+        xdot = d_k h/hbar - Omega_kk kdot - Omega_kx xdot - Omega_kt
+        hbar kdot = -d_x h - eE - e xdot x B + hbar (Omega_xk kdot + Omega_xx xdot + Omega_xt)
+        h = E_n - m.B - Im sum_a <d_xa u|(H - E_n)|d_ka u>^*
+
+    Source: [Sundaram1999] Eqs. (3.11), (5.8); [Xiao2010] Sec. V.  Valid for: one band apart from the others, packets
+    wide against the lattice and narrow against fields and textures.  Not included: transitions between bands.
+
+    Parameters
+    ----------
+    model : AbstractModel or LocalModel
+    packet : WavePacket
+        One or many.
+    times : (T,) array
+        Strictly increasing, or decreasing for motion backwards; packets start at the first.
+    electric_field : (d,) array or function of (x, t), optional
+    magnetic_field : (3,) array, in two dimensions a number, or function of (x, t), optional
+        E and B as functions of place and time must obey Maxwell's equations, which is not checked.
+    theory : "adiabatic" or Adiabatic
+    tolerance : Tolerance, optional
+        rtol: error of one step in lattice constants (of x) and their inverse (of k); default 1e-9.
+    events : Event or sequence of Event
+        Recorded in ``event_*``; terminal ones stop a packet, whose later values are NaN.
+    estimate_error : bool
+        Propagate twice to get ``position_error`` and ``wavevector_error``; 1.6 times the work.
+    execution : Execution, optional
+    throw : bool
+        Raise where a packet stops before its time without a terminal event.
+
+    Returns
+    -------
+    Dataset
+        ``position``, ``wavevector``, ``velocity`` with dims (packet, time, a); ``energy``, ``work``, ``gap``,
+        ``phase_space_density``, ``adiabaticity`` (packet, time); ``status``, ``energy_drift`` (packet); events.
+
+    Raises
+    ------
+    ValueError
+        Wrong arguments.
+    DegenerateBandsError
+        A packet starts where its band touches another; names k, bands and gap.
+    ConvergenceError
+        A packet stopped: D below 0.1, bands that meet, or too many steps; ``.result`` is the whole Dataset.
+
+    Warns
+    -----
+    ValidityWarning
+        hbar |<m|du/dt>| exceeds a tenth of the gap somewhere: transitions are no longer negligible.
+
+    Examples
+    --------
+    In a uniform electric field k moves at the rate -eE/hbar.
+
+    >>> import blochflow as bf, numpy as np
+    >>> packet = bf.WavePacket([0.0, 0.0], [0.3, 0.5])
+    >>> run = bf.propagate(bf.zoo.haldane(), packet, [0.0, 5.0], electric_field=[0.05, 0.0])
+    >>> np.round(run.wavevector.values[0, -1], 6)
+    array([0.05, 0.5 ])
+    """
+    if not isinstance(model, AbstractModel | AbstractLocalModel):
+        must = "be a model (bf.TightBinding, bf.LatticeModel, bf.LocalModel, bf.textured(...), bf.zoo...)"
+        raise fail("model", must, f"is a {type(model).__name__}")
+    packets = as_packets(packet, model.dimension, model.num_bands)
+    saved = as_times(times)
+    fields = as_fields(electric_field, magnetic_field, model.dimension, model.units)
+    chosen = as_theory(theory)
+    rtol = as_step_tolerance(tolerance)
+    found = as_events(events, model)
+    as_bool(estimate_error, "estimate_error")
+    as_bool(throw, "throw")
+    runs = as_execution(execution)
+    scale = scale_of(model, packets, float(saved[0]))
+    check_apart(model, packets, float(saved[0]), scale)
+    sense = 1.0 if saved[-1] >= saved[0] else -1.0
+
+    def run(tolerance: float, events: tuple[Event, ...]) -> tuple[Track, Flight]:
+        setup = Setup(model, fields, chosen, events, scale, jnp.asarray(sense), jnp.asarray(tolerance))
+        return journey(setup, packets, sense * saved / fields.clock, runs)
+
+    track, flight = run(rtol, found)
+    errors = None
+    if estimate_error:
+        coarse, _ = run(COARSER * rtol, tuple(e for e in found if e.terminal))
+        errors = (np.abs(coarse.position - track.position), np.abs(coarse.wavevector - track.wavevector))
+    settings = {"rtol": rtol, "theory": repr(chosen), "steps": int(flight.steps.sum())}
+    result = as_dataset(
+        model,
+        packets,
+        saved,
+        track,
+        errors,
+        flight.status,
+        flight.happened,
+        [e.name for e in found],
+        settings,
+        fields.clock,
+    )
+    return judged(result, flight, throw)
+
+
+def journey(setup: Setup, packets: WavePacket, times: np.ndarray, execution: Execution) -> tuple[Track, Flight]:
+    """Fly through all times (sense t, increasing, in kernel units)."""
+    flight = Flight.of(setup, execution, packets.band, packets.position, packets.wavevector, float(times[0]))
+    track = Track.empty(packets.count, len(times), packets.dimension)
+    everyone = np.arange(packets.count)
+    track.save(everyone, 0, flight.observe()[0])
+    for index, time in enumerate(times[1:], start=1):
+        flight.fly(np.full(packets.count, float(time)))
+        rows = np.flatnonzero(flight.flying)
+        if not len(rows):
+            break
+        track.save(rows, index, flight.observe(rows)[0])
+    return track, flight
+
+
+def judged(result: xr.Dataset, flight: Flight, throw: bool) -> xr.Dataset:
+    """Warn of what the theory cannot do; raise where a packet stopped for no event."""
+    if result.attrs["adiabaticity"] > LEAST_ADIABATIC:
+        warnings.warn(
+            f"Transitions to other bands are not negligible: hbar |<m|du/dt>|/gap reaches "
+            f"{result.attrs['adiabaticity']:.3g} on a trajectory. Weaken the field, or keep several bands.",
+            ValidityWarning,
+            stacklevel=3,
+        )
+    fine = [STATUSES.index(PacketStatus.COMPLETE), STATUSES.index(PacketStatus.EVENT)]
+    lost = np.flatnonzero(~np.isin(flight.status, fine))
+    if throw and len(lost):
+        first = int(lost[0])
+        clock = float(np.asarray(flight.setup.sense)) * flight.setup.fields.clock
+        raise ConvergenceError(
+            f"{len(lost)} of {len(flight.status)} packets did not reach the last time; packet {first} at "
+            f"t = {clock * flight.time[first]:.6g}: {STATUSES[flight.status[first]].value}. Pass throw=False to get "
+            "the trajectories up to there.",
+            result,
+        )
+    return result
+
+
+def as_times(times: Any) -> np.ndarray:
+    """At least two times, strictly increasing or decreasing."""
+    array = np.atleast_1d(as_real_array(times, "times"))
+    steps = np.diff(array)
+    if len(array) < 2 or not (np.all(steps > 0) or np.all(steps < 0)):
+        raise fail("times", "hold at least two times, increasing or decreasing", f"is {array.tolist()[:6]}")
+    return array
+
+
+def as_theory(theory: Any) -> AbstractTheory:
+    """A theory by name or by its options."""
+    if isinstance(theory, Adiabatic):
+        return AdiabaticTheory(theory)
+    as_choice(theory, "theory", ("adiabatic",))
+    return AdiabaticTheory(Adiabatic())
+
+
+def as_step_tolerance(tolerance: Any) -> float:
+    """Error of one step."""
+    if tolerance is None:
+        return DEFAULT_RTOL
+    if not isinstance(tolerance, Tolerance):
+        raise fail("tolerance", "be a bf.Tolerance, e.g. bf.Tolerance(rtol=1e-9)", f"is {tolerance!r}")
+    if not 1e-14 <= tolerance.rtol <= 1e-2:
+        raise fail("tolerance", "have an rtol between 1e-14 and 1e-2", f"has rtol = {tolerance.rtol:g}")
+    return float(tolerance.rtol)
+
+
+def scale_of(model: Model, packets: WavePacket, time: float) -> Scale:
+    """Length of the model, and an energy: its largest velocity matrix at the starts over the length."""
+    at_start = model if isinstance(model, AbstractModel) else model.at(packets.position[0], time)
+    length = (
+        at_start.matrices(jnp.asarray(packets.wavevector[:1])).length
+        if model.lattice is None
+        else model.lattice.shortest
+    )
+    gradient = at_start.matrices(jnp.asarray(packets.wavevector[:64])).gradient
+    energy = float(jnp.abs(gradient).max()) / float(length)
+    return Scale(jnp.asarray(length, dtype=jnp.float64), jnp.asarray(energy if energy > 0 else 1.0))
+
+
+def check_apart(model: Model, packets: WavePacket, time: float, scale: Scale) -> None:
+    """Raise where a packet starts on a degeneracy of its band."""
+    if model.num_bands == 1:
+        return
+
+    def gap(band: Any, k: Any, x: Any) -> Any:
+        return level(model, band, k, x, jnp.asarray(time)).gap
+
+    arrays = (jnp.asarray(packets.band), jnp.asarray(packets.wavevector), jnp.asarray(packets.position))
+    gaps = np.asarray(jax.jit(jax.vmap(gap))(*arrays))
+    worst = int(np.nanargmin(gaps)) if np.isfinite(gaps).any() else 0
+    if not gaps[worst] > SMALLEST_GAP * float(scale.energy):
+        here = model if isinstance(model, AbstractModel) else model.at(packets.position[worst], time)
+        energies = np.linalg.eigvalsh(np.asarray(here.hamiltonian(packets.wavevector[worst])))
+        band = int(packets.band[worst])
+        others = [n for n in range(len(energies)) if n != band]
+        other = min(others, key=lambda n: abs(energies[n] - energies[band]))
+        bands = (min(band, other), max(band, other))
+        raise DegenerateBandsError(packets.wavevector[worst], bands, float(gaps[worst]), "wave packet of one band")

@@ -1,0 +1,77 @@
+"""What a theory of motion tells the integrator: its state, how that changes, and what is seen of it.
+
+A state is a flat vector per packet, in units in which every component is of order one, so that one absolute tolerance
+serves all and nothing depends on where the origin of x is.
+"""
+
+from __future__ import annotations
+
+import abc
+from typing import Any
+
+import equinox as eqx
+
+from blochflow.core.backend import Array, jnp
+from blochflow.dynamics.equations import Adiabatic, Motion, motion
+from blochflow.dynamics.fields import Fields
+from blochflow.models.base import AbstractModel
+from blochflow.models.local import AbstractLocalModel
+
+Model = AbstractModel | AbstractLocalModel
+
+
+class Scale(eqx.Module):
+    """Length and energy of a model, in which its states are written."""
+
+    length: Array
+    energy: Array
+
+
+class AbstractTheory(eqx.Module):
+    """State, rate and observables of one packet; batches are mapped over it."""
+
+    @abc.abstractmethod
+    def initial(self, model: Model, position: Array, wavevector: Array, band: Array, scale: Scale) -> Array:
+        """State (n,) of a packet."""
+
+    @abc.abstractmethod
+    def rate(self, model: Model, fields: Fields, scale: Scale, band: Array, t: Array, state: Array) -> Array:
+        """d(state)/dt, (n,)."""
+
+    @abc.abstractmethod
+    def observe(self, model: Model, fields: Fields, scale: Scale, band: Array, t: Array, state: Array) -> Any:
+        """Position, wave vector, work done by the fields, and the `Motion`."""
+
+
+class Seen(eqx.Module):
+    """A packet at one time: x and k (d,), work (), and what the equations of motion say."""
+
+    position: Array
+    wavevector: Array
+    work: Array
+    motion: Motion
+
+
+class AdiabaticTheory(AbstractTheory):
+    """`Adiabatic`: the state is (x/L, k L, work/E)."""
+
+    options: Adiabatic = eqx.field(static=True)
+
+    def initial(self, model: Model, position: Array, wavevector: Array, band: Array, scale: Scale) -> Array:
+        return jnp.concatenate([position / scale.length, wavevector * scale.length, jnp.zeros(1)])
+
+    def rate(self, model: Model, fields: Fields, scale: Scale, band: Array, t: Array, state: Array) -> Array:
+        now = self._motion(model, fields, scale, band, t, state)
+        return jnp.concatenate(
+            [now.velocity / scale.length, now.force * scale.length, (now.power / scale.energy)[None]]
+        )
+
+    def observe(self, model: Model, fields: Fields, scale: Scale, band: Array, t: Array, state: Array) -> Seen:
+        d = (state.shape[0] - 1) // 2
+        now = self._motion(model, fields, scale, band, t, state)
+        return Seen(state[:d] * scale.length, state[d : 2 * d] / scale.length, state[-1] * scale.energy, now)
+
+    def _motion(self, model: Model, fields: Fields, scale: Scale, band: Array, t: Array, state: Array) -> Motion:
+        d = (state.shape[0] - 1) // 2
+        x, k = state[:d] * scale.length, state[d : 2 * d] / scale.length
+        return motion(model, band, k, x, t, fields, self.options)

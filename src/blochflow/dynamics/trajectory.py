@@ -1,0 +1,164 @@
+"""Trajectories as a labelled result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from blochflow.core.dataset import CARTESIAN, describe_parameters, description, hash_arrays
+from blochflow.core.quantity import Quantity
+from blochflow.dynamics.flight import STATUSES, Happened, PacketStatus
+from blochflow.dynamics.packets import WavePacket
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+LENGTHS = {"NATURAL": "a", "EV_ANGSTROM": "angstrom"}
+PROPAGATE = Quantity(
+    name="propagate",
+    title="Trajectories of wave packets",
+    symbol="x, k",
+    equation=(
+        "xdot = d_k h - Omega_kk kdot - Omega_kx xdot - Omega_kt;  "
+        "kdot = -d_x h - eE - e xdot x B + Omega_xk kdot + Omega_xx xdot + Omega_xt"
+    ),
+    references=("Sundaram1999", "Xiao2010"),
+    units={
+        (system, d): (1.0, unit) for system, unit in (("NATURAL", "a"), ("EV_ANGSTROM", "angstrom")) for d in (1, 2, 3)
+    },
+    valid_for="packets narrow in k and wide against the lattice, fields and textures that vary slowly over a packet",
+    not_included="transitions to other bands, spreading of the packet, scattering unless `collisions` is given",
+    conventions="electron charge -e; k unwrapped; times and fields in the model's units",
+    options={
+        "packet": "starting points: position, wavevector, band",
+        "times": "times at which to save; the first is where the packets start",
+        "electric_field": "vector, or function of (x, t)",
+        "magnetic_field": "vector in 3D, B_z in 2D, or function of (x, t)",
+        "theory": '"adiabatic"',
+        "events": "events to record, or to stop at",
+    },
+    explanation=(
+        "A wave packet of one band moves as a classical particle whose position and wave vector are coupled by Berry "
+        "curvatures: in k (anomalous velocity), in x, in (k, x) and in time. In a magnetic field its energy gains -m.B "
+        "and the density of states becomes D; in a texture the energy gains a gradient term of the same order as the "
+        "mixed curvature. Energy drift and adiabaticity are reported."
+    ),
+)
+
+
+@dataclass
+class Track:
+    """What was seen of all packets at all times: (P, T, ..) arrays in kernel units."""
+
+    position: np.ndarray
+    wavevector: np.ndarray
+    velocity: np.ndarray
+    energy: np.ndarray
+    work: np.ndarray
+    density: np.ndarray
+    gap: np.ndarray
+    adiabaticity: np.ndarray
+
+    @classmethod
+    def empty(cls, packets: int, times: int, dimension: int) -> Track:
+        """NaN everywhere."""
+        vectors = [np.full((packets, times, dimension), np.nan) for _ in range(3)]
+        numbers = [np.full((packets, times), np.nan) for _ in range(5)]
+        return cls(*vectors, *numbers)
+
+    def save(self, rows: np.ndarray, index: int, seen: Any) -> None:
+        """What is seen of packets ``rows`` at time number ``index``."""
+        motion = seen.motion
+        self.position[rows, index], self.wavevector[rows, index] = seen.position, seen.wavevector
+        self.velocity[rows, index], self.energy[rows, index] = motion.velocity, motion.energy
+        self.work[rows, index], self.density[rows, index] = seen.work, motion.density
+        self.gap[rows, index], self.adiabaticity[rows, index] = motion.gap, motion.adiabaticity
+
+    @property
+    def drift(self) -> np.ndarray:
+        """(P,) largest |h(t) - h(0) - work| of each packet."""
+        change = np.abs(self.energy - self.energy[:, :1] - self.work)
+        return np.nanmax(np.where(np.isnan(change), 0.0, change), axis=1)
+
+
+def as_dataset(
+    model: Any,
+    packets: WavePacket,
+    times: np.ndarray,
+    track: Track,
+    errors: tuple[np.ndarray, np.ndarray] | None,
+    status: np.ndarray,
+    happened: list[Happened],
+    names: list[str],
+    settings: dict[str, Any],
+    clock: float,
+) -> xr.Dataset:
+    """Label everything, in the model's units."""
+    import xarray as xr
+
+    units, d = model.units, packets.dimension
+    wave = f"1/{units.length}"
+    speed = f"{units.length} {units.energy}/hbar" if units.name == "NATURAL" else f"{units.length}/{units.time}"
+    vector, number = ("packet", "time", "a"), ("packet", "time")
+    variables: dict[str, Any] = {
+        "position": (vector, track.position, {"units": units.length, "long_name": "centre x"}),
+        "wavevector": (vector, track.wavevector, {"units": wave, "long_name": "wave vector k, unwrapped"}),
+        "velocity": (vector, track.velocity / clock, {"units": speed, "long_name": "dx/dt"}),
+        "energy": (number, track.energy, {"units": units.energy, "long_name": "energy of the packet"}),
+        "work": (number, track.work, {"units": units.energy, "long_name": "work done on the packet"}),
+        "phase_space_density": (number, track.density, {"units": "1", "long_name": "D"}),
+        "gap": (number, track.gap, {"units": units.energy, "long_name": "distance to the nearest band"}),
+        "adiabaticity": (number, track.adiabaticity, {"units": "1", "long_name": "hbar |<m|du/dt>|/gap"}),
+        "energy_drift": (("packet",), track.drift, {"units": units.energy, "long_name": "|E(t) - E(0) - work|"}),
+        "status": (("packet",), np.array([STATUSES[i].name for i in status]), {"long_name": "how the journey ended"}),
+        "band": (("packet",), packets.band, {}),
+        "weight": (("packet",), packets.weight, {}),
+    }
+    if errors is not None:
+        what = "change when the tolerance of the integrator is a hundred times larger"
+        variables["position_error"] = (vector, errors[0], {"units": units.length, "long_name": what})
+        variables["wavevector_error"] = (vector, errors[1], {"units": wave, "long_name": what})
+    variables |= event_variables(happened, names, d, units)
+    worst = STATUSES[int(max(status, default=0))]
+    attrs = {
+        **description(PROPAGATE, units.length),
+        "model": model.name,
+        "model_units": units.name,
+        "num_bands": int(model.num_bands),
+        "parameters": describe_parameters(model.parameters),
+        "input_hash": hash_arrays(
+            [packets.position, packets.wavevector, packets.band, times], f"{model.name} {settings}"
+        ),
+        "status": "CONVERGED" if worst in (PacketStatus.COMPLETE, PacketStatus.EVENT) else worst.name,
+        "status_message": str(worst.value),
+        "energy_drift": float(track.drift.max()),
+        "adiabaticity": float(np.nanmax(track.adiabaticity)) if np.isfinite(track.adiabaticity).any() else 0.0,
+        **settings,
+    }
+    coords = {
+        "time": ("time", times, {"units": units.time}),
+        "packet": np.arange(packets.count),
+        "a": list(CARTESIAN[:d]),
+    }
+    return xr.Dataset(variables, coords=coords, attrs=attrs)
+
+
+def event_variables(happened: list[Happened], names: list[str], d: int, units: Any) -> dict[str, Any]:
+    """One row for each event, in order of packets and times."""
+    if not names:
+        return {}
+    rows = sorted(happened, key=lambda e: (e.packet, e.time))
+    place = ("event", "a")
+    return {
+        "event_name": (("event",), np.array([names[e.event] for e in rows], dtype=np.str_)),
+        "event_packet": (("event",), np.array([e.packet for e in rows], dtype=np.int64)),
+        "event_time": (("event",), np.array([e.time for e in rows]), {"units": units.time}),
+        "event_position": (place, np.array([e.position for e in rows]).reshape(-1, d), {"units": units.length}),
+        "event_wavevector": (
+            place,
+            np.array([e.wavevector for e in rows]).reshape(-1, d),
+            {"units": f"1/{units.length}"},
+        ),
+    }

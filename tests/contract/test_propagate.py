@@ -1,0 +1,145 @@
+"""Wave packets: shapes, labels, events, and errors that name the place and the fix."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import blochflow as bf
+from blochflow.core.backend import jnp
+
+QUICK = {"estimate_error": False, "execution": bf.Execution(workers=1, progress=False)}
+MODEL = bf.zoo.haldane()
+PACKET = bf.WavePacket([0.0, 0.0], [[0.3, 0.5], [0.4, -0.2], [1.0, 0.1]], band=[0, 1, 0], weight=0.5)
+
+
+def test_labels_units_and_errors():
+    run = bf.propagate(MODEL, PACKET, [0.0, 1.0, 4.0], electric_field=[0.05, 0.0])
+    assert run.position.dims == ("packet", "time", "a") and run.position.shape == (3, 3, 2)
+    assert run.attrs["status"] == "CONVERGED" and set(run.status.values) == {"COMPLETE"}
+    np.testing.assert_array_equal(run.band, [0, 1, 0])
+    np.testing.assert_allclose(run.wavevector.values[:, -1] - PACKET.wavevector, [[-0.2, 0.0]] * 3, atol=1e-12)
+    assert run.position.attrs["units"] == "a" and run.time.attrs["units"] == "hbar/E"
+    # the truth: a run a thousand times more accurate
+    fine = bf.propagate(
+        MODEL, PACKET, [0.0, 1.0, 4.0], electric_field=[0.05, 0.0], tolerance=bf.Tolerance(rtol=1e-12), **QUICK
+    )
+    assert (np.abs(run.position - fine.position) <= run.position_error + 1e-12).all()
+
+
+def test_packets_do_not_depend_on_their_company():
+    times, field = [0.0, 3.0], {"electric_field": [0.05, 0.01]}
+    together = bf.propagate(MODEL, PACKET, times, **field, **QUICK)
+    for i in range(3):
+        one = bf.WavePacket(PACKET.position[i], PACKET.wavevector[i], band=int(PACKET.band[i]))
+        alone = bf.propagate(MODEL, one, times, **field, **QUICK)
+        # another place in a batch may round otherwise
+        np.testing.assert_allclose(alone.position[0], together.position[i], atol=1e-13)
+
+
+def test_units_of_solids():
+    """A lattice in angstrom and eV: k moves by eE t/hbar, with hbar in eV fs."""
+    chain = bf.LatticeModel(lambda k: jnp.array([[-2 * jnp.cos(3.0 * k[0])]]), [[3.0]], units=bf.EV_ANGSTROM)
+    run = bf.propagate(chain, bf.WavePacket([0.0], [0.1]), [0.0, 100.0], electric_field=[1e-3], **QUICK)
+    assert run.wavevector.values[0, -1, 0] == pytest.approx(0.1 - 1e-3 * 100 / 0.6582119569, abs=1e-9)
+    assert run.velocity.attrs["units"] == "angstrom/fs"
+    expected = 6.0 * np.sin(3.0 * run.wavevector.values[0, -1, 0]) / 0.6582119569
+    assert run.velocity.values[0, -1, 0] == pytest.approx(expected, rel=1e-9)
+
+
+def test_fields_given_as_functions_are_those_given_as_vectors():
+    times = [0.0, 4.0]
+    plain = bf.propagate(MODEL, PACKET, times, electric_field=[0.05, 0.01], magnetic_field=0.1, **QUICK)
+    as_functions = bf.propagate(
+        MODEL,
+        PACKET,
+        times,
+        electric_field=lambda x, t: jnp.array([0.05, 0.01]),
+        magnetic_field=lambda x, t: jnp.array(0.1),
+        **QUICK,
+    )
+    np.testing.assert_allclose(plain.position, as_functions.position, atol=1e-12)
+
+
+def test_zone_crossings_and_sections_are_recorded_in_order():
+    chain = bf.LatticeModel(lambda k: jnp.array([[-2 * jnp.cos(k[0])]]), [[1.0]])
+    events = [bf.Event.zone_crossing(), bf.Event.section([1.0], 0.0), bf.Event.zero_of(lambda t, x, k: t - 10.0)]
+    run = bf.propagate(chain, bf.WavePacket([0.0], [1.0]), [0.0, 60.0], electric_field=[0.2], events=events, **QUICK)
+    at = dict(zip(run.event_time.values.round(9).tolist(), run.event_name.values.tolist(), strict=True))
+    # k = 1 - 0.2 t crosses 0 at 5, -pi and -3 pi at (1 + pi)/0.2 and (1 + 3 pi)/0.2
+    expected = {5.0: "section", 10.0: "zero", round(5 + 5 * np.pi, 9): "zone_crossing"}
+    expected[round(5 + 15 * np.pi, 9)] = "zone_crossing"
+    assert at == expected
+
+
+def test_a_terminal_event_stops_one_packet_and_not_the_others():
+    event = bf.Event.section([1.0, 0.0], 0.22, terminal=True)
+    run = bf.propagate(MODEL, PACKET, [0.0, 1.0, 4.0], electric_field=[0.05, 0.0], events=event, **QUICK)
+    assert run.status.values.tolist() == ["EVENT", "EVENT", "COMPLETE"]
+    np.testing.assert_allclose(run.event_time, [1.6, 3.6], atol=1e-9)
+    assert np.isnan(run.position.values[0, 2]).all() and np.isfinite(run.position.values[2]).all()
+
+
+def test_a_singular_phase_space_stops_with_a_status():
+    """D = 1 + B Omega falls below a tenth in a strong field near a small gap."""
+    model = bf.zoo.massive_dirac(mass=0.05)
+    packet = bf.WavePacket([0.0, 0.0], [0.3, 0.0], band=1)
+    run = {"electric_field": [0.05, 0.0], "magnetic_field": 0.01, "theory": bf.Adiabatic(moment=False), **QUICK}
+    with pytest.raises(bf.ConvergenceError, match="phase-space density") as caught:
+        bf.propagate(model, packet, [0.0, 10.0], **run)
+    assert caught.value.result.status.values[0] == "SINGULAR"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"packet": [0.0, 0.0]}, "`packet` must be a bf.WavePacket"),
+        ({"packet": bf.WavePacket([0.0], [0.1])}, "2 components"),
+        ({"packet": bf.WavePacket([0.0, 0.0], [0.3, 0.5], band=2)}, "bands 0 to 1"),
+        ({"times": [0.0]}, "at least two times"),
+        ({"times": [0.0, 2.0, 1.0]}, "increasing or decreasing"),
+        ({"electric_field": [0.1]}, r"vector \(2,\)"),
+        ({"magnetic_field": [0.0, 0.0, 1.0]}, "number, B_z"),
+        ({"theory": "adiabatc"}, "did you mean 'adiabatic'"),
+        ({"tolerance": 1e-3}, "bf.Tolerance"),
+        ({"tolerance": bf.Tolerance(rtol=1.0)}, "between"),
+        ({"events": ["zone"]}, "bf.Event objects"),
+        ({"events": bf.Event.section([1.0])}, "2 components"),
+        ({"model": "haldane"}, "`model` must be a model"),
+    ],
+)
+def test_wrong_arguments_are_named(change, message):
+    arguments = {"model": MODEL, "packet": bf.WavePacket([0.0, 0.0], [0.3, 0.5]), "times": [0.0, 1.0], **change}
+    with pytest.raises(ValueError, match=message):
+        bf.propagate(arguments.pop("model"), arguments.pop("packet"), arguments.pop("times"), **arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"position": [0.0], "wavevector": [0.1, 0.2]}, "2 components like `wavevector`"),
+        ({"position": [0.0], "wavevector": [np.nan]}, "finite"),
+        ({"position": [0.0], "wavevector": [0.1], "band": 0.5}, "integer"),
+        ({"position": [0.0], "wavevector": [0.1], "width": 0.0}, "greater than 0"),
+        ({"position": [0.0], "wavevector": [0.1], "amplitudes": [1.0, 1.0]}, "norm 1"),
+        ({"position": [[0.0]] * 2, "wavevector": [[0.1]] * 3}, "each of the 3 packets"),
+    ],
+)
+def test_impossible_packets_are_named(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        bf.WavePacket(**arguments)
+
+
+def test_a_degenerate_start_and_bad_functions_are_named():
+    copies = bf.LatticeModel(lambda k: jnp.cos(k[0]) * jnp.eye(2), [[1.0]])
+    with pytest.raises(bf.DegenerateBandsError, match="wave packet of one band"):
+        bf.propagate(copies, bf.WavePacket([0.0], [0.3]), [0.0, 1.0])
+    packet = bf.WavePacket([0.0, 0.0], [0.3, 0.5])
+    with pytest.raises(bf.UserModelError, match="electric_field"):
+        bf.propagate(MODEL, packet, [0.0, 1.0], electric_field=lambda x, t: 1.0)
+    with pytest.raises(bf.UserModelError, match="one finite real number"):
+        bf.propagate(MODEL, packet, [0.0, 1.0], events=bf.Event.zero_of(lambda t, x, k: x))
+    with pytest.raises(bf.UserModelError, match="map of 'mass'"):
+        bf.textured(bf.zoo.qwz(), mass=lambda x, t: x)
+    with pytest.raises(ValueError, match="did you mean 'mass'"):
+        bf.textured(bf.zoo.qwz(), mas=lambda x, t: x[0])
