@@ -84,7 +84,7 @@ def test_a_singular_phase_space_stops_with_a_status():
     """D = 1 + B Omega falls below a tenth in a strong field near a small gap."""
     model = bf.zoo.massive_dirac(mass=0.05)
     packet = bf.WavePacket([0.0, 0.0], [0.3, 0.0], band=1)
-    run = {"electric_field": [0.05, 0.0], "magnetic_field": 0.01, "theory": bf.Adiabatic(moment=False), **QUICK}
+    run = {"electric_field": [0.2, 0.0], "magnetic_field": 0.01, "theory": bf.Adiabatic(moment=False), **QUICK}
     with pytest.raises(bf.ConvergenceError, match="phase-space density") as caught:
         bf.propagate(model, packet, [0.0, 10.0], **run)
     assert caught.value.result.status.values[0] == "SINGULAR"
