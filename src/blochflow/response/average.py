@@ -9,6 +9,7 @@ interpolants are used.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -41,6 +42,8 @@ RULES = ("auto", "uniform", "cells", "shifted", "local", "nested")
 MOST_CERTIFIED = 8
 # A uniform grid is tried up to this many points, and this many times the number its rate predicts.
 MOST_UNIFORM = {1: 20_000, 2: 300_000, 3: 600_000}
+# In warm metals every cell around the Fermi surface is needed, and three dimensions have many: grids stay cheaper.
+MOST_WARM = {1: 20_000, 2: 300_000, 3: 4_000_000}
 DOUBLINGS = 4
 # A Chern number whose error reaches this is not known to be the nearest integer.
 MOST_UNSURE = 0.25
@@ -305,11 +308,15 @@ def uniform_points(
     scale = min(tree.smallest_gap / 2, math.pi * float(filling.kt.min()) if tree.metallic else math.inf)
     if not math.isfinite(scale):
         scale = tree.width or 1.0
-    return resolving_points(model, tree.speed, scale, tolerance)
+    return resolving_points(model, tree.speed, scale, tolerance, MOST_WARM if tree.metallic else MOST_UNIFORM)
 
 
 def resolving_points(
-    model: AbstractModel, speed: np.ndarray, scale: float, tolerance: Tolerance
+    model: AbstractModel,
+    speed: np.ndarray,
+    scale: float,
+    tolerance: Tolerance,
+    most: Mapping[int, int] = MOST_UNIFORM,
 ) -> tuple[int, ...] | None:
     """Points per axis, the fewest that may count as converged; None where those are too many.
 
@@ -322,8 +329,10 @@ def resolving_points(
     # even numbers per repetition: of a function that repeats g times along an axis, halving the grid must drop points
     each = np.ceil(np.maximum(needed, 4 * reach) / repeats / 2) * 2
     points = np.maximum(8, repeats * np.maximum(each, 2)).astype(int)
-    most = min(MOST_UNIFORM[model.dimension], tolerance.evaluations(model.dimension))
-    return tuple(int(n) for n in points) if np.prod(points.astype(float)) <= most else None
+    allowed = most[model.dimension]
+    if tolerance.max_evaluations is not None:
+        allowed = min(allowed, tolerance.max_evaluations)
+    return tuple(int(n) for n in points) if np.prod(points.astype(float)) <= allowed else None
 
 
 def try_uniform(
@@ -336,5 +345,6 @@ def try_uniform(
 ) -> Integral:
     """Doubling from half of ``points``, ending after a few times the predicted number."""
     nested = NestedGrid(tuple(n // 2 for n in points))
-    limit = min(required.tolerance.evaluations(model.dimension), nested.count(DOUBLINGS))
+    given = required.tolerance.max_evaluations
+    limit = nested.count(DOUBLINGS) if given is None else min(given, nested.count(DOUBLINGS))
     return uniform_average(model, bands, filling, nested, None, required, execution, fewest=points, limit=limit)

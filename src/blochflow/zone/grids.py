@@ -8,12 +8,15 @@ same shape: one compilation, and results that do not depend on how many batches 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from blochflow.core.checks import fail
+
+MOST_POINTS = 10**10  # hours for two bands
 
 
 @dataclass(frozen=True)
@@ -98,7 +101,11 @@ def requested_grid(grid: object, dimension: int) -> tuple[int, ...]:
         array = np.repeat(array, dimension)
     if array.shape != (dimension,) or not np.issubdtype(array.dtype, np.integer) or np.any(array < 1):
         raise fail("grid", must, f"is {grid!r}")
-    return tuple(int(n) for n in array)
+    points = tuple(int(n) for n in array)
+    count = math.prod(points)
+    if count > MOST_POINTS:
+        raise fail("grid", f"have at most {MOST_POINTS:.0e} points", f"has {count:.2g}; leave it out for a tolerance")
+    return points
 
 
 def automatic_base(reciprocal: np.ndarray) -> tuple[int, ...]:
