@@ -6,8 +6,9 @@ F is the integrand of the full model, F_c that of the group of bands near mu, in
 cell (`geometry.local_model`), Q_n the Gauss rule of the cell, L_c an integral of F_c by adaptive halving of boxes.
 F and F_c differ by a smooth term of the other bands, for which Q_n is accurate; all sharp structure is in F_c, whose
 points cost a tenth.  Cells whose group turns too far, or misses energies at the centre, are halved and evaluated again.
-The error is Student's for the shifts, plus the difference of two Gauss orders in the final boxes.  Cells that stay
-untrusted at the last halving keep Q_n[F] alone: an unbiased sample, whose scatter is in the bar; they are counted.
+The error is Student's for the shifts, plus the difference of two Gauss orders in the final boxes, plus what small gaps
+between their points were found to hide (`local_hidden`): samples that all miss the same gap do not scatter.  Cells that
+stay untrusted at the last halving keep Q_n[F] alone: an unbiased sample, whose scatter is in the bar; they are counted.
 What neither shows is a systematic error of the interpolated group models; finer ``cells`` are the check.
 """
 

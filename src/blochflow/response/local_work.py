@@ -17,7 +17,7 @@ from blochflow.response.local_cells import Integrand, NodeData, evaluate_boxes, 
 from blochflow.response.local_hidden import HiddenGaps, joined
 from blochflow.response.local_search import Suspects
 from blochflow.zone.polynomials import gauss_rule
-from blochflow.zone.tiling import CellBlock, lagrange
+from blochflow.zone.tiling import CellBlock, halved_boxes, lagrange, whole_cells
 
 # Boxes in one call: enough to hide its cost, few enough that padding costs little.
 BOXES = 8
@@ -66,7 +66,10 @@ class LocalRule:
 
 @dataclass
 class BlockSum:
-    """Contribution of a block of cells to one sample: (P, C) arrays, weighted by the volume of the cells."""
+    """Contribution of a block of cells to one sample: (P, C) arrays, weighted by the volume of the cells.
+
+    ``change`` is the difference of two orders in boxes, ``hidden`` what small gaps hide from them (`local_hidden`).
+    """
 
     value: np.ndarray
     absolute: np.ndarray
@@ -286,17 +289,3 @@ class CellWork:
             parts.append(part)
         (fine, rough), seen = joined(parts, len(cells))
         return fine, rough, seen
-
-
-def whole_cells(count: int, dimension: int) -> np.ndarray:
-    """Corners (count, 2, d) of boxes that fill their cells."""
-    return np.broadcast_to(np.array([[-1.0] * dimension, [1.0] * dimension]), (count, 2, dimension))
-
-
-def halved_boxes(corners: np.ndarray) -> np.ndarray:
-    """(boxes, 2, d) -> (boxes 2^d, 2, d)."""
-    d = corners.shape[2]
-    bits = np.array(np.meshgrid(*[[0.0, 1.0]] * d, indexing="ij")).reshape(d, -1).T
-    half = 0.5 * (corners[:, 1] - corners[:, 0])
-    low = corners[:, None, 0] + bits * half[:, None]
-    return np.stack([low, low + half[:, None]], axis=2).reshape(-1, 2, d)
