@@ -146,8 +146,8 @@ def evaluate_boxes(
         for order in orders:
             nodes = jnp.asarray(0.5 * (gauss_rule(order).nodes + 1))
             x = box[0] + nodes[:, None] * (box[1] - box[0])
-            matrices = [lagrange(count, x[:, a]) for a in range(d)]
-            fields = interpolate(values.reshape(count**d, -1), matrices).reshape(-1, *used.shape[2:])
+            along = [lagrange(count, x[:, a]) for a in range(d)]
+            fields = interpolate(values.reshape(count**d, -1), along).reshape(-1, *used.shape[2:])
             matrices = as_matrices(fields, d, frame, length)
             if not seen:
                 matrices = dataclasses.replace(matrices, eigenbasis=in_eigenstates(matrices))

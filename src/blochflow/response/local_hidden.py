@@ -135,11 +135,11 @@ class HiddenGaps:
         parts = []
         for some in batches(len(start), SEARCHED):
             local = gaps.models(some, change)[:, :, : 1 + d]
-            arrays = (jnp.asarray(x[some]) for x in (gaps.corners, edges, start, gaps.pair))
-            parts.append(search(local, *arrays, self.frame, self.length, self.count))
+            boxes, own, at, pair = (jnp.asarray(x[some]) for x in (gaps.corners, edges, start, gaps.pair))
+            parts.append(search(local, boxes, own, at, pair, self.frame, self.length, self.count))
         return joined(parts, len(start))
 
-    def both(self, gaps: Gaps, found: NearTouching, change: np.ndarray | None) -> np.ndarray:
+    def both(self, gaps: Gaps, found: NearTouching, change: np.ndarray | None) -> Any:
         """(m, 2, P, C) of `missed`: integrals over tubes, and what the rule makes of them."""
         radius, length = self.tubes(found, gaps.part)
         tubes, parts = np.stack([radius, length], axis=1), []
@@ -147,9 +147,14 @@ class HiddenGaps:
             near = jax.tree.map(lambda x, some=some: jnp.asarray(x[some]), found)
             rule = gaps.models(some, None)
             true = rule if change is None else gaps.models(some, change)
-            arrays = (near, jnp.asarray(tubes[some]), jnp.asarray(gaps.part[some]))
-            options = (self.frame, self.length, self.count, self.order)
-            parts.append(missed(self.integrand, rule, true, jnp.asarray(gaps.corners[some]), *arrays, *options))
+            boxes, tube, part = (jnp.asarray(x[some]) for x in (gaps.corners, tubes, gaps.part))
+            options: dict[str, Any] = {
+                "frame": self.frame,
+                "length": self.length,
+                "count": self.count,
+                "order": self.order,
+            }
+            parts.append(missed(self.integrand, rule, true, boxes, near, tube, part, **options))
         return joined(parts, len(length))
 
     def corrections(self, gaps: Gaps, found: NearTouching, size: int) -> np.ndarray:
@@ -171,14 +176,16 @@ class HiddenGaps:
 
     def tubes(self, found: NearTouching, part: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Radii of tubes and their lengths within the parts; the gap opens along them by no more than the radius."""
-        d = found.position.shape[1]
+        position = np.asarray(found.position)
+        d = position.shape[1]
         low = 0.5 * ((part[:, None] >> np.arange(d)) & 1)
-        radius = np.minimum(found.speed[:, 0] * self.spacing, found.speed[:, 1] * 0.5)
+        radius = np.minimum(np.asarray(found.speed[:, 0]) * self.spacing, np.asarray(found.speed[:, 1]) * 0.5)
         if d == 2:
-            return radius, 1.0 * ((found.position >= low) & (found.position < low + 0.5)).all(axis=1)
-        line = np.where(np.abs(found.axes[:, 2]) < 1e-12, 1e-12, found.axes[:, 2])
-        ends = np.stack([(low - found.position) / line, (low + 0.5 - found.position) / line])
-        most = radius / np.maximum(found.speed[:, 2], 1e-300)
+            return radius, np.asarray(((position >= low) & (position < low + 0.5)).all(axis=1), dtype=float)
+        line = np.asarray(found.axes[:, 2])
+        line = np.where(np.abs(line) < 1e-12, 1e-12, line)
+        ends = np.stack([(low - position) / line, (low + 0.5 - position) / line])
+        most = radius / np.maximum(np.asarray(found.speed[:, 2]), 1e-300)
         first = np.maximum(ends.min(axis=0).max(axis=1), -most)
         return radius, np.maximum(np.minimum(ends.max(axis=0).min(axis=1), most) - first, 0.0)
 

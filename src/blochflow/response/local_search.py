@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import equinox as eqx
 import numpy as np
@@ -105,19 +106,21 @@ def search(
 ) -> NearTouching:
     """The least gap of ``pair`` (m,) near ``start`` (m, d), positions in the boxes [0, 1]^d, by Newton's method."""
     row = jnp.arange(len(pair))
-    position, best, least = start, start, jnp.full(len(pair), jnp.inf)
-    for step in range(STEPS + 1):
-        matrices = inside(packed, boxes[:, 0] + position * (boxes[:, 1] - boxes[:, 0]), count, frame, length)
-        basis = matrices.eigenbasis
+
+    def one(carry: Any, _: None) -> tuple[Any, None]:
+        position, best, least, kept = carry
+        basis = inside(packed, boxes[:, 0] + position * (boxes[:, 1] - boxes[:, 0]), count, frame, length).eigenbasis
         gap = basis.energies[row, pair + 1] - basis.energies[row, pair]
-        velocity = jnp.stack([v[0] + 1j * v[1] for v in basis.velocity], axis=1)
+        velocity = jnp.stack([jax.lax.complex(*v) for v in basis.velocity], axis=1)
         vectors = jnp.einsum("mxa,mca->mcx", edges, pair_vectors(velocity, pair))
-        if step == 0:
-            kept = vectors
         better = gap < least
         best, least = jnp.where(better[:, None], position, best), jnp.where(better, gap, least)
         kept = jnp.where(better[:, None, None], vectors, kept)
-        position = position + newton_step(gap, vectors)
+        return (position + newton_step(gap, vectors), best, least, kept), None
+
+    none = jnp.zeros((len(pair), 3, start.shape[1]))
+    first = (start, start, jnp.full(len(pair), jnp.inf), none)
+    (_, best, least, kept), _ = jax.lax.scan(one, first, length=STEPS + 1)
     _, speed, axes = jnp.linalg.svd(kept, full_matrices=True)
     return NearTouching(best, least, speed, axes)
 
@@ -143,11 +146,10 @@ def missed(
     """
     d = boxes.shape[2]
     points, weights = ellipse(found, tubes[:, 0], 0.0)
-    nodes = tensor_points(order, d)
-    own = np.stack([nodes[mask] for mask in parts_of_box(order, d)])
-    share = np.stack([product_weights(order, d)[mask] for mask in parts_of_box(order, d)])
-    nodes, share = jnp.asarray(own)[part], jnp.asarray(share)[part]
-    apart = jnp.einsum("mrd,mpd->mpr", found.axes, nodes - found.position[:, None])
+    masks = parts_of_box(order, d)
+    own = jnp.asarray(np.stack([tensor_points(order, d)[mask] for mask in masks]))[part]
+    share = jnp.asarray(np.stack([product_weights(order, d)[mask] for mask in masks]))[part]
+    apart = jnp.einsum("mrd,mpd->mpr", found.axes, own - found.position[:, None])
     speed = jnp.concatenate([found.speed, jnp.zeros((len(part), d - found.speed.shape[1]))], axis=1)
     away = speed[:, None] * apart
     within = (away[..., :2] ** 2).sum(axis=-1) < tubes[:, :1] ** 2
@@ -164,7 +166,7 @@ def missed(
             both.append(jnp.tensordot(weight, inner[:-ANGLES] - inner[-ANGLES:].mean(axis=0), axes=1))
         return jnp.stack([item[7] * both[0], both[1]])
 
-    return jax.lax.map(one, (packed, true, boxes, points, weights, nodes, share, tubes[:, 1]))
+    return jax.lax.map(one, (packed, true, boxes, points, weights, own, share, tubes[:, 1]))
 
 
 def tensor_points(order: int, dimension: int) -> np.ndarray:
