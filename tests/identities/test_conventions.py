@@ -417,3 +417,82 @@ def test_torque_is_m_cross_the_derivative_of_the_energy():
     model = bf.ContinuumModel(hamiltonian, 2, cutoff=1.0)
     torque = at_points(as_torque(model, "m"), np.zeros((1, 2)))[0]
     np.testing.assert_allclose(torque[1], 0.4 * np.eye(2), atol=1e-15)
+
+
+def packet_motion(model, band, k, x=None, electric=None, magnetic=None, **theory):
+    """Velocity, force, energy and D of one packet."""
+    from blochflow.dynamics.equations import Adiabatic, motion
+    from blochflow.dynamics.fields import as_fields
+
+    d = len(k)
+    fields = as_fields(electric, magnetic, d, model.units)
+    x = jnp.zeros(d) if x is None else jnp.asarray(x)
+    return motion(model, jnp.array(band), jnp.asarray(k), x, jnp.zeros(()), fields, Adiabatic(**theory))
+
+
+def test_an_electron_is_pushed_against_the_electric_field_and_turns_left_in_a_positive_b():
+    """A free electron of charge -e: k falls along E; with v along x and B along z it is pushed to +y."""
+    free = bf.ContinuumModel(lambda k: 0.5 * (k @ k) * jnp.eye(1), 2, cutoff=3.0)
+    now = packet_motion(free, 0, [0.7, 0.0], electric=[0.2, 0.0], magnetic=0.5)
+    np.testing.assert_allclose(now.velocity, [0.7, 0.0], atol=1e-15)
+    np.testing.assert_allclose(now.force, [-0.2, 0.7 * 0.5], atol=1e-15)
+
+
+def test_the_anomalous_velocity_is_minus_kdot_cross_omega():
+    """kdot = (-E, 0): -kdot x Omega = (0, -E Omega), Omega the phase around a small square of k."""
+    model = bf.LatticeModel(
+        lambda k: (
+            jnp.asarray(SX) * jnp.sin(k[0])
+            + jnp.asarray(SY) * jnp.sin(k[1])
+            + jnp.asarray(SZ) * (-1.2 + jnp.cos(k[0]) + jnp.cos(k[1]))
+        ),
+        np.eye(2),
+    )
+    step = 1e-3
+    corners = [K0 + step * np.array(c) for c in ((-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5))]
+    states = [np.linalg.eigh(two_band(k))[1][:, 0] for k in corners]
+    loop = np.prod([np.vdot(a, b) for a, b in zip(states, states[1:] + states[:1], strict=True)])
+    omega = -np.angle(loop) / step**2
+    field = 0.1
+    across = np.asarray(
+        packet_motion(model, 0, K0, electric=[field, 0.0]).velocity - packet_motion(model, 0, K0).velocity
+    )
+    np.testing.assert_allclose(across, [0.0, -field * omega], atol=1e-6)  # a square of side 1e-3: step^2
+
+
+def test_phase_space_grows_where_b_is_along_omega():
+    cone = bf.zoo.massive_dirac(mass=0.4)  # curvature of the upper band -mass/(2 eps^3)
+    omega = -0.4 / (2 * np.hypot(0.4, 0.5) ** 3)
+    now = packet_motion(cone, 1, [0.3, 0.4], magnetic=0.2)
+    assert float(now.density) == pytest.approx(1 + 0.2 * omega, abs=1e-12)
+
+
+def test_gradient_energy_is_that_of_the_derivative_of_the_states():
+    """-Im<d_x u|(E - H)|d_k u> by differences of projected states, which no phase changes."""
+
+    def chain(k, x):
+        angle = 0.3 * x
+        return np.cos(k) * SX + np.sin(k) * np.cos(angle) * SY + (0.5 + np.sin(angle)) * SZ
+
+    def traced(k, x, t):
+        angle = 0.3 * x[0]
+        return (
+            jnp.cos(k[0]) * jnp.asarray(SX)
+            + jnp.sin(k[0]) * jnp.cos(angle) * jnp.asarray(SY)
+            + (0.5 + jnp.sin(angle)) * jnp.asarray(SZ)
+        )
+
+    k, x = 0.8, 1.3
+    energies, states = np.linalg.eigh(chain(k, x))
+    u, other = states[:, 1], states[:, 0]
+
+    def across(k, x):
+        v = np.linalg.eigh(chain(k, x))[1][:, 1]
+        return np.vdot(other, v) / np.vdot(u, v)
+
+    by_x = (across(k, x + STEP) - across(k, x - STEP)) / (2 * STEP)
+    by_k = (across(k + STEP, x) - across(k - STEP, x)) / (2 * STEP)
+    expected = -(np.conj(by_x) * (energies[1] - energies[0]) * by_k).imag
+    model = bf.LocalModel(traced, lattice=[[1.0]])
+    found = packet_motion(model, 1, [k], [x]).energy - packet_motion(model, 1, [k], [x], gradient_energy=False).energy
+    assert abs(expected) > 1e-3 and float(found) == pytest.approx(expected, abs=FD)

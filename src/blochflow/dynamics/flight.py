@@ -54,7 +54,11 @@ class Each(eqx.Module):
 
 
 class Setup(eqx.Module):
-    """What all packets share; ``sense`` is -1 for motion backwards in time, which runs in -t."""
+    """What all packets share.
+
+    ``sense`` is -1 for motion backwards in time, which runs in -t; ``lower`` is 1 for the method of lower order, whose
+    difference from the other tells the error.
+    """
 
     model: Model
     fields: Fields
@@ -63,6 +67,7 @@ class Setup(eqx.Module):
     scale: Scale
     sense: Array
     tolerance: Array
+    lower: Array
 
     def rate(self, t: Array, state: Array, each: Each) -> Array:
         """d(state)/d(sense t)."""
@@ -74,14 +79,14 @@ class Setup(eqx.Module):
         seen: Seen = self.theory.observe(self.model, self.fields, self.scale, each.band, self.sense * t, state)
         return seen
 
-    def watch(self, t: Array, state: Array, each: Each) -> Array:
-        """Functions whose zeros stop a step: the guards, then those of the events."""
+    def watch(self, t: Array, state: Array, each: Each) -> tuple[Array, Array]:
+        """Functions whose zeros stop a step: the guards, then those of the events; and the adiabaticity."""
         seen = self.seen(t, state, each)
         clock = self.fields.clock
         values = [e.values(self.model, clock, self.sense * t, seen, each.start) for e in self.events]
         gap = jnp.where(jnp.isfinite(seen.motion.gap), seen.motion.gap, 1.0) - SMALLEST_GAP * self.scale.energy
         guards = jnp.stack([seen.motion.density - SMALLEST_DENSITY, gap])
-        return jnp.concatenate([guards, *values])
+        return jnp.concatenate([guards, *values]), seen.motion.adiabaticity
 
     @property
     def directions(self) -> np.ndarray:
@@ -98,7 +103,7 @@ class Setup(eqx.Module):
 
 @eqx.filter_jit
 def _advance(setup: Setup, each: Each, lanes: Lanes, directions: Array, most: Array) -> Lanes:
-    return advance(setup.rate, setup.watch, each, lanes, directions, setup.tolerance, most)
+    return advance(setup.rate, setup.watch, each, lanes, directions, setup.tolerance, most, setup.lower)
 
 
 @eqx.filter_jit
@@ -110,7 +115,7 @@ def _locate(setup: Setup, each: Each, lanes: Lanes, which: Array) -> tuple[Array
 def _observe(setup: Setup, each: Each, time: Array, state: Array) -> tuple[Seen, Array, Array]:
     return (
         jax.vmap(setup.seen)(time, state, each),
-        jax.vmap(setup.watch)(time, state, each),
+        jax.vmap(setup.watch)(time, state, each)[0],
         jax.vmap(setup.rate)(time, state, each),
     )
 
@@ -144,8 +149,8 @@ class Flight:
     status : (P,)
         Index into `STATUSES`.
     flying : (P,) bool
-    excursion : (P,)
-        Largest |k - start| at accepted stops, for closed orbits.
+    largest : (P,)
+        Largest adiabaticity at accepted steps.
     """
 
     setup: Setup
@@ -158,6 +163,7 @@ class Flight:
     status: np.ndarray
     flying: np.ndarray
     steps: np.ndarray
+    largest: np.ndarray
     happened: list[Happened] = field(default_factory=list)
 
     @classmethod
@@ -179,11 +185,13 @@ class Flight:
             np.zeros(count, dtype=int),
             np.ones(count, dtype=bool),
             np.zeros(count, dtype=int),
+            np.zeros(count),
         )
         seen, _, rate = flight.observe()
         force = float(np.asarray(setup.sense)) * seen.motion.force
         flight.each = Each(jnp.asarray(band), Start(jnp.asarray(k), jnp.asarray(force)))
         flight.watched = flight.observe()[1]
+        flight.largest = np.array(seen.motion.adiabaticity)
         speed = np.abs(rate).max(axis=1)
         flight.step = 0.05 / np.maximum(speed, 1e-300)
         return flight
@@ -221,6 +229,7 @@ class Flight:
         self.time[rows], self.step[rows] = new.time, new.step
         self.state[rows], self.watched[rows] = new.state, new.watched
         self.steps[rows] += new.steps
+        self.largest[rows] = np.maximum(self.largest[rows], new.largest)
         tiny = new.step < 1e-14 * np.maximum(np.abs(new.time), 1e-3 / np.maximum(np.abs(self.state[rows]).max(), 1))
         late = (tiny & (new.crossing == 0)) | (self.steps[rows] > MOST_STEPS)
         stuck = rows[late & (self.flying[rows])]
@@ -297,6 +306,7 @@ class Flight:
             get(self.state, batch),
             get(self.watched, batch),
             jnp.zeros(len(batch)) if crossing is None else get(crossing, batch),
+            jnp.zeros(len(batch)),
             jnp.zeros(len(batch), dtype=int),
             jnp.ones(len(batch), dtype=bool),
         )

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
 DEFAULT_RTOL = 1e-9
-COARSER = 100.0  # the error is the change of the trajectory at this many times the tolerance
 LEAST_ADIABATIC = 0.1
+ROUNDING = 1e-15  # no error is smaller, relative to x and k
 
 
 def propagate(
@@ -72,7 +72,8 @@ def propagate(
     events : Event or sequence of Event
         Recorded in ``event_*``; terminal ones stop a packet, whose later values are NaN.
     estimate_error : bool
-        Propagate twice to get ``position_error`` and ``wavevector_error``; 1.6 times the work.
+        Propagate twice, with methods of seventh and eighth order, whose difference is ``position_error`` and
+        ``wavevector_error``.
     execution : Execution, optional
     throw : bool
         Raise where a packet stops before its time without a terminal event.
@@ -123,15 +124,22 @@ def propagate(
     check_apart(model, packets, float(saved[0]), scale)
     sense = 1.0 if saved[-1] >= saved[0] else -1.0
 
-    def run(tolerance: float, events: tuple[Event, ...]) -> tuple[Track, Flight]:
-        setup = Setup(model, fields, chosen, events, scale, jnp.asarray(sense), jnp.asarray(tolerance))
+    def run(lower: float, events: tuple[Event, ...]) -> tuple[Track, Flight]:
+        shared = (jnp.asarray(sense), jnp.asarray(rtol), jnp.asarray(lower))
+        setup = Setup(model, fields, chosen, events, scale, *shared)
         return journey(setup, packets, sense * saved / fields.clock, runs)
 
-    track, flight = run(rtol, found)
+    track, flight = run(0.0, found)
     errors = None
     if estimate_error:
-        coarse, _ = run(COARSER * rtol, tuple(e for e in found if e.terminal))
-        errors = (np.abs(coarse.position - track.position), np.abs(coarse.wavevector - track.wavevector))
+        other, _ = run(1.0, tuple(e for e in found if e.terminal))
+        errors = tuple(
+            np.maximum(np.abs(a - b), ROUNDING * np.maximum(np.abs(a), size))
+            for a, b, size in (
+                (track.position, other.position, float(scale.length)),
+                (track.wavevector, other.wavevector, 1 / float(scale.length)),
+            )
+        )
     settings = {"rtol": rtol, "theory": repr(chosen), "steps": int(flight.steps.sum())}
     result = as_dataset(
         model,
@@ -160,7 +168,13 @@ def journey(setup: Setup, packets: WavePacket, times: np.ndarray, execution: Exe
         if not len(rows):
             break
         track.save(rows, index, flight.observe(rows)[0])
+    track.finish(sense_of(setup) * flight.time, flight.observe()[0], flight.largest)
     return track, flight
+
+
+def sense_of(setup: Setup) -> float:
+    """+1 forwards, -1 backwards in time."""
+    return float(np.asarray(setup.sense))
 
 
 def judged(result: xr.Dataset, flight: Flight, throw: bool) -> xr.Dataset:
@@ -176,7 +190,7 @@ def judged(result: xr.Dataset, flight: Flight, throw: bool) -> xr.Dataset:
     lost = np.flatnonzero(~np.isin(flight.status, fine))
     if throw and len(lost):
         first = int(lost[0])
-        clock = float(np.asarray(flight.setup.sense)) * flight.setup.fields.clock
+        clock = sense_of(flight.setup) * flight.setup.fields.clock
         raise ConvergenceError(
             f"{len(lost)} of {len(flight.status)} packets did not reach the last time; packet {first} at "
             f"t = {clock * flight.time[first]:.6g}: {STATUSES[flight.status[first]].value}. Pass throw=False to get "

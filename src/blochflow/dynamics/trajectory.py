@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -60,6 +60,9 @@ class Track:
     density: np.ndarray
     gap: np.ndarray
     adiabaticity: np.ndarray
+    end_time: np.ndarray = field(default_factory=lambda: np.zeros(0))
+    end: Any = None
+    largest: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
     @classmethod
     def empty(cls, packets: int, times: int, dimension: int) -> Track:
@@ -76,11 +79,16 @@ class Track:
         self.work[rows, index], self.density[rows, index] = seen.work, motion.density
         self.gap[rows, index], self.adiabaticity[rows, index] = motion.gap, motion.adiabaticity
 
+    def finish(self, time: np.ndarray, seen: Any, largest: np.ndarray) -> None:
+        """Where and when every packet ended, and the largest adiabaticity on its way."""
+        self.end_time, self.end, self.largest = time, seen, largest
+
     @property
     def drift(self) -> np.ndarray:
-        """(P,) largest |h(t) - h(0) - work| of each packet."""
+        """(P,) largest |h(t) - h(0) - work| of each packet, at the saved times and at its end."""
         change = np.abs(self.energy - self.energy[:, :1] - self.work)
-        return np.nanmax(np.where(np.isnan(change), 0.0, change), axis=1)
+        last = np.abs(self.end.motion.energy - self.energy[:, 0] - self.end.work)
+        return np.maximum(np.where(np.isnan(change), 0.0, change).max(axis=1), last)
 
 
 def as_dataset(
@@ -116,8 +124,15 @@ def as_dataset(
         "band": (("packet",), packets.band, {}),
         "weight": (("packet",), packets.weight, {}),
     }
+    place, packet = ("packet", "a"), ("packet",)
+    variables |= {
+        "end_time": (packet, clock * track.end_time, {"units": units.time, "long_name": "when the packet ended"}),
+        "end_position": (place, track.end.position, {"units": units.length, "long_name": "where the packet ended"}),
+        "end_wavevector": (place, track.end.wavevector, {"units": wave, "long_name": "its last wave vector"}),
+        "largest_adiabaticity": (packet, track.largest, {"units": "1", "long_name": "at all steps"}),
+    }
     if errors is not None:
-        what = "change when the tolerance of the integrator is a hundred times larger"
+        what = "difference between methods of seventh and eighth order"
         variables["position_error"] = (vector, errors[0], {"units": units.length, "long_name": what})
         variables["wavevector_error"] = (vector, errors[1], {"units": wave, "long_name": what})
     variables |= event_variables(happened, names, d, units)
@@ -134,7 +149,7 @@ def as_dataset(
         "status": "CONVERGED" if worst in (PacketStatus.COMPLETE, PacketStatus.EVENT) else worst.name,
         "status_message": str(worst.value),
         "energy_drift": float(track.drift.max()),
-        "adiabaticity": float(np.nanmax(track.adiabaticity)) if np.isfinite(track.adiabaticity).any() else 0.0,
+        "adiabaticity": float(track.largest.max()),
         **settings,
     }
     coords = {
