@@ -14,6 +14,7 @@ from blochflow.response.average import ZoneOptions, average_over_zone
 from blochflow.response.integrands import NumberSea
 from blochflow.zone.charts import BallChart, ShellChart, TriangleChart
 from blochflow.zone.polynomials import gauss_rule
+from blochflow.zone.tolerance import Required
 
 RADIUS = 2.5
 CHARTS = [(kind, d) for kind in ("ball", "shell") for d in (1, 2, 3)] + [("triangle", 2)]
@@ -103,7 +104,7 @@ def test_plane_integral_of_a_squared_lorentzian(lengths):
         np.ones(1),
         np.zeros(1),
         options=ZoneOptions(symmetry=False),
-        tolerance=bf.Tolerance(rtol=1e-8),
+        required=Required(bf.Tolerance(rtol=1e-8)),
         execution=bf.Execution(workers=1, progress=False),
     )
     total = (integral.value + integral.cutoff_tail).item() / (2 * np.pi) ** 2

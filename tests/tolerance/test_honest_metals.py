@@ -12,6 +12,7 @@ from honesty import ONE_CORE, RTOLS, Answer, Case, ask_response, log_uniform, ru
 
 import blochflow as bf
 from blochflow.response.average import ZoneOptions, average_over_zone
+from blochflow.zone.tolerance import Required
 
 SHEARS = {2: ([[1, 0], [0, 1]], [[1, 1], [0, 1]], [[1, 0], [-1, 1]], [[2, 1], [1, 1]])}
 SHEARS[3] = tuple(np.eye(3, dtype=int) + np.outer(e, f) for e, f in (([0, 0, 0], [0, 0, 0]), ([1, 0, 0], [0, 1, 0])))
@@ -22,8 +23,8 @@ def ask_integral(model, bands, mu):
 
     def ask(tolerance):
         done = average_over_zone(
-            model, bands, np.array([mu]), np.zeros(1), options=ZoneOptions(), tolerance=tolerance,
-            execution=ONE_CORE, factor=1.0,
+            model, bands, np.array([mu]), np.zeros(1), options=ZoneOptions(),
+            required=Required(tolerance, tensors=bands.tensors), execution=ONE_CORE,
         )  # fmt: skip
         return Answer(done.value[0], done.error[0], bool(done.converged.all()), done.evaluations)
 

@@ -12,14 +12,14 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 
-from blochflow.core.backend import Array, jax, jnp
+from blochflow.core.backend import Array, jnp
 from blochflow.core.checks import as_bool, as_choice, as_real_array, fail
 from blochflow.core.errors import UserModelError
 from blochflow.dynamics.theory import Model, Seen
-from blochflow.models.user_function import REMEDY, describe_failure
+from blochflow.models.user_function import traced_value
 
 DIRECTIONS = {"both": 0, "rising": 1, "falling": -1}
-CLOSED = 1e-4  # distance in k from the start, of the longest excursion, within which an orbit counts as closed
+CLOSED = 1e-4  # distance in k from the start, times the length of the model, within which an orbit counts as closed
 
 
 class Start(eqx.Module):
@@ -122,20 +122,15 @@ def as_events(events: Any, model: Model) -> tuple[Event, ...]:
 
 def check_event_function(function: Callable[..., Any], name: str, dimension: int) -> None:
     """The function must trace and give one finite real number."""
-    arguments = (jnp.zeros(()), jnp.full(dimension, 0.13), jnp.full(dimension, 0.29))
-    try:
-        jax.eval_shape(function, *arguments)
-        value = np.asarray(function(*arguments))
-    except Exception as exc:
-        raise UserModelError(f"Event {name!r}: {describe_failure(function, exc)} {REMEDY}") from exc
+    value = traced_value(function, (0.0, np.full(dimension, 0.13), np.full(dimension, 0.29)), f"Event {name!r}")
     if value.shape != () or value.dtype.kind == "c" or not np.isfinite(value):
         raise UserModelError(f"Event {name!r}: the function must return one finite real number, but returned {value}.")
 
 
-def is_closed(model: Model, k: np.ndarray, start: np.ndarray, excursion: float) -> bool:
-    """Whether k is the start up to a reciprocal vector, within `CLOSED` of the longest excursion."""
+def is_closed(model: Model, k: np.ndarray, start: np.ndarray, length: float) -> bool:
+    """Whether k is the start up to a reciprocal vector, within `CLOSED` of the inverse ``length`` of the model."""
     difference = k - start
     if model.lattice is not None:
         reciprocal = np.asarray(model.lattice.reciprocal)
         difference = difference - np.round(np.linalg.solve(reciprocal.T, difference)) @ reciprocal
-    return bool(np.linalg.norm(difference) <= CLOSED * max(excursion, 1e-300))
+    return bool(np.linalg.norm(difference) * length <= CLOSED)

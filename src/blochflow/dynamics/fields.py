@@ -14,12 +14,12 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 
-from blochflow.core.backend import Array, jax, jnp
+from blochflow.core.backend import Array, jnp
 from blochflow.core.checks import as_real_array, fail
 from blochflow.core.errors import UserModelError
 from blochflow.core.units import ELEMENTARY_CHARGE, HBAR, HBAR_EV_FS, Units
 from blochflow.models.base import PAIRS
-from blochflow.models.user_function import REMEDY, describe_failure
+from blochflow.models.user_function import traced_value
 
 ANGSTROM_SQUARE = 1e-20  # m^2
 
@@ -114,11 +114,7 @@ def _as_field(value: Any, name: str, count: int, *, vector: bool) -> tuple[np.nd
 def _check_function(function: Callable[..., Any], name: str, shape: tuple[int, ...], dimension: int) -> None:
     """The function must trace, and give finite real values of the right shape at two places and times."""
     for x, t in ((np.zeros(dimension), 0.0), (np.linspace(-0.7, 1.3, dimension), 0.83)):
-        try:
-            jax.eval_shape(function, jnp.asarray(x), jnp.asarray(t))
-            value = np.asarray(function(jnp.asarray(x), jnp.asarray(t)))
-        except Exception as exc:
-            raise UserModelError(f"`{name}`: {describe_failure(function, exc)} {REMEDY}") from exc
+        value = traced_value(function, (x, t), f"`{name}`")
         if value.shape != shape or value.dtype.kind == "c" or not np.isfinite(value).all():
             what = f"finite real values of shape {shape}"
             raise UserModelError(

@@ -14,7 +14,6 @@ import equinox as eqx
 import numpy as np
 
 from blochflow.core.backend import Array, jax, jnp
-from blochflow.core.errors import NonFiniteError
 from blochflow.dynamics.events import Event, Start, is_closed
 from blochflow.dynamics.fields import Fields
 from blochflow.dynamics.stepping import Lanes, advance, locate, runge_kutta
@@ -27,7 +26,6 @@ SMALLEST_DENSITY = 0.1  # of the phase-space density: below, the equations of mo
 SMALLEST_GAP = 1e-9  # of the model's energy: bands that rounding cannot separate
 STEPS_PER_STRETCH = 4096
 MOST_STEPS = 1_000_000
-GUARDS = 2
 
 
 class PacketStatus(StrEnum):
@@ -87,6 +85,10 @@ class Setup(eqx.Module):
         gap = jnp.where(jnp.isfinite(seen.motion.gap), seen.motion.gap, 1.0) - SMALLEST_GAP * self.scale.energy
         guards = jnp.stack([seen.motion.density - SMALLEST_DENSITY, gap])
         return jnp.concatenate([guards, *values]), seen.motion.adiabaticity
+
+    def to_model_time(self, t: Any) -> Any:
+        """Time in the model's unit, from sense t in kernel units, on the host."""
+        return float(np.asarray(self.sense)) * self.fields.clock * t
 
     @property
     def directions(self) -> np.ndarray:
@@ -211,8 +213,6 @@ class Flight:
             if not len(rows):
                 return
             rows = rows[np.argsort(self.step[rows], kind="stable")]
-            whole = np.maximum(ends - self.time, 0.0)
-            self.step[rows] = np.minimum(self.step[rows], np.maximum(whole[rows], 1e-300) * 1e6)
 
             def stretch(batch: np.ndarray, each: Each) -> Lanes:
                 return _advance(self.setup, each, self._lanes(batch, ends), directions, most)
@@ -272,10 +272,10 @@ class Flight:
         event = self.setup.events[owner]
         if event.kind == "closed":
             start = np.asarray(self.each.start.wavevector[row])
-            size = float(np.asarray(self.setup.scale.length)) ** -1
-            if not is_closed(self.setup.model, np.asarray(seen.wavevector[i]), start, size):
+            length = float(np.asarray(self.setup.scale.length))
+            if not is_closed(self.setup.model, np.asarray(seen.wavevector[i]), start, length):
                 return
-        time = float(np.asarray(self.setup.sense)) * self.time[row] * self.setup.fields.clock
+        time = self.setup.to_model_time(self.time[row])
         self.happened.append(Happened(owner, row, time, np.asarray(seen.position[i]), np.asarray(seen.wavevector[i])))
         if event.terminal:
             self._stop(np.array([row]), PacketStatus.EVENT)
@@ -330,9 +330,3 @@ class Flight:
         return run_batches(
             one, iter(batches), len(batches), self.execution, batch_bytes=bytes_of_batch, label="wave packets"
         )
-
-    def check_finite(self, k: np.ndarray) -> None:
-        """Raise where a packet's state is not finite."""
-        bad = ~np.isfinite(self.state).all(axis=1)
-        if bad.any():
-            raise NonFiniteError(k[int(np.argmax(bad))], what="The state of a wave packet")

@@ -21,6 +21,7 @@ from blochflow.dynamics.packets import WavePacket, as_packets
 from blochflow.dynamics.theory import AbstractTheory, AdiabaticTheory, Model, Scale
 from blochflow.dynamics.trajectory import Track, as_dataset
 from blochflow.execution.threads import Execution, as_execution
+from blochflow.geometry.packet import with_nearest
 from blochflow.models.base import AbstractModel
 from blochflow.models.local import AbstractLocalModel
 from blochflow.zone.tolerance import Tolerance
@@ -168,13 +169,8 @@ def journey(setup: Setup, packets: WavePacket, times: np.ndarray, execution: Exe
         if not len(rows):
             break
         track.save(rows, index, flight.observe(rows)[0])
-    track.finish(sense_of(setup) * flight.time, flight.observe()[0], flight.largest)
+    track.finish(setup.to_model_time(flight.time), flight.observe()[0], flight.largest)
     return track, flight
-
-
-def sense_of(setup: Setup) -> float:
-    """+1 forwards, -1 backwards in time."""
-    return float(np.asarray(setup.sense))
 
 
 def judged(result: xr.Dataset, flight: Flight, throw: bool) -> xr.Dataset:
@@ -190,11 +186,10 @@ def judged(result: xr.Dataset, flight: Flight, throw: bool) -> xr.Dataset:
     lost = np.flatnonzero(~np.isin(flight.status, fine))
     if throw and len(lost):
         first = int(lost[0])
-        clock = sense_of(flight.setup) * flight.setup.fields.clock
+        when, why = flight.setup.to_model_time(flight.time[first]), STATUSES[flight.status[first]].value
         raise ConvergenceError(
             f"{len(lost)} of {len(flight.status)} packets did not reach the last time; packet {first} at "
-            f"t = {clock * flight.time[first]:.6g}: {STATUSES[flight.status[first]].value}. Pass throw=False to get "
-            "the trajectories up to there.",
+            f"t = {when:.6g}: {why}. Pass throw=False to get the trajectories up to there.",
             result,
         )
     return result
@@ -256,7 +251,5 @@ def check_apart(model: Model, packets: WavePacket, time: float, scale: Scale) ->
         here = model if isinstance(model, AbstractModel) else model.at(packets.position[worst], time)
         energies = np.linalg.eigvalsh(np.asarray(here.hamiltonian(packets.wavevector[worst])))
         band = int(packets.band[worst])
-        others = [n for n in range(len(energies)) if n != band]
-        other = min(others, key=lambda n: abs(energies[n] - energies[band]))
-        bands = (min(band, other), max(band, other))
+        bands = with_nearest(energies, band)
         raise DegenerateBandsError(packets.wavevector[worst], bands, float(gaps[worst]), "wave packet of one band")

@@ -126,7 +126,7 @@ def as_dataset(
     }
     place, packet = ("packet", "a"), ("packet",)
     variables |= {
-        "end_time": (packet, clock * track.end_time, {"units": units.time, "long_name": "when the packet ended"}),
+        "end_time": (packet, track.end_time, {"units": units.time, "long_name": "when the packet ended"}),
         "end_position": (place, track.end.position, {"units": units.length, "long_name": "where the packet ended"}),
         "end_wavevector": (place, track.end.wavevector, {"units": wave, "long_name": "its last wave vector"}),
         "largest_adiabaticity": (packet, track.largest, {"units": "1", "long_name": "at all steps"}),

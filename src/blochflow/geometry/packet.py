@@ -114,10 +114,7 @@ class Packet:
             if smallest > CLOSED_GAP * energy or x @ np.linalg.inv(self.covariance) @ x > MATTERS**2:
                 return
         energies = solve(self.model, k[None])[0][0]
-        others = [n for n in range(len(energies)) if n != self.band]
-        other = min(others, key=lambda n: abs(energies[n] - energies[self.band]))
-        touching = (min(self.band, other), max(self.band, other))
-        raise DegenerateBandsError(k, touching, smallest, quantity)
+        raise DegenerateBandsError(k, with_nearest(energies, self.band), smallest, quantity)
 
 
 @dataclass(frozen=True)
@@ -143,6 +140,13 @@ class Points:
     def collect(self, parts: list[Any]) -> np.ndarray:
         """Results of the chunks as one array, without the padding."""
         return np.concatenate([np.asarray(part) for part in parts])[: len(self.k)]
+
+
+def with_nearest(energies: np.ndarray, band: int) -> tuple[int, int]:
+    """A band and the one closest to it in energy, the lower first."""
+    others = [n for n in range(len(energies)) if n != band]
+    other = min(others, key=lambda n: abs(energies[n] - energies[band]))
+    return min(band, other), max(band, other)
 
 
 def as_covariance(width: Any, dimension: int) -> np.ndarray:

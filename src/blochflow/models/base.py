@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import abc
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import equinox as eqx
@@ -193,14 +193,7 @@ class AbstractModel(eqx.Module):
         >>> bf.zoo.haldane().replace(mass=0.1).parameters["mass"]
         Array(0.1, dtype=float64)
         """
-        updated = dict(self.parameters)
-        for key, value in parameters.items():
-            if key not in updated:
-                hint = nearest(key, updated)
-                suffix = f" (did you mean {hint!r}?)" if hint else ""
-                known = ", ".join(updated) or "none"
-                raise fail("parameters", f"name parameters of the model ({known})", f"{key!r} is not one{suffix}")
-            updated[key] = as_parameter(value, key, like=updated[key])
+        updated = updated_parameters(self.parameters, parameters)
         model = eqx.tree_at(lambda m: m.parameters, self, updated)
         if not any(isinstance(value, jax.core.Tracer) for value in updated.values()):
             model.check_parameters()
@@ -300,6 +293,24 @@ def map_chunks(
 def largest_divisor(number: int, limit: int) -> int:
     """Largest divisor of ``number`` that does not exceed ``limit`` (at least 1)."""
     return max(size for size in range(1, number + 1) if number % size == 0 and size <= max(1, limit))
+
+
+def updated_parameters(known: Mapping[str, Array], changes: Mapping[str, Any]) -> dict[str, Array]:
+    """Parameters with some values changed."""
+    updated = dict(known)
+    for key, value in changes.items():
+        check_parameter_name(key, known)
+        updated[key] = as_parameter(value, key, like=updated[key])
+    return updated
+
+
+def check_parameter_name(name: str, known: Mapping[str, Array], argument: str = "parameters") -> None:
+    """Raise unless the model has such a parameter; the nearest is named."""
+    if name not in known:
+        hint = nearest(name, known)
+        suffix = f" (did you mean {hint!r}?)" if hint else ""
+        listed = ", ".join(known) or "none"
+        raise fail(argument, f"name parameters of the model ({listed})", f"{name!r} is not one{suffix}")
 
 
 def as_parameter(value: Any, name: str, like: Array | None = None) -> Array:

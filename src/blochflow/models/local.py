@@ -18,11 +18,11 @@ import numpy as np
 from jaxtyping import Complex
 
 from blochflow.core.backend import Array, jax, jnp
-from blochflow.core.checks import as_index, as_real_array, fail, nearest
+from blochflow.core.checks import as_index, as_real_array, fail
 from blochflow.core.errors import UserModelError
 from blochflow.core.lattice import Lattice
 from blochflow.core.units import NATURAL, Units
-from blochflow.models.base import AbstractModel, as_parameter, as_spin_degeneracy
+from blochflow.models.base import AbstractModel, as_spin_degeneracy, updated_parameters
 from blochflow.models.bloch import LatticeModel, as_orbitals
 from blochflow.models.continuum import ContinuumModel
 from blochflow.models.operators import as_operators
@@ -104,15 +104,7 @@ class AbstractLocalModel(eqx.Module):
 
     def replace(self, **parameters: Any) -> Any:
         """The same model with other parameter values; kernels are not recompiled."""
-        updated = dict(self.parameters)
-        for key, value in parameters.items():
-            if key not in updated:
-                hint = nearest(key, updated)
-                suffix = f" (did you mean {hint!r}?)" if hint else ""
-                known = ", ".join(updated) or "none"
-                raise fail("parameters", f"name parameters of the model ({known})", f"{key!r} is not one{suffix}")
-            updated[key] = as_parameter(value, key, like=updated[key])
-        return eqx.tree_at(lambda m: m.parameters, self, updated)
+        return eqx.tree_at(lambda m: m.parameters, self, updated_parameters(self.parameters, parameters))
 
 
 class LocalModel(AbstractLocalModel):

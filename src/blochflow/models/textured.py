@@ -11,14 +11,14 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 
-from blochflow.core.backend import Array, jax, jnp
-from blochflow.core.checks import as_real_array, fail, nearest
+from blochflow.core.backend import Array, jnp
+from blochflow.core.checks import as_real_array, fail
 from blochflow.core.errors import UserModelError
 from blochflow.core.lattice import Lattice
 from blochflow.core.units import Units
-from blochflow.models.base import AbstractModel, as_model
+from blochflow.models.base import AbstractModel, as_model, check_parameter_name
 from blochflow.models.local import PROBE_PLACES, PROBE_TIMES, AbstractLocalModel, as_place, varying
-from blochflow.models.user_function import REMEDY, describe_failure
+from blochflow.models.user_function import traced_value
 
 
 class TexturedModel(AbstractLocalModel):
@@ -103,11 +103,7 @@ def textured(model: AbstractModel, **maps: Callable[[Any, Any], Any]) -> Texture
     if base.has_position_matrices:
         raise fail("model", "have no position matrices", f"{base.name} has some: their variation in space is unknown")
     for name, function in maps.items():
-        if name not in base.parameters:
-            hint = nearest(name, base.parameters)
-            suffix = f" (did you mean {hint!r}?)" if hint else ""
-            known = ", ".join(base.parameters) or "none"
-            raise fail("maps", f"name parameters of the model ({known})", f"{name!r} is not one{suffix}")
+        check_parameter_name(name, base.parameters, "maps")
         if not callable(function):
             raise fail(name, "be a function of (x, t)", f"is {function!r}")
         check_map(name, function, base)
@@ -121,15 +117,11 @@ def check_map(name: str, function: Callable[..., Any], base: AbstractModel) -> N
     """A map must give a finite value of the parameter's shape, at probe places."""
     like = base.parameters[name]
     for x, t in zip(PROBE_PLACES[:, : base.dimension], PROBE_TIMES, strict=True):
-        try:
-            value = jnp.asarray(function(jnp.asarray(x), jnp.asarray(t)))
-            jax.eval_shape(function, jnp.asarray(x), jnp.asarray(t))
-        except Exception as exc:
-            raise UserModelError(f"The map of {name!r}: {describe_failure(function, exc)} {REMEDY}") from exc
-        if value.shape != like.shape or not bool(jnp.isfinite(value).all()):
+        value = traced_value(function, (x, t), f"The map of {name!r}")
+        if value.shape != like.shape or not np.isfinite(value).all():
             raise UserModelError(
-                f"The map of {name!r} returned {np.asarray(value).tolist()} at x = {x.tolist()}, t = {t}; it must "
+                f"The map of {name!r} returned {value.tolist()} at x = {x.tolist()}, t = {t}; it must "
                 f"return a finite value of shape {like.shape}, the parameter's."
             )
-        if jnp.iscomplexobj(value) and not jnp.iscomplexobj(like):
+        if np.iscomplexobj(value) and not jnp.iscomplexobj(like):
             raise UserModelError(f"The map of {name!r} returned a complex value; the parameter is real.")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -119,6 +119,16 @@ def second_derivatives(function: Callable[[Array], Array], k: Array) -> Array:
     """d_a d_b H for a batch k (K, d): (K, a, b, n, n)."""
     hessian = jax.vmap(jax.jacfwd(jax.jacfwd(function)))(k)
     return jnp.moveaxis(hessian, (-2, -1), (1, 2))
+
+
+def traced_value(function: Callable[..., Any], arguments: Sequence[Any], what: str) -> np.ndarray:
+    """Value of a user's function at some arguments, which must also trace; ``what`` opens the `UserModelError`."""
+    arrays = [jnp.asarray(x, dtype=jnp.float64) for x in arguments]
+    try:
+        jax.eval_shape(function, *arrays)
+        return np.asarray(function(*arrays))
+    except Exception as exc:
+        raise UserModelError(f"{what}: {describe_failure(function, exc)} {REMEDY}") from exc
 
 
 def function_name(function: Callable[..., Any]) -> str:

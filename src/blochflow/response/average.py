@@ -84,21 +84,11 @@ def average_over_zone(
     kt: np.ndarray,
     *,
     options: ZoneOptions,
-    tolerance: Tolerance,
+    required: Required,
     execution: Execution,
-    factor: float = 1.0,
-    watched: tuple[bool, ...] = (),
-    parts: tuple[tuple[int, int], ...] = (),
-    terms: float = 0.0,
-    quotients: tuple[tuple[int, int, float], ...] = (),
 ) -> Integral:
-    """Average over the zone (or integral over |k| < cutoff) of the weighed sum over bands for every state (mu, kt).
-
-    ``factor`` converts to the units of ``tolerance.atol``; tensors that are not ``watched`` need not converge;
-    ``parts``, ``terms`` and ``quotients`` as in `Required`.
-    """
-    filling = Filling(mu, kt)
-    required = Required(tolerance, factor, bands.tensors, watched, parts, terms, quotients)
+    """Average over the zone (or integral over |k| < cutoff) of the weighed sum over bands for every state (mu, kt)."""
+    filling, tolerance = Filling(mu, kt), required.tolerance
     rule, fixed = check_options(model, options, tolerance)
     if fixed is not None:
         check_warm_surface(bands, kt)

@@ -19,6 +19,7 @@ from blochflow.response.disordered_result import DisorderedRequest, SurfaceArgum
 from blochflow.response.hall import anomalous_hall
 from blochflow.response.observables import ObservableSea, as_operator, as_torque
 from blochflow.response.result import raise_if_missed
+from blochflow.zone.tolerance import Required
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -264,15 +265,15 @@ def _driven(request: DisorderedRequest) -> xr.Dataset:
     model, components = surface.model, surface.components
     factor, _ = request.quantity.unit(model.units.name, model.dimension)
     whole = factor * model.spin_degeneracy * measure(model)
+    bands = ObservableSea(model.dimension, components, surface.observable)
     sea = average_over_zone(
         model,
-        ObservableSea(model.dimension, components, surface.observable),
+        bands,
         states.mu,
         states.kt,
         options=ZoneOptions("auto", None, 0.0, symmetry=False),
-        tolerance=request.tolerance,
+        required=Required(request.tolerance, whole, bands.tensors),
         execution=request.execution,
-        factor=whole,
     ).scaled(whole)
     shape = (-1, components, model.dimension)
     return assemble(request, (sea.value.reshape(shape), sea.error.reshape(shape)), sea.converged)

@@ -20,7 +20,7 @@ from blochflow.response.average import ZoneOptions, average_over_zone, least_eva
 from blochflow.response.integrands import NumberSea
 from blochflow.response.levels import Levels
 from blochflow.zone.integral import Integral
-from blochflow.zone.tolerance import Tolerance
+from blochflow.zone.tolerance import Required, Tolerance
 
 # Rungs in units of the spacing asked for: a root anywhere among the inner ones lies within one of it of two rungs that
 # the error of n, SHARP of the change of n over one, tells from it.  None is at the centre: the energy of a flat band,
@@ -89,9 +89,8 @@ def solve_by_integrals(
             rungs.ravel(),
             np.repeat(kt[some], rungs.shape[1]),
             options=options,
-            tolerance=needed,
+            required=Required(needed),
             execution=execution,
-            factor=1.0,
         )
         last = integral.evaluations
         used += last

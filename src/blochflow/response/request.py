@@ -128,19 +128,9 @@ class Request:
     ) -> list[Integral]:
         """One integral for each tensor of ``bands``, whose results times ``factor`` are in public units."""
         mu, kt = self.all_states()
+        required = Required(self.tolerance, factor, bands.tensors, watched, parts, terms, quotients)
         whole = average_over_zone(
-            self.model,
-            bands,
-            mu,
-            kt,
-            options=self.options,
-            tolerance=self.tolerance,
-            execution=self.execution,
-            factor=factor,
-            watched=watched,
-            parts=parts,
-            terms=terms,
-            quotients=quotients,
+            self.model, bands, mu, kt, options=self.options, required=required, execution=self.execution
         )
         if terms:
             known = np.maximum(whole.error, UNCERTAIN * terms)
@@ -148,8 +138,7 @@ class Request:
         if bands.tensors == 1:
             return [whole]
         # each tensor is judged, whether watched or not
-        required = Required(self.tolerance, factor, bands.tensors, parts=parts, terms=terms, quotients=quotients)
-        fine = whole.error <= required.allowed(whole.value, whole.absolute)
+        fine = whole.error <= replace(required, watched=()).allowed(whole.value, whole.absolute)
         return [self._tensor(whole, fine, slice(i * bands.size, (i + 1) * bands.size)) for i in range(bands.tensors)]
 
     def all_states(self) -> tuple[np.ndarray, np.ndarray]:
