@@ -10,8 +10,9 @@ import pytest
 
 import blochflow as bf
 from blochflow.core.backend import jnp
-from blochflow.response.average import ZoneOptions, average_over_zone
+from blochflow.response.average import average_over_zone
 from blochflow.response.integrands import NumberSea
+from blochflow.response.zone_options import ZoneOptions
 from blochflow.zone.charts import BallChart, ShellChart, TriangleChart
 from blochflow.zone.polynomials import gauss_rule
 from blochflow.zone.tolerance import Required

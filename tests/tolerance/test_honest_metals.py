@@ -11,7 +11,8 @@ from band_integrands import MomentSea, UpperBandSea
 from honesty import ONE_CORE, RTOLS, Answer, Case, ask_response, log_uniform, run_family, sign
 
 import blochflow as bf
-from blochflow.response.average import ZoneOptions, average_over_zone
+from blochflow.response.average import average_over_zone
+from blochflow.response.zone_options import ZoneOptions
 from blochflow.zone.tolerance import Required
 
 SHEARS = {2: ([[1, 0], [0, 1]], [[1, 1], [0, 1]], [[1, 0], [-1, 1]], [[2, 1], [1, 1]])}

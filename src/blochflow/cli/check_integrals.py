@@ -61,7 +61,8 @@ def check_task(task: Task, model: AbstractModel) -> None:
 
 def _check_zone(task: Task, model: AbstractModel) -> None:
     """How the zone is integrated, and whether a Fermi surface can be at T = 0."""
-    from blochflow.response.average import MOST_CERTIFIED, ZoneOptions, check_options
+    from blochflow.response.average import MOST_CERTIFIED
+    from blochflow.response.zone_options import ZoneOptions, check_options
     from blochflow.zone.tolerance import Tolerance
 
     given = task.arguments

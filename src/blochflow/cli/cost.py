@@ -107,7 +107,7 @@ def _trial(task: Task, model: AbstractModel) -> Task:
 
 def _trial_limit(model: AbstractModel, tolerance: dict[str, Any]) -> int:
     """Points a trial in cells may use."""
-    from blochflow.response.average import least_evaluations
+    from blochflow.response.zone_options import least_evaluations
     from blochflow.zone.tolerance import Tolerance
 
     return max(TRIAL_MOST, least_evaluations(model, Tolerance(**tolerance)))

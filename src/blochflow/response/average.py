@@ -10,34 +10,34 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from blochflow.core.backend import jnp
-from blochflow.core.checks import as_bool, as_choice, as_index, fail
 from blochflow.core.status import Status
-from blochflow.execution.threads import Execution, as_execution
-from blochflow.models.base import AbstractModel, as_model
+from blochflow.execution.threads import Execution
+from blochflow.models.base import AbstractModel
 from blochflow.models.continuum import ContinuumModel
+from blochflow.response.block_average import average_of_blocks, crossing_blocks
 from blochflow.response.integrands import BandIntegrand
 from blochflow.response.reduction import UsedSymmetry, use_symmetry
 from blochflow.response.sampled import sampled_average, shifted_average
 from blochflow.response.source import ModelSource, prepare
 from blochflow.response.symmetry import SAMPLES
 from blochflow.response.uniform import batch_energies, plan_grid, uniform_average
+from blochflow.response.zone_options import ZoneOptions, chart_of, check_options, check_warm_surface, least_evaluations
 from blochflow.zone.adaptive import evaluate
 from blochflow.zone.cells import CellSet
 from blochflow.zone.certificate import Certified, Filling, certify, is_insulating
-from blochflow.zone.charts import AbstractChart, BallChart, LatticeChart, ShellChart
+from blochflow.zone.charts import ShellChart
 from blochflow.zone.grids import NestedGrid
 from blochflow.zone.integral import Integral
 from blochflow.zone.integrate import integrate, orders_for, reserved
 from blochflow.zone.nested import nested_average
-from blochflow.zone.tolerance import Required, Tolerance, as_tolerance
+from blochflow.zone.tolerance import Required, Tolerance
 
-RULES = ("auto", "uniform", "cells", "shifted", "local", "nested")
 # Beyond this many bands in three dimensions, proving every gap open costs more than sampling with error bars.
 MOST_CERTIFIED = 8
 # A uniform grid is tried up to this many points, and this many times the number its rate predicts.
@@ -57,24 +57,6 @@ TAIL_DECADES = 4.0
 # Most k points for it: it informs, and must not cost more than the integral.
 TAIL_EVALUATIONS = 200_000
 PROBE_GRID = 8
-
-
-@dataclass(frozen=True)
-class ZoneOptions:
-    """How a zone integral is done; ``grid`` and ``shift`` ask for a fixed uniform grid."""
-
-    rule: str = "auto"
-    grid: Any = None
-    shift: Any = 0.0
-    symmetry: Any = "auto"
-    seed: int = 0
-
-
-def as_call(model: Any, tolerance: Any, execution: Any, throw: Any) -> tuple[Tolerance, Execution]:
-    """Check the arguments every response shares; None stands for the defaults."""
-    as_model(model)
-    as_bool(throw, "throw")
-    return as_tolerance(tolerance), as_execution(execution)
 
 
 def average_over_zone(
@@ -154,6 +136,14 @@ def average_in_cells(
             integral = found.applied(try_uniform(model, bands, filling, points, required, execution), required)
             if integral.converged.all():
                 return integral
+    blocks = crossing_blocks(source, filling)
+    if blocks:
+
+        def of_blocks(wanted: Required) -> list[Integral]:
+            each, apart = shared_among(blocks, options, wanted)
+            return [average_in_cells(block, filling, rule, apart, each) for block in blocks]
+
+        return average_of_blocks(of_blocks, found, required)
     spare = 0.0 if model.lattice is None else SPARE * (tolerance.atol or 0.0) / required.factor
     tree = certify(source, found.cells, filling, limit, spare, reserved(tolerance, model.dimension), tolerance.rtol)
     if rule == "auto" and tree.complete and not len(tree.touching):
@@ -173,6 +163,15 @@ def average_in_cells(
     if isinstance(model, ContinuumModel):
         integral = replace(integral, cutoff_tail=cutoff_tail(source, filling, tolerance))
     return integral
+
+
+def shared_among(blocks: list[ModelSource], options: ZoneOptions, required: Required) -> tuple[Required, ZoneOptions]:
+    """What each block is given: its share of the k points, and symmetries of its own, which a list may not be."""
+    given, asked = required.tolerance.max_evaluations, options.symmetry
+    if given is not None:
+        most = max(given // len(blocks), *(least_evaluations(block.model, required.tolerance) for block in blocks))
+        required = replace(required, tolerance=replace(required.tolerance, max_evaluations=most))
+    return required, replace(options, symmetry=False if asked is False or asked is None else "auto")
 
 
 def rule_of_many_bands(model: AbstractModel, bands: BandIntegrand, filling: Filling) -> str:
@@ -230,59 +229,6 @@ def cutoff_tail(source: ModelSource, filling: Filling, tolerance: Tolerance) -> 
     size = np.abs(tail).max(axis=-1, keepdims=True)
     settled = (np.abs(outermost) <= 0.1 * np.abs(tail)) | (np.abs(outermost) <= 1e-9 * size) | (tail == 0)
     return np.where(settled, tail, np.inf)
-
-
-def check_options(
-    model: AbstractModel, options: ZoneOptions, tolerance: Tolerance
-) -> tuple[str, tuple[NestedGrid, int | None] | None]:
-    """The rule, and for uniform grids the plan; refuses what cannot be done before anything is computed."""
-    rule = as_choice(options.rule, "rule", RULES)
-    must = "be a non-negative integer"
-    if as_index(options.seed, "seed", must) < 0:
-        raise fail("seed", must, f"is {options.seed}")
-    fixed = options.grid is not None or bool(np.any(options.shift != 0))
-    if model.lattice is None and rule not in ("auto", "cells", "nested"):
-        raise fail("rule", 'be "auto", "cells" or "nested" for continuum models, which have no zone', f"is {rule!r}")
-    if fixed and rule not in ("auto", "uniform"):
-        raise fail("rule", 'be "uniform" or left out where a `grid` or `shift` is given', f"is {rule!r}")
-    if rule in ("shifted", "local", "nested"):
-        return rule, None
-    if fixed or rule == "uniform":
-        return rule, plan_grid(model, options.grid, options.shift, tolerance)
-    least = least_evaluations(model, tolerance)
-    limit = tolerance.max_evaluations
-    if limit is not None and limit < least:
-        raise fail("max_evaluations", f"allow the {least} k points of the coarsest cells", f"is {limit}")
-    return rule, None
-
-
-def least_evaluations(model: AbstractModel, tolerance: Tolerance) -> int:
-    """k points of the coarsest cells."""
-    per_cell = 2 + sum(n**model.dimension for n in orders_for(tolerance, model.dimension))
-    return int(np.prod(chart_of(model).base)) * per_cell
-
-
-def check_warm_surface(bands: BandIntegrand, kt: np.ndarray) -> None:
-    """A delta function of energy has no value on a grid of points."""
-    if bands.surface and (kt == 0).any():
-        must = "be above 0 for Fermi-surface quantities on points of k, where a delta function has no value"
-        raise fail("temperature", must, 'holds 0 (rule="cells" can do T = 0)')
-
-
-def chart_of(model: AbstractModel) -> AbstractChart:
-    """The reciprocal cell, or the ball |k| < cutoff of a k.p model."""
-    if isinstance(model, ContinuumModel):
-        return BallChart(float(model.cutoff), model.dimension)
-    if model.lattice is None:
-        raise fail("model", "have a lattice or a cutoff for integrals over k", f"{model.name} has neither")
-    return LatticeChart(np.asarray(model.lattice.reciprocal))
-
-
-def measure(model: AbstractModel) -> float:
-    """Int d^dk/(2 pi)^d per unit of what `average_over_zone` returns."""
-    if model.lattice is None:
-        return (2 * math.pi) ** -model.dimension
-    return 1 / model.lattice.volume
 
 
 def uniform_points(

@@ -8,7 +8,7 @@ import numpy as np
 
 from blochflow.disorder.potentials import Disorder
 from blochflow.models.base import AbstractModel, as_model
-from blochflow.response.average import ZoneOptions, average_over_zone, measure
+from blochflow.response.average import average_over_zone
 from blochflow.response.catalog_disorder import (
     DISORDERED_CONDUCTIVITY,
     DISORDERED_OBSERVABLE,
@@ -19,6 +19,7 @@ from blochflow.response.disordered_result import DisorderedRequest, SurfaceArgum
 from blochflow.response.hall import anomalous_hall
 from blochflow.response.observables import ObservableSea, as_operator, as_torque
 from blochflow.response.result import raise_if_missed
+from blochflow.response.zone_options import ZoneOptions, measure
 from blochflow.zone.tolerance import Required
 
 if TYPE_CHECKING:

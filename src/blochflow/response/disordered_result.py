@@ -17,7 +17,6 @@ from blochflow.disorder.linear_response import PARTS
 from blochflow.disorder.potentials import Disorder, Scatterers, scatterers
 from blochflow.execution.threads import Execution
 from blochflow.models.base import AbstractModel
-from blochflow.response.average import as_call
 from blochflow.response.catalog_disorder import CONTRIBUTIONS
 from blochflow.response.cold_parts import cold_parts, rounding_of_parts
 from blochflow.response.fermi_parts import Diagnostics, FermiParts
@@ -25,6 +24,7 @@ from blochflow.response.relaxation import per_time
 from blochflow.response.request import check_keywords
 from blochflow.response.states import States, as_states
 from blochflow.response.warm_parts import warm_parts
+from blochflow.response.zone_options import as_call
 from blochflow.zone.tolerance import Tolerance
 
 if TYPE_CHECKING:

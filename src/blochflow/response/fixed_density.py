@@ -16,9 +16,10 @@ import numpy as np
 from blochflow.core.status import Status
 from blochflow.execution.threads import Execution
 from blochflow.models.base import AbstractModel
-from blochflow.response.average import ZoneOptions, average_over_zone, least_evaluations
+from blochflow.response.average import average_over_zone
 from blochflow.response.integrands import NumberSea
 from blochflow.response.levels import Levels
+from blochflow.response.zone_options import ZoneOptions, least_evaluations
 from blochflow.zone.integral import Integral
 from blochflow.zone.tolerance import Required, Tolerance
 

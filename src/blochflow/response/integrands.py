@@ -17,7 +17,7 @@ from blochflow.core.backend import Array, jnp
 from blochflow.geometry.bands import DEGENERACY_TOLERANCE, rotate
 from blochflow.geometry.cumulative import cumulative_curvature
 from blochflow.geometry.eigen import eigh
-from blochflow.models.base import PAIRS, BlochMatrices
+from blochflow.models.base import PAIRS, AbstractModel, BlochMatrices
 from blochflow.response.occupation import Occupation, active_gap, make_occupation
 from blochflow.response.relaxation import Relaxation, of_bands
 from blochflow.zone.certificate import Filling
@@ -93,6 +93,15 @@ class BandIntegrand(eqx.Module):
     def bound(self, num_bands: int) -> float | None:
         """Largest |S_j|, where it is known beforehand."""
         return None
+
+    @property
+    def splits(self) -> bool:
+        """True where sums over bands are sums over blocks that H(k) does not mix, each by itself."""
+        return True
+
+    def of_block(self, model: AbstractModel, basis: np.ndarray) -> BandIntegrand:
+        """The same integrand for one such block, whose model is W^+ H W with W = ``basis``."""
+        return self
 
     def invariants(
         self, results: np.ndarray, errors: np.ndarray, reciprocal: np.ndarray
@@ -231,6 +240,11 @@ class VelocitySurface(BandIntegrand):
     def needs_k(self) -> bool:
         """A relaxation time that depends on k needs scattered points."""
         return self.relaxation is not None
+
+    @property
+    def splits(self) -> bool:
+        """A relaxation time may depend on the number of a band, which blocks change."""
+        return self.relaxation is None
 
     def __call__(self, matrices: BlochMatrices) -> tuple[Array, Array]:
         energies, states = eigh(matrices.hamiltonian)

@@ -131,6 +131,11 @@ class ObservableSea(BandIntegrand):
     def needs_k(self) -> bool:
         return True
 
+    @property
+    def splits(self) -> bool:
+        """The observable is a function of k between the orbitals of the whole model."""
+        return False
+
     def __call__(self, matrices: BlochMatrices) -> tuple[Array, Array]:
         basis = in_eigenstates(matrices)
         dagger = jnp.conj(jnp.swapaxes(basis.states, -1, -2))

@@ -14,11 +14,11 @@ import numpy as np
 from blochflow.core.checks import as_real_array, fail
 from blochflow.execution.threads import Execution
 from blochflow.models.base import AbstractModel
-from blochflow.response.average import ZoneOptions, as_call, chart_of, measure
 from blochflow.response.catalog import CHEMICAL_POTENTIAL, ELECTRON_DENSITY
 from blochflow.response.potential_rules import solve_potential
 from blochflow.response.result import finish
 from blochflow.response.states import States
+from blochflow.response.zone_options import ZoneOptions, as_call, chart_of, measure
 from blochflow.zone.tolerance import Tolerance
 
 if TYPE_CHECKING:

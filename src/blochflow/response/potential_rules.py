@@ -15,18 +15,13 @@ import numpy as np
 from blochflow.core.status import Status
 from blochflow.execution.threads import Execution
 from blochflow.models.base import AbstractModel
-from blochflow.response.average import (
-    MOST_CERTIFIED,
-    ZoneOptions,
-    chart_of,
-    check_options,
-    resolving_points,
-)
+from blochflow.response.average import MOST_CERTIFIED, resolving_points
 from blochflow.response.filling import solve_filling
 from blochflow.response.fixed_density import solve_by_integrals
 from blochflow.response.integrands import NumberSea
 from blochflow.response.levels import Levels
 from blochflow.response.source import ModelSource
+from blochflow.response.zone_options import ZoneOptions, chart_of, check_options
 from blochflow.zone.cells import CellSet
 from blochflow.zone.extrema import band_edge
 from blochflow.zone.integral import Integral, merged

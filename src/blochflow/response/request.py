@@ -15,13 +15,14 @@ from blochflow.core.quantity import Quantity
 from blochflow.core.status import Status
 from blochflow.execution.threads import Execution
 from blochflow.models.base import AbstractModel
-from blochflow.response.average import ZoneOptions, as_call, average_over_zone, chart_of, measure
+from blochflow.response.average import average_over_zone
 from blochflow.response.integrands import BandIntegrand, as_tensor
 from blochflow.response.potential import precise_chemical_potential
 from blochflow.response.reduction import use_symmetry
 from blochflow.response.result import finish, raise_if_missed
 from blochflow.response.source import ModelSource
 from blochflow.response.states import States, as_states
+from blochflow.response.zone_options import ZoneOptions, as_call, chart_of, measure
 from blochflow.zone.certificate import Filling
 from blochflow.zone.integral import Integral, combined
 from blochflow.zone.tolerance import Required, Tolerance

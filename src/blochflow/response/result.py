@@ -13,8 +13,8 @@ from blochflow.core.errors import ConvergenceError
 from blochflow.core.quantity import Quantity
 from blochflow.core.status import Status
 from blochflow.models.base import AbstractModel
-from blochflow.response.average import ZoneOptions
 from blochflow.response.states import States
+from blochflow.response.zone_options import ZoneOptions
 from blochflow.zone.integral import Integral
 from blochflow.zone.tolerance import Tolerance
 

@@ -21,13 +21,13 @@ from blochflow.core.checks import fail, nearest
 from blochflow.core.quantity import Quantity
 from blochflow.execution.threads import Execution, run_batches
 from blochflow.models.base import AbstractModel, BlochMatrices, map_chunks
-from blochflow.response.average import ZoneOptions, as_call, measure
 from blochflow.response.catalog import ANOMALOUS_HALL, DENSITY_OF_STATES, ELECTRON_DENSITY
 from blochflow.response.integrands import BerrySea, NumberSea, NumberSurface, Weighed, as_tensor
 from blochflow.response.occupation import make_occupation
 from blochflow.response.result import finish, raise_if_missed
 from blochflow.response.states import as_states
 from blochflow.response.uniform import batch_size, check_samples, plan_grid
+from blochflow.response.zone_options import ZoneOptions, as_call, measure
 from blochflow.zone.grids import Block
 from blochflow.zone.tolerance import Required, Tolerance
 from blochflow.zone.uniform import integrate_uniform

@@ -137,6 +137,11 @@ class SpinBerrySea(BandIntegrand):
     def needs_k(self) -> bool:
         return self.orbitals is not None
 
+    def of_block(self, model: AbstractModel, basis: np.ndarray) -> SpinBerrySea:
+        """Velocities stay within blocks, so that the spin between different ones never enters."""
+        spin = jnp.asarray(basis.conj().T) @ self.spin @ basis
+        return SpinBerrySea(self.dimension, spin, None if self.orbitals is None else model.orbitals)
+
     def __call__(self, matrices: BlochMatrices) -> tuple[Array, Array]:
         basis, parts = self._currents(matrices)
         weight = pair_weight(basis.energies, basis.velocity, matrices.length)

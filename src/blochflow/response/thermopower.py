@@ -20,7 +20,6 @@ from blochflow.core.backend import jnp
 from blochflow.core.checks import as_bool
 from blochflow.core.status import Status
 from blochflow.models.base import PAIRS
-from blochflow.response.average import measure
 from blochflow.response.berry_moments import BerryMoments
 from blochflow.response.catalog import OHMIC
 from blochflow.response.catalog_intrinsic import ANOMALOUS_NERNST, ANOMALOUS_THERMAL_HALL
@@ -29,6 +28,7 @@ from blochflow.response.integrands import VelocitySurface, as_tensor
 from blochflow.response.relaxation import as_relaxation, per_time
 from blochflow.response.request import Request, ZoneArguments
 from blochflow.response.result import raise_if_missed
+from blochflow.response.zone_options import measure
 from blochflow.zone.integral import Integral
 
 if TYPE_CHECKING:
