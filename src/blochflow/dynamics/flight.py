@@ -20,8 +20,8 @@ from blochflow.dynamics.stepping import Lanes, advance, locate, runge_kutta
 from blochflow.dynamics.theory import AbstractTheory, Model, Scale, Seen
 from blochflow.execution.threads import Execution, run_batches
 
-BATCH = 1024
-FEWEST = 4
+# Sizes of batches, each compiled once.
+BATCHES = (4, 64, 1024)
 SMALLEST_DENSITY = 0.1  # of the phase-space density: below, the equations of motion are no longer an expansion
 SMALLEST_GAP = 1e-9  # of the model's energy: bands that rounding cannot separate
 STEPS_PER_STRETCH = 4096
@@ -153,6 +153,7 @@ class Flight:
     flying : (P,) bool
     largest : (P,)
         Largest adiabaticity at accepted steps.
+    collisions : (P,) int
     """
 
     setup: Setup
@@ -166,6 +167,7 @@ class Flight:
     flying: np.ndarray
     steps: np.ndarray
     largest: np.ndarray
+    collisions: np.ndarray
     happened: list[Happened] = field(default_factory=list)
 
     @classmethod
@@ -188,6 +190,7 @@ class Flight:
             np.ones(count, dtype=bool),
             np.zeros(count, dtype=int),
             np.zeros(count),
+            np.zeros(count, dtype=int),
         )
         seen, _, rate = flight.observe()
         force = float(np.asarray(setup.sense)) * seen.motion.force
@@ -223,6 +226,15 @@ class Flight:
             crossed = rows[new.crossing > 0]
             if len(crossed):
                 self._cross(crossed, new.crossing[new.crossing > 0], ends)
+
+    def scatter(self, rows: np.ndarray, band: np.ndarray, k: np.ndarray, exchanged: np.ndarray) -> None:
+        """Put packets into other states at the same places; ``exchanged`` is the energy that they were given."""
+        bands = np.array(self.each.band)
+        bands[rows] = band
+        self.each = Each(jnp.asarray(bands), self.each.start)
+        length, energy = float(self.setup.scale.length), float(self.setup.scale.energy)
+        self.state[rows] = self.setup.theory.moved(self.state[rows], k * length, exchanged / energy)
+        self.watched[rows] = self.observe(rows)[1]
 
     def _accept(self, rows: np.ndarray, new: Lanes) -> None:
         """Take over what a stretch found."""
@@ -317,7 +329,7 @@ class Flight:
 
     def _run(self, rows: np.ndarray, kernel: Any) -> list[Any]:
         """``kernel(batch, each)`` on padded batches of ``rows``; padding is dropped from the results."""
-        size = min(BATCH, max(FEWEST, 1 << (len(rows) - 1).bit_length()))
+        size = next((size for size in BATCHES if size >= len(rows)), BATCHES[-1])
         batches = [rows[i : i + size] for i in range(0, len(rows), size)]
 
         def one(batch: np.ndarray) -> Any:

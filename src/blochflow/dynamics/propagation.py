@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from blochflow.core.backend import jax, jnp
-from blochflow.core.checks import as_bool, as_choice, as_real_array, fail
+from blochflow.core.checks import as_bool, as_choice, as_index, as_real_array, fail
 from blochflow.core.errors import ConvergenceError, DegenerateBandsError, ValidityWarning
+from blochflow.dynamics.collisions import ATTEMPTS, Collisions, Scatterer
 from blochflow.dynamics.equations import Adiabatic, level
 from blochflow.dynamics.events import Event, as_events
-from blochflow.dynamics.fields import as_fields
+from blochflow.dynamics.fields import Fields, as_fields
 from blochflow.dynamics.flight import SMALLEST_GAP, STATUSES, Flight, PacketStatus, Setup
 from blochflow.dynamics.packets import WavePacket, as_packets
 from blochflow.dynamics.theory import AbstractTheory, AdiabaticTheory, Model, Scale
@@ -44,6 +45,8 @@ def propagate(
     theory: Any = "adiabatic",
     tolerance: Tolerance | None = None,
     events: Any = (),
+    collisions: Collisions | None = None,
+    seed: int | None = None,
     estimate_error: bool = True,
     execution: Execution | None = None,
     throw: bool = True,
@@ -72,6 +75,11 @@ def propagate(
         rtol: error of one step in lattice constants (of x) and their inverse (of k); default 1e-9.
     events : Event or sequence of Event
         Recorded in ``event_*``; terminal ones stop a packet, whose later values are NaN.
+    collisions : Collisions, optional
+        Random changes of k and band, for models without texture or drive and a uniform magnetic field; ``work`` then
+        holds the energy exchanged in collisions too, and no error is estimated.
+    seed : int, optional
+        Decides all collisions, whatever the number of workers.
     estimate_error : bool
         Propagate twice, with methods of seventh and eighth order, whose difference is ``position_error`` and
         ``wavevector_error``.
@@ -118,21 +126,23 @@ def propagate(
     chosen = as_theory(theory)
     rtol = as_step_tolerance(tolerance)
     found = as_events(events, model)
-    as_bool(estimate_error, "estimate_error")
+    precise = as_bool(estimate_error, "estimate_error") and collisions is None
     as_bool(throw, "throw")
     runs = as_execution(execution)
     scale = scale_of(model, packets, float(saved[0]))
     check_apart(model, packets, float(saved[0]), scale)
     sense = 1.0 if saved[-1] >= saved[0] else -1.0
 
+    scatterer = as_scatterer(collisions, seed, model, fields, chosen, sense)
+
     def run(lower: float, events: tuple[Event, ...]) -> tuple[Track, Flight]:
         shared = (jnp.asarray(sense), jnp.asarray(rtol), jnp.asarray(lower))
         setup = Setup(model, fields, chosen, events, scale, *shared)
-        return journey(setup, packets, sense * saved / fields.clock, runs)
+        return journey(setup, packets, sense * saved / fields.clock, runs, scatterer)
 
     track, flight = run(0.0, found)
     errors = None
-    if estimate_error:
+    if precise:
         other, _ = run(1.0, tuple(e for e in found if e.terminal))
         errors = tuple(
             np.maximum(np.abs(a - b), ROUNDING * np.maximum(np.abs(a), size))
@@ -148,8 +158,7 @@ def propagate(
         saved,
         track,
         errors,
-        flight.status,
-        flight.happened,
+        flight,
         [e.name for e in found],
         settings,
         fields.clock,
@@ -157,20 +166,46 @@ def propagate(
     return judged(result, flight, throw)
 
 
-def journey(setup: Setup, packets: WavePacket, times: np.ndarray, execution: Execution) -> tuple[Track, Flight]:
+def journey(
+    setup: Setup, packets: WavePacket, times: np.ndarray, execution: Execution, scatterer: Scatterer | None = None
+) -> tuple[Track, Flight]:
     """Fly through all times (sense t, increasing, in kernel units)."""
     flight = Flight.of(setup, execution, packets.band, packets.position, packets.wavevector, float(times[0]))
     track = Track.empty(packets.count, len(times), packets.dimension)
     everyone = np.arange(packets.count)
     track.save(everyone, 0, flight.observe()[0])
+    # collisions come at times of their own
+    clock = setup.fields.clock
+    tick = np.full(packets.count, np.inf)
+    if scatterer is not None:
+        tick = times[0] + scatterer.waits(packets.count) / clock
     for index, time in enumerate(times[1:], start=1):
-        flight.fly(np.full(packets.count, float(time)))
+        while True:
+            flight.fly(np.minimum(tick, time))
+            rung = np.flatnonzero(flight.flying & (tick <= time))
+            if scatterer is None or not len(rung):
+                break
+            collide(flight, rung, scatterer)
+            tick[rung] += scatterer.waits(packets.count)[rung] / clock
         rows = np.flatnonzero(flight.flying)
         if not len(rows):
             break
         track.save(rows, index, flight.observe(rows)[0])
     track.finish(setup.to_model_time(flight.time), flight.observe()[0], flight.largest)
     return track, flight
+
+
+def collide(flight: Flight, rows: np.ndarray, scatterer: Scatterer) -> None:
+    """Let packets whose clocks rang collide, where the tick is no null collision."""
+    seen = flight.observe(rows)[0]
+    draws = scatterer.draws(len(flight.time), 1 + ATTEMPTS)[rows]
+    energy, band = np.asarray(seen.motion.energy), np.asarray(flight.each.band)[rows]
+    hit = scatterer.counts(energy, band, draws[:, 0])
+    if not hit.any():
+        return
+    bands, k, energies = scatterer.scattered(energy[hit], draws[hit, 1:])
+    flight.scatter(rows[hit], bands, k, energies - energy[hit])
+    flight.collisions[rows[hit]] += 1
 
 
 def judged(result: xr.Dataset, flight: Flight, throw: bool) -> xr.Dataset:
@@ -202,6 +237,32 @@ def as_times(times: Any) -> np.ndarray:
     if len(array) < 2 or not (np.all(steps > 0) or np.all(steps < 0)):
         raise fail("times", "hold at least two times, increasing or decreasing", f"is {array.tolist()[:6]}")
     return array
+
+
+def as_scatterer(
+    collisions: Any, seed: Any, model: Model, fields: Fields, theory: AbstractTheory, sense: float
+) -> Scatterer | None:
+    """Collisions of a run, or None; refuses what they cannot be combined with."""
+    if collisions is None:
+        if seed is not None:
+            raise fail("seed", "be left out without `collisions`", f"is {seed!r}")
+        return None
+    if not isinstance(collisions, Collisions):
+        raise fail("collisions", "be a bf.Collisions", f"is a {type(collisions).__name__}")
+    must = "be a non-negative integer where `collisions` are given"
+    if seed is None or as_index(seed, "seed", must) < 0:
+        raise fail("seed", must, f"is {seed!r}")
+    if not isinstance(model, AbstractModel):
+        raise fail("collisions", "be left out for models that vary in space or time", f"are given for {model.name}")
+    if fields.magnetic_function is not None:
+        raise fail("magnetic_field", "be uniform where `collisions` are given", "is a function")
+    if sense < 0:
+        raise fail("times", "increase where `collisions` are given", "decrease")
+    if not isinstance(theory, AdiabaticTheory):
+        raise fail("theory", 'be "adiabatic" where `collisions` are given', f"is {theory!r}")
+    if fields.electric_function is not None and theory.options.second_order:
+        raise fail("electric_field", "be uniform where `collisions` are given at second order", "is a function")
+    return Scatterer.of(collisions, model, fields, theory.options, int(seed))
 
 
 def as_theory(theory: Any) -> AbstractTheory:

@@ -10,6 +10,7 @@ import abc
 from typing import Any
 
 import equinox as eqx
+import numpy as np
 
 from blochflow.core.backend import Array, jnp
 from blochflow.dynamics.equations import Adiabatic, Motion, motion
@@ -39,6 +40,10 @@ class AbstractTheory(eqx.Module):
         """d(state)/dt, (n,)."""
 
     @abc.abstractmethod
+    def moved(self, states: np.ndarray, wavevectors: np.ndarray, exchanged: np.ndarray) -> np.ndarray:
+        """States (P, n) of packets at the same places with other k L and more energy, after collisions."""
+
+    @abc.abstractmethod
     def observe(self, model: Model, fields: Fields, scale: Scale, band: Array, t: Array, state: Array) -> Any:
         """Position, wave vector, work done by the fields, and the `Motion`."""
 
@@ -65,6 +70,12 @@ class AdiabaticTheory(AbstractTheory):
         return jnp.concatenate(
             [now.velocity / scale.length, now.force * scale.length, (now.power / scale.energy)[None]]
         )
+
+    def moved(self, states: np.ndarray, wavevectors: np.ndarray, exchanged: np.ndarray) -> np.ndarray:
+        d, states = wavevectors.shape[1], states.copy()
+        states[:, d : 2 * d] = wavevectors
+        states[:, -1] += exchanged
+        return states
 
     def observe(self, model: Model, fields: Fields, scale: Scale, band: Array, t: Array, state: Array) -> Seen:
         d = (state.shape[0] - 1) // 2

@@ -9,7 +9,7 @@ import numpy as np
 
 from blochflow.core.dataset import CARTESIAN, describe_parameters, description, hash_arrays
 from blochflow.core.quantity import Quantity
-from blochflow.dynamics.flight import STATUSES, Happened, PacketStatus
+from blochflow.dynamics.flight import STATUSES, Flight, Happened, PacketStatus
 from blochflow.dynamics.packets import WavePacket
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ PROPAGATE = Quantity(
         "magnetic_field": "vector in 3D, B_z in 2D, or function of (x, t)",
         "theory": '"adiabatic"',
         "events": "events to record, or to stop at",
+        "collisions": "random collisions, with `seed`",
     },
     explanation=(
         "A wave packet of one band moves as a classical particle whose position and wave vector are coupled by Berry "
@@ -97,8 +98,7 @@ def as_dataset(
     times: np.ndarray,
     track: Track,
     errors: tuple[np.ndarray, np.ndarray] | None,
-    status: np.ndarray,
-    happened: list[Happened],
+    flight: Flight,
     names: list[str],
     settings: dict[str, Any],
     clock: float,
@@ -109,6 +109,7 @@ def as_dataset(
     units, d = model.units, packets.dimension
     wave = f"1/{units.length}"
     speed = f"{units.length} {units.energy}/hbar" if units.name == "NATURAL" else f"{units.length}/{units.time}"
+    names_of_ends = [STATUSES[i].name for i in flight.status]
     vector, number = ("packet", "time", "a"), ("packet", "time")
     variables: dict[str, Any] = {
         "position": (vector, track.position, {"units": units.length, "long_name": "centre x"}),
@@ -120,9 +121,14 @@ def as_dataset(
         "gap": (number, track.gap, {"units": units.energy, "long_name": "distance to the nearest band"}),
         "adiabaticity": (number, track.adiabaticity, {"units": "1", "long_name": "hbar |<m|du/dt>|/gap"}),
         "energy_drift": (("packet",), track.drift, {"units": units.energy, "long_name": "|E(t) - E(0) - work|"}),
-        "status": (("packet",), np.array([STATUSES[i].name for i in status]), {"long_name": "how the journey ended"}),
+        "status": (
+            ("packet",),
+            np.array([STATUSES[i].name for i in flight.status]),
+            {"long_name": "how the journey ended"},
+        ),
         "band": (("packet",), packets.band, {}),
         "weight": (("packet",), packets.weight, {}),
+        "collisions": (("packet",), flight.collisions, {"long_name": "number of collisions"}),
     }
     place, packet = ("packet", "a"), ("packet",)
     variables |= {
@@ -135,8 +141,8 @@ def as_dataset(
         what = "difference between methods of seventh and eighth order"
         variables["position_error"] = (vector, errors[0], {"units": units.length, "long_name": what})
         variables["wavevector_error"] = (vector, errors[1], {"units": wave, "long_name": what})
-    variables |= event_variables(happened, names, d, units)
-    worst = STATUSES[int(max(status, default=0))]
+    variables |= event_variables(flight.happened, names, d, units)
+    worst = STATUSES[int(max(flight.status, default=0))]
     attrs = {
         **description(PROPAGATE, units.length),
         "model": model.name,

@@ -1,0 +1,84 @@
+"""States (band, k) of a model in uniform fields: their energy h, phase-space density D and gradient d_k h.
+
+    number of states = sum over bands of Int D d^dk/(2 pi)^d
+
+Sets of k are scrambled Sobol points in the reciprocal cell, or in the ball |k| < cutoff of a k.p model.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+
+from blochflow.core.backend import Array, jax, jnp
+from blochflow.core.errors import NonFiniteError
+from blochflow.dynamics.equations import Adiabatic, curvatures, level, packet_energy, symplectic_form
+from blochflow.dynamics.fields import Fields
+from blochflow.dynamics.symplectic import phase_space_density
+from blochflow.models.base import AbstractModel
+
+# Batches come in two sizes, each compiled once.
+BATCHES = (64, 2048)
+
+
+def drawn_wavevectors(model: AbstractModel, count: int, seed: Any) -> tuple[np.ndarray, float]:
+    """(count, d) Cartesian k, evenly spread, and the volume of k space that they fill."""
+    from scipy.stats import qmc
+
+    d = model.dimension
+    power = max(0, math.ceil(math.log2(count)))
+    u = qmc.Sobol(d, seed=np.random.default_rng(seed)).random_base2(power)[:count]
+    if model.lattice is not None:
+        return u @ np.asarray(model.lattice.reciprocal), abs(float(np.linalg.det(np.asarray(model.lattice.reciprocal))))
+    radius = float(model.cutoff)  # type: ignore[attr-defined]
+    if d == 1:
+        return radius * (2 * u - 1), 2 * radius
+    if d == 2:
+        r, angle = radius * np.sqrt(u[:, 0]), 2 * np.pi * u[:, 1]
+        return np.stack([r * np.cos(angle), r * np.sin(angle)], axis=1), math.pi * radius**2
+    r, angle, z = radius * np.cbrt(u[:, 0]), 2 * np.pi * u[:, 1], 2 * u[:, 2] - 1
+    side = np.sqrt(1 - z**2)
+    k = r[:, None] * np.stack([side * np.cos(angle), side * np.sin(angle), z], axis=1)
+    return k, 4 / 3 * math.pi * radius**3
+
+
+@eqx.filter_jit
+def _states(model: AbstractModel, fields: Fields, theory: Adiabatic, band: Array, k: Array) -> tuple[Array, ...]:
+    def energy_at(k: Array, band: Array) -> tuple[Array, Array]:
+        zero = jnp.zeros(k.shape)
+        here = level(model, band, k, zero, jnp.zeros(()))
+        magnetic = fields.magnetic
+        density = phase_space_density(symplectic_form(curvatures(here, theory, k.shape[0]), magnetic))
+        return packet_energy(here, fields.electric, magnetic, theory, False), density
+
+    (energy, density), slope = jax.vmap(jax.value_and_grad(energy_at, has_aux=True))(k, band)
+    return energy, density, slope
+
+
+def states_at(
+    model: AbstractModel, fields: Fields, theory: Adiabatic, band: np.ndarray, k: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """h (P,), D (P,) and d_k h (P, d) of packets.
+
+    Raises
+    ------
+    NonFiniteError
+        Where bands touch, or H is not finite.
+    """
+    parts, size = [], BATCHES[0] if len(k) <= BATCHES[0] else BATCHES[1]
+    for start in range(0, len(k), size):
+        rows = np.minimum(np.arange(start, start + size), len(k) - 1)
+        found = _states(model, fields, theory, jnp.asarray(band[rows]), jnp.asarray(k[rows]))
+        parts.append([np.asarray(x) for x in found])
+    energy, density, slope = (np.concatenate([part[i] for part in parts])[: len(k)] for i in range(3))
+    finite = np.isfinite(energy) & np.isfinite(density) & np.isfinite(slope).all(axis=1)
+    if not finite.all():
+        at = int(np.argmin(finite))
+        raise NonFiniteError(
+            f"The energy or curvature of band {int(band[at])} is not finite at k = {k[at].tolist()}, where it touches "
+            "another band."
+        )
+    return energy, density, slope
