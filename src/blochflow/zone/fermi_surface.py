@@ -19,7 +19,8 @@ import numpy as np
 from blochflow.zone.cutoff import clip
 from blochflow.zone.marching import Box
 from blochflow.zone.pockets import hidden_pockets, mesh, remesh
-from blochflow.zone.quadrature import Points, points_on
+from blochflow.zone.projection import Points
+from blochflow.zone.quadrature import points_on
 from blochflow.zone.roots import Levels
 from blochflow.zone.sheets import Piece
 
