@@ -34,10 +34,10 @@ def warm_parts(
     if not samples:
         seen.note = "no band has carriers at this temperature"
         return result, error, True, seen
-    levels = request.levels()
+    levels, kept = request.levels(), {}
     for coarse, fine in itertools.pairwise(levels):
         last = fine == levels[-1]
-        integral = _Integral(request, mu, kt, (low, high), (coarse, fine), seen)
+        integral = _Integral(request, mu, kt, (low, high), (coarse, fine), seen, kept)
         try:
             pairs = [tuple(4 * slope_of_step(e, mu, kt) * x for x in integral.pair(e)) for e in samples]
             doubt = np.max([differences(*pair) for pair in pairs], axis=0)
@@ -74,6 +74,7 @@ class _Integral:
     window: tuple[float, float]
     sizes: tuple[Any, Any]
     seen: Diagnostics
+    kept: dict[tuple[float, Any], np.ndarray]
 
     def weight(self, energy: float) -> float:
         """-f'."""
@@ -81,8 +82,14 @@ class _Integral:
 
     def pair(self, energy: float) -> tuple[np.ndarray, np.ndarray]:
         """Parts by both surfaces."""
-        coarse, fine = (self.request.at(energy, size, self.seen) for size in self.sizes)
+        coarse, fine = (self.parts(energy, size) for size in self.sizes)
         return coarse, fine
+
+    def parts(self, energy: float, size: Any) -> np.ndarray:
+        """Parts at one energy by one surface; kept, as one size after another looks at the same energies."""
+        if (energy, size) not in self.kept:
+            self.kept[energy, size] = self.request.at(energy, size, self.seen)
+        return self.kept[energy, size]
 
     @property
     def edges(self) -> list[float]:
@@ -112,7 +119,7 @@ class _Integral:
         total, missed = np.zeros(self.request.shape), 0.0
 
         def weighed(energy: float) -> np.ndarray:
-            return np.asarray(self.weight(energy) * self.request.at(energy, self.sizes[1], self.seen) / scale)
+            return np.asarray(self.weight(energy) * self.parts(energy, self.sizes[1]) / scale)
 
         aim = {"epsrel": 0.0, "epsabs": 2 * goal / len(stops), "norm": "max", "limit": 60}
         for low, high in zip(stops[::2], stops[1::2], strict=True):
