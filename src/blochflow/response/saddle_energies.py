@@ -1,4 +1,4 @@
-"""Through the energy of a saddle in two dimensions: the end of an integral over energy that no surface resolves.
+"""Through the energy of a saddle in two dimensions: the end of an integral over energy at a divergence.
 
     chi(e_s +- h) ~ a - b ln h,    Int_0^delta chi dh = delta (chi(delta) + b),    b = [chi(delta) - chi(4 delta)]/ln 4
 

@@ -2,8 +2,8 @@
 
     chi(mu, T) = Int d eps (-f'(eps)) chi(eps)
 
-The integral is adaptive, in panels that end at band edges and van Hove energies; near saddles in two dimensions, where
-no surface is resolved, `saddle_energies` takes over.
+The integral is adaptive, in panels that end at band edges and van Hove energies; at saddles in two dimensions, where
+surfaces take ever more points, `saddle_energies` takes over.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ MOST_CANDIDATES = 256  # lowest first; a rough band does not have more distinct 
 
 
 def mesh(levels: Levels, mu: float, box: Box, energies: np.ndarray, scale: float) -> list[Piece]:
-    """Pieces of the level set on a box, vertices on it to rounding."""
+    """Pieces of the level set on a box, vertices on it to rounding; curves are followed through narrow places."""
     found = march(box, energies, mu)
     values = (found.low_value, found.high_value)
     vertices, _, gradients = roots_on_edges(levels, mu, found.low, found.high, values, scale)
