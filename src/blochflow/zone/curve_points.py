@@ -1,7 +1,8 @@
 """Points and weights on curves in two dimensions: the trapezoidal rule where they close, panels where they end.
 
 A closed or periodic curve takes a smooth x(s) (a trigonometric polynomial) and the trapezoidal rule, which converges
-exponentially (Trefethen and Weideman, SIAM Review 56, 385 (2014)); `grading` chooses s.  Curves with ends take Gauss-Legendre panels.
+exponentially (Trefethen and Weideman, SIAM Review 56, 385 (2014)); `grading` chooses s.  Curves with ends take
+Gauss-Legendre panels.
 """
 
 from __future__ import annotations

@@ -4,7 +4,8 @@
     dS/|grad E| = det[n, d_1 (x + t n), ..] ds/(n . grad E)          (derivatives of t drop out)
 
 n is continuous from one element to the next, so the images of the elements join without gaps, and the Jacobian is
-exact: the error is that of the rule in s alone.  Curves are in `curve_points`; triangles take the rules of Strang and Fix (1973) and Radon (1948).
+exact: the error is that of the rule in s alone.  Curves are in `curve_points`; triangles take the rules of
+Strang and Fix (1973) and Radon (1948).
 """
 
 from __future__ import annotations
