@@ -67,7 +67,8 @@ def test_the_plot_of_a_file_shows_contributions(sigma: xr.Dataset, tmp_path: Pat
     _, axes = bf.plot.auto(bf.save(sigma, tmp_path / "s.nc"))
     assert axes.get_legend_handles_labels()[1] == [*NAMES, "total"]
     beside = np.max([np.abs(sigma[name].values).max(axis=(0, 1)) for name in NAMES[1:]], axis=0)
-    largest = "".join("xy"[i] for i in np.unravel_index(beside.argmax(), beside.shape))
+    # xy and yx may differ by rounding only: the first of them
+    largest = "".join("xy"[i] for i in np.argwhere(beside > (1 - 1e-6) * beside.max())[0])
     assert axes.get_ylabel() == f"sigma_{largest} [e^2/hbar]"
     _, axes = bf.plot.auto(sigma, component="yx")
     assert axes.get_ylabel() == "sigma_yx [e^2/hbar]"

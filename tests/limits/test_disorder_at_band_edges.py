@@ -152,6 +152,48 @@ def test_warm_carriers_at_a_saddle_are_an_integral(mu):
     assert result.converged.all()
 
 
+def test_ends_of_the_energy_window_keep_clear_of_critical_energies():
+    from blochflow.response.energy_window import clear_of
+
+    assert clear_of(np.array([-1.0, 0.0, 0.99]), -1.02, 1.0, 0.05) == pytest.approx((-0.95, 0.94))
+    assert clear_of(np.array([0.0]), -1.0, 1.0, 0.05) == pytest.approx((-1.0, 1.0))
+
+
+@pytest.mark.slow
+def test_warm_carriers_at_a_saddle_of_a_lattice_with_two_bands(monkeypatch):
+    """Against Gauss panels in ln |eps - mu|; the other saddle lies at the end of the window; energies as predicted."""
+    from blochflow.response import disordered_result, fermi_parts
+    from blochflow.response.warm_parts import energies_at, warm_parts
+
+    mu, kt, requests, seen = 1.2, 0.1, [], fermi_parts.Diagnostics()
+
+    def noted(request, *arguments):
+        requests.append(request)
+        return warm_parts(request, *arguments)
+
+    monkeypatch.setattr(disordered_result, "warm_parts", noted)
+    counted = []
+    at = fermi_parts.FermiParts.at
+    monkeypatch.setattr(fermi_parts.FermiParts, "at", lambda *x: counted.append(x) or at(*x))
+    result = compute(lattice(), mu, kt)
+    _, fewest, most = energies_at(requests[0], mu, kt)
+    assert 0.5 * fewest < len(counted) < 2 * most
+    ends, (nodes, weights) = np.log(np.geomspace(1e-6, 2.0, 12)), np.polynomial.legendre.leggauss(6)
+    expected = 0.0
+    for low, high in itertools.pairwise(ends):
+        for x, w in zip(np.exp(low + 0.5 * (high - low) * (nodes + 1)), 0.5 * (high - low) * weights, strict=True):
+            for energy in (mu - x, mu + x):
+                occupied = 1 / (4 * kt * np.cosh((energy - mu) / (2 * kt)) ** 2)
+                # the band begins at 0.8; at the other one -f' is 1e-9
+                if energy > 0.8:
+                    expected += w * x * occupied * at(requests[0], energy, (None, 128), seen)[0, 0, 0]
+    got, error = (result[x].sel(a="x", b="x").item() for x in ("drude", "drude_error"))
+    # panels in ln x cut the band edge
+    assert abs(got - expected) <= error + 1e-3 * expected
+    assert error < 1e-3 * expected
+    assert result.converged.all()
+
+
 def test_the_end_of_an_integral_at_a_logarithm_is_exact_and_at_its_inverse_bounded():
     """chi = 1 - ln h, and 1/(3 - ln h), whose integral to delta is known by series; coarse surfaces as good as fine."""
     from scipy.integrate import quad

@@ -56,3 +56,37 @@ def test_a_gap_and_a_flat_band_give_an_empty_surface() -> None:
         surface = bf.geometry.fermi_surface(model, mu)
         assert len(surface.k) == 0
         assert surface.density_of_states == 0.0
+
+
+@pytest.mark.parametrize("mu", [-1e-3, 1e-6])
+def test_points_crowd_at_saddles(mu: float) -> None:
+    """Half filling of the square lattice all but reached: necks far below a cell, g = K(1 - (mu/4)^2)/(2 pi^2)."""
+    from scipy.special import ellipkm1
+
+    exact = ellipkm1((mu / 4) ** 2) / (2 * np.pi**2)
+    for points, allowed in ((128, 1e-2), (512, 1e-6)):
+        surface = bf.geometry.fermi_surface(bf.zoo.square(), mu, points=points)
+        assert [sheet.kind for sheet in surface.sheets] == ["electron" if mu < 0 else "hole"]
+        missed, error = abs(surface.density_of_states / exact - 1), surface.sheets[0].error
+        assert missed < error + 1e-12 and error < allowed
+
+
+def test_sheets_with_a_small_gap_are_resolved() -> None:
+    """Two crossed ellipses E = a k^2 and b k^2 that a coupling parts: a, b of the angle, E known for every k.
+
+    (mu - a k^2)(mu - b k^2) = gap^2;   area = Int k^2 dphi/2,   g = d area/dmu/(2 pi)^2
+    """
+    mu, gap = 1.0, 1e-3
+
+    def coupled(k):  # type: ignore[no-untyped-def]
+        a, b = k[0] ** 2 / 2 + k[1] ** 2 / 8, k[0] ** 2 / 8 + k[1] ** 2 / 2
+        return jnp.array([[a, gap], [gap, b]], dtype=complex)
+
+    # both signs of the root together: d/dmu of the sum of both k^2 = (a + b) mu/(a b)
+    angle = 2 * np.pi * np.arange(256) / 256
+    a, b = np.cos(angle) ** 2 / 2 + np.sin(angle) ** 2 / 8, np.cos(angle) ** 2 / 8 + np.sin(angle) ** 2 / 2
+    exact = np.mean((a + b) / (a * b)) * np.pi / (2 * np.pi) ** 2
+    surface = bf.geometry.fermi_surface(bf.ContinuumModel(coupled, 2, cutoff=3.5), mu, points=256)
+    missed = abs(surface.density_of_states / exact - 1)
+    assert len(surface.sheets) == 2
+    assert missed <= max(sheet.error for sheet in surface.sheets) < 1e-4

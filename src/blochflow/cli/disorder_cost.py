@@ -4,7 +4,7 @@
 
 Points are doubled until two numbers agree: the lower end stands for the first two of `CURVES` or `MESHES`, the upper
 for two steps more, which smooth correlations seldom need; kinks of W(q) go on to the last.  At T > 0 the integral over
-energy takes a surface for each of its nodes.
+energy takes a surface for each of its nodes, and more of them at saddles of two-dimensional bands.
 """
 
 from __future__ import annotations
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
 
 # Rows of the matrix whose diagonalization is timed.
 ROWS = 256
-# Energies of a Gauss-Kronrod rule of 15 nodes on the panels of a window, fewest, and with panels halved and more.
-ENERGIES = (6 * 15, 18 * 15)
 FURTHER = 2
 # Matrices of the size of the collision operator at once: itself, eigenvectors, work space.
 COPIES = 5
@@ -36,6 +34,7 @@ COPIES = 5
 def predict_disordered(job: Job, task: Task, model: AbstractModel) -> Cost:
     """Time the search for band edges, two coarse surfaces, and the integral over filled states to a loose tolerance."""
     from blochflow.cli.check_integrals import disordered_request
+    from blochflow.response.warm_parts import energies_at
 
     given = task.arguments
     surface = disordered_request(task, model).surface
@@ -47,17 +46,20 @@ def predict_disordered(job: Job, task: Task, model: AbstractModel) -> Cost:
     started = time.perf_counter()
     _ = surface.edges
     edges = time.perf_counter() - started
-    times = Times.measured(surface, float(np.median(given["mu"])))
+    warm = [energies_at(surface, mu, kt) for mu in given["mu"] for kt in given["temperature"] if kt > 0]
+    inside = [e for samples, _, _ in warm for e in samples]
+    # at T > 0 mu itself may lie in a gap or at a saddle
+    times = Times.measured(surface, float(inside[len(inside) // 2] if inside else np.median(given["mu"])))
     if not times.size:
         spent = duration(runs * (edges + sea.low * sea.per_point))
         return Cost("no Fermi surface at this mu", f"at least {spent}", memory(sea.memory))
     levels = [times.size * _growth(surface, level) for level in surface.levels()]
     fewest, most = levels[:2], levels[: 2 + FURTHER]
     cold = len(given["mu"]) * sum(t == 0 for t in given["temperature"])
-    warm = len(given["mu"]) * len(given["temperature"]) - cold
+    energies = (sum(least for _, least, _ in warm), sum(largest for _, _, largest in warm))
     seconds = [
-        cold * sum(map(times.of, sizes)) + warm * energies * times.of(sizes[-1])
-        for sizes, energies in zip((fewest, most), ENERGIES, strict=True)
+        cold * sum(map(times.of, sizes)) + count * times.of(sizes[-1])
+        for sizes, count in zip((fewest, most), energies, strict=True)
     ]
     low, high = (runs * (edges + x + n * sea.per_point) for x, n in zip(seconds, (sea.low, sea.high), strict=True))
     size = f"{fewest[-1]:,}" if fewest == most else f"{fewest[-1]:,} to {most[-1]:,}"

@@ -65,7 +65,7 @@ def fermi_surface(
 
     What is found: every sheet that separates neighbouring points of the detection grid, and smaller pockets around
     extrema that the grid shows as local extrema.  Not guaranteed: pockets deep inside a cell of a rapidly varying
-    band, and necks or gaps thinner than a cell; compare two grids when such a thing matters.
+    band, and in 3D necks or gaps thinner than a cell; compare two grids when such a thing matters.
 
     Parameters
     ----------
@@ -78,7 +78,8 @@ def fermi_surface(
         evenly spaced along the others; across the disc or ball of a k.p model.  The default is refined, by 1.5 at
         most twice, while a sheet is not resolved.
     points : int, optional
-        2D: points on every curve, equally spaced in a smooth parameter; default: doubled until the weights agree to
+        2D: points on every curve, equally spaced in a smooth parameter, in which they crowd where the velocity changes
+        fast, next to saddles and in narrow bends; default: doubled until the weights agree to
         1e-11.  3D: points per triangle, 1, 3, 6 or 7; default: 7, and triangles are split until the error of the
         weights is about 1e-6.
     color : str, optional

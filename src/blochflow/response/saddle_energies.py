@@ -1,4 +1,4 @@
-"""Through the energy of a saddle in two dimensions: the end of an integral over energy that no surface resolves.
+"""Through the energy of a saddle in two dimensions: the end of an integral over energy at a divergence.
 
     chi(e_s +- h) ~ a - b ln h,    Int_0^delta chi dh = delta (chi(delta) + b),    b = [chi(delta) - chi(4 delta)]/ln 4
 
@@ -20,8 +20,8 @@ import numpy as np
 from blochflow.response.critical_energies import CriticalPoint
 from blochflow.response.fermi_parts import FermiParts, Unresolved
 
-# First distance in k_B T, ratio of the next, and most of them.
-FIRST, RATIO, STEPS = 0.5, 4.0, 9
+# First distance in k_B T, ratio of the next, fewest and most of them.
+FIRST, RATIO, FEWEST_STEPS, STEPS = 0.5, 4.0, 2, 9
 # Critical energies as close as this share of k_B T are not told apart.
 CLOSE = 3e-3
 # Share of the tolerance that a step or the end may take.
@@ -107,13 +107,13 @@ def saddle_end(
             cause = exc
             break
         doubt = np.abs(fine - coarse).max(axis=(1, 2), keepdims=True)
-        if len(found) > 1 and (weight(energy) * h * doubt > SHARE * allowed).any():
+        if len(found) >= FEWEST_STEPS and (weight(energy) * h * doubt > SHARE * allowed).any():
             break
         found.append((h, fine, doubt))
-        if len(found) > 1 and (_end(found, weight, edge, side)[1] <= SHARE * allowed).all():
+        if len(found) >= FEWEST_STEPS and (_end(found, weight, edge, side)[1] <= SHARE * allowed).all():
             break
         h /= RATIO
-    if len(found) < 2:
+    if len(found) < FEWEST_STEPS:
         raise cause or Unresolved(f"No surface is resolved near the saddle at {edge:.6g}.")
     value, error = _end(found, weight, edge, side)
     for (far, _, rough), (near, _, doubt) in itertools.pairwise(found):

@@ -2,8 +2,8 @@
 
     chi(mu, T) = Int d eps (-f'(eps)) chi(eps)
 
-The integral is adaptive, in panels that end at band edges and van Hove energies; near saddles in two dimensions, where
-no surface is resolved, `saddle_energies` takes over.
+The integral is adaptive, in panels that end at band edges and van Hove energies; at saddles in two dimensions, where
+surfaces take ever more points, `saddle_energies` takes over.
 """
 
 from __future__ import annotations
@@ -18,10 +18,12 @@ from blochflow.core.checks import fail
 from blochflow.response.cold_parts import differences, meets
 from blochflow.response.energy_window import energy_window, slope_of_step
 from blochflow.response.fermi_parts import Diagnostics, FermiParts, Unresolved
-from blochflow.response.saddle_energies import FIRST, SaddleEnd, saddle_energies, through_saddle
+from blochflow.response.saddle_energies import FEWEST_STEPS, FIRST, STEPS, SaddleEnd, saddle_energies, through_saddle
 
 # Ends of panels of the integral over energy, in k_B T from mu.
 PANELS = (-8.0, -3.0, 0.0, 3.0, 8.0)
+# Nodes of the Gauss-Kronrod rule of a panel.
+NODES = 15
 
 
 def warm_parts(
@@ -35,9 +37,10 @@ def warm_parts(
         seen.note = "no band has carriers at this temperature"
         return result, error, True, seen
     levels = request.levels()
+    kept: dict[tuple[float, Any], np.ndarray] = {}
     for coarse, fine in itertools.pairwise(levels):
         last = fine == levels[-1]
-        integral = _Integral(request, mu, kt, (low, high), (coarse, fine), seen)
+        integral = _Integral(request, mu, kt, (low, high), (coarse, fine), seen, kept)
         try:
             pairs = [tuple(4 * slope_of_step(e, mu, kt) * x for x in integral.pair(e)) for e in samples]
             doubt = np.max([differences(*pair) for pair in pairs], axis=0)
@@ -74,6 +77,7 @@ class _Integral:
     window: tuple[float, float]
     sizes: tuple[Any, Any]
     seen: Diagnostics
+    kept: dict[tuple[float, Any], np.ndarray]
 
     def weight(self, energy: float) -> float:
         """-f'."""
@@ -81,8 +85,14 @@ class _Integral:
 
     def pair(self, energy: float) -> tuple[np.ndarray, np.ndarray]:
         """Parts by both surfaces."""
-        coarse, fine = (self.request.at(energy, size, self.seen) for size in self.sizes)
+        coarse, fine = (self.parts(energy, size) for size in self.sizes)
         return coarse, fine
+
+    def parts(self, energy: float, size: Any) -> np.ndarray:
+        """Parts at one energy by one surface; kept, as one size after another looks at the same energies."""
+        if (energy, size) not in self.kept:
+            self.kept[energy, size] = self.request.at(energy, size, self.seen)
+        return self.kept[energy, size]
 
     @property
     def edges(self) -> list[float]:
@@ -104,22 +114,41 @@ class _Integral:
         """The integral over all other energies in units of ``scale``, to ``goal``, and its error."""
         from scipy.integrate import quad_vec
 
-        panels = [self.mu + x * self.kt for x in PANELS]
-        # ends of panels that all but coincide with an edge would leave panels of rounding
-        panels = [x for x in panels if min((abs(x - e) for e in self.edges), default=self.kt) > 1e-3 * self.kt]
-        breaks = sorted({*self.edges, *panels, *(x for end in ends for x in end.steps)})
+        breaks = sorted({*panel_ends(self.edges, self.mu, self.kt), *(x for end in ends for x in end.steps)})
         stops = [self.window[0], *(end.edge + end.side * end.delta for end in ends), self.window[1]]
         total, missed = np.zeros(self.request.shape), 0.0
 
         def weighed(energy: float) -> np.ndarray:
-            return np.asarray(self.weight(energy) * self.request.at(energy, self.sizes[1], self.seen) / scale)
+            return np.asarray(self.weight(energy) * self.parts(energy, self.sizes[1]) / scale)
 
+        rule = f"gk{NODES}"
         aim = {"epsrel": 0.0, "epsabs": 2 * goal / len(stops), "norm": "max", "limit": 60}
         for low, high in zip(stops[::2], stops[1::2], strict=True):
             inside = [x for x in breaks if low < x < high]
-            part, doubt = quad_vec(weighed, low, high, points=inside, quadrature="gk15", **aim)
+            part, doubt = quad_vec(weighed, low, high, points=inside, quadrature=rule, **aim)
             total, missed = total + part, missed + doubt
         return total, missed
+
+
+def panel_ends(edges: list[float], mu: float, kt: float) -> list[float]:
+    """Ends of panels: these edges, and energies around mu that do not all but coincide with one."""
+    around = [mu + x * kt for x in PANELS]
+    return [*edges, *(x for x in around if min((abs(x - e) for e in edges), default=kt) > 1e-3 * kt)]
+
+
+def energies_at(request: FermiParts, mu: float, kt: float) -> tuple[list[float], int, int]:
+    """Energies at which carriers are, and about the fewest and most surfaces of the integral at this mu.
+
+    Every panel with carriers has its nodes once, or is halved; either side of a saddle takes two surfaces for each of
+    its steps, and a panel between them.
+    """
+    low, high, samples = energy_window(request, mu, kt)
+    edges = [float(e) for e in request.edges if low < e < high]
+    marks = [low, *(x for x in sorted(panel_ends(edges, mu, kt)) if low < x < high), high]
+    panels = sum(request.in_band(0.5 * (a + b)) for a, b in itertools.pairwise(marks))
+    sides = 2 * len(saddle_energies(request, low, high, kt))
+    fewest, most = (sides * steps * (NODES + 2) + NODES * panels for steps in (FEWEST_STEPS - 1, STEPS - 1))
+    return samples, fewest, most + 2 * NODES * panels
 
 
 def fail_warm(request: FermiParts, mu: float, kt: float, cause: Unresolved) -> ValueError:

@@ -7,7 +7,8 @@ sheet, the cross-section of the periods for an open one.
 
 What is found: every sheet that passes between two neighbouring grid points, and every pocket around an extremum that
 the grid shows as a local extremum within its own variation.  Not guaranteed: pockets without such an extremum (deep
-inside a cell of a rapidly varying band), and necks thinner than a cell, which are joined or cut by the grid.
+inside a cell of a rapidly varying band), and in three dimensions necks thinner than a cell, which are joined or cut by
+the grid; curves in two dimensions are followed through those.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ import numpy as np
 from blochflow.zone.cutoff import clip
 from blochflow.zone.marching import Box
 from blochflow.zone.pockets import hidden_pockets, mesh, remesh
-from blochflow.zone.quadrature import Points, points_on
+from blochflow.zone.projection import Points
+from blochflow.zone.quadrature import points_on
 from blochflow.zone.roots import Levels
 from blochflow.zone.sheets import Piece
 

@@ -15,6 +15,7 @@ import numpy as np
 from blochflow.zone.marching import Box, march
 from blochflow.zone.roots import ROUNDING, Levels, roots_on_edges
 from blochflow.zone.sheets import Piece, split
+from blochflow.zone.tracing import traced
 
 Depth = Callable[[np.ndarray], np.ndarray]  # energy above the level, downwards for maxima
 
@@ -29,11 +30,14 @@ MOST_CANDIDATES = 256  # lowest first; a rough band does not have more distinct 
 
 
 def mesh(levels: Levels, mu: float, box: Box, energies: np.ndarray, scale: float) -> list[Piece]:
-    """Pieces of the level set on a box, vertices on it to rounding."""
+    """Pieces of the level set on a box, vertices on it to rounding; curves are followed through narrow places."""
     found = march(box, energies, mu)
     values = (found.low_value, found.high_value)
     vertices, _, gradients = roots_on_edges(levels, mu, found.low, found.high, values, scale)
-    return split(vertices, gradients, found.elements, found.images, box.spans)
+    whole = vertices, gradients, found.elements, found.images
+    if len(box.cells) == 2 and len(found.elements):
+        whole = traced(whole, levels, mu, scale, box)
+    return split(*whole, box.spans)
 
 
 def remesh(piece: Piece, levels: Levels, mu: float, box: Box, scale: float) -> list[Piece]:
