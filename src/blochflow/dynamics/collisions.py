@@ -26,10 +26,11 @@ from blochflow.dynamics.state_table import drawn_wavevectors, states_at
 from blochflow.models.base import AbstractModel
 
 KINDS = ("elastic", "relaxation")
-# States of every band in the table, and how many of nearby energy an elastic collision chooses from.
-TABLE, NEARBY = 2**16, 64
+# States of every band in the table, and how many above and below an elastic collision chooses from: enough to stand for
+# a surface, in a window so narrow that moving them onto it changes their density by its square.
+TABLE, NEARBY = 2**16, 1024
 # Attempts to move a state onto the surface, and Newton steps of each; |h - h'| allowed, relative to the width.
-ATTEMPTS, NEWTON, ON_SURFACE = 16, 8, 1e-10
+ATTEMPTS, NEWTON, ON_SURFACE = 8, 8, 1e-10
 # The largest rate is that of the table, with room for what lies between its points.
 ROOM = 1.05
 
@@ -153,9 +154,14 @@ class Scatterer:
         chances = np.concatenate([[0.0], np.cumsum(weights) / weights.sum()])
         return cls(collisions, model, fields, theory, seed, band, energy, density, k, largest, chances)
 
-    def draws(self, count: int, columns: int) -> np.ndarray:
-        """Uniform (count, columns): of one round for all packets, so that workers do not matter."""
+    def draws(self, count: int, columns: int | None = None) -> np.ndarray:
+        """Uniform (count, columns), by default as many as a collision may need.
+
+        Of one round for all packets, so that workers do not matter.
+        """
         self.round += 1
+        if columns is None:
+            columns = 1 + ATTEMPTS * (1 + self.model.dimension)
         return np.random.default_rng([self.seed, self.round]).random((count, columns))
 
     def waits(self, count: int) -> np.ndarray:
@@ -179,9 +185,11 @@ class Scatterer:
             return self.band[chosen], self.k[chosen], self.energy[chosen]
         band, k = np.zeros(len(energy), dtype=int), np.zeros((len(energy), self.model.dimension))
         left = np.arange(len(energy))
+        columns = 1 + self.model.dimension
         for attempt in range(ATTEMPTS):
-            chosen = self._nearby(energy[left], draws[left, attempt])
-            moved, good = self._onto(energy[left], self.band[chosen], self.k[chosen])
+            chance, *jitter = draws[left, attempt * columns : (attempt + 1) * columns].T
+            chosen = self._nearby(energy[left], chance)
+            moved, good = self._onto(energy[left], self.band[chosen], self.k[chosen] + self._jittered(jitter))
             band[left[good]], k[left[good]] = self.band[chosen][good], moved[good]
             left = left[~good]
             if not len(left):
@@ -200,6 +208,12 @@ class Scatterer:
         first = np.searchsorted(self.energy, energy - half, side="left")
         last = np.searchsorted(self.energy, energy + half, side="right")
         return self._chosen(self.chances[first] + chance * (self.chances[last] - self.chances[first]))
+
+    def _jittered(self, chances: list[np.ndarray]) -> np.ndarray:
+        """Random displacements of half a distance between points of the table, so that no point comes twice."""
+        lattice, d = self.model.lattice, self.model.dimension
+        spans = 2 * self._reach * np.eye(d) if lattice is None else np.asarray(lattice.reciprocal)
+        return np.asarray((np.stack(chances, axis=1) - 0.5) @ spans / self.collisions.table ** (1 / d))
 
     def _chosen(self, chance: np.ndarray) -> np.ndarray:
         """Index of the states to which cumulative chances belong."""

@@ -13,7 +13,7 @@ import numpy as np
 from blochflow.core.backend import jax, jnp
 from blochflow.core.checks import as_bool, as_choice, as_index, as_real_array, fail
 from blochflow.core.errors import ConvergenceError, DegenerateBandsError, ValidityWarning
-from blochflow.dynamics.collisions import ATTEMPTS, Collisions, Scatterer
+from blochflow.dynamics.collisions import Collisions, Scatterer
 from blochflow.dynamics.equations import Adiabatic, level
 from blochflow.dynamics.events import Event, as_events
 from blochflow.dynamics.fields import Fields, as_fields
@@ -198,7 +198,7 @@ def journey(
 def collide(flight: Flight, rows: np.ndarray, scatterer: Scatterer) -> None:
     """Let packets whose clocks rang collide, where the tick is no null collision."""
     seen = flight.observe(rows)[0]
-    draws = scatterer.draws(len(flight.time), 1 + ATTEMPTS)[rows]
+    draws = scatterer.draws(len(flight.time))[rows]
     energy, band = np.asarray(seen.motion.energy), np.asarray(flight.each.band)[rows]
     hit = scatterer.counts(energy, band, draws[:, 0])
     if not hit.any():

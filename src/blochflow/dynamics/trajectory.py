@@ -109,7 +109,7 @@ def as_dataset(
     units, d = model.units, packets.dimension
     wave = f"1/{units.length}"
     speed = f"{units.length} {units.energy}/hbar" if units.name == "NATURAL" else f"{units.length}/{units.time}"
-    names_of_ends = [STATUSES[i].name for i in flight.status]
+    ends = [STATUSES[i].name for i in flight.status]
     vector, number = ("packet", "time", "a"), ("packet", "time")
     variables: dict[str, Any] = {
         "position": (vector, track.position, {"units": units.length, "long_name": "centre x"}),
@@ -121,11 +121,7 @@ def as_dataset(
         "gap": (number, track.gap, {"units": units.energy, "long_name": "distance to the nearest band"}),
         "adiabaticity": (number, track.adiabaticity, {"units": "1", "long_name": "hbar |<m|du/dt>|/gap"}),
         "energy_drift": (("packet",), track.drift, {"units": units.energy, "long_name": "|E(t) - E(0) - work|"}),
-        "status": (
-            ("packet",),
-            np.array([STATUSES[i].name for i in flight.status]),
-            {"long_name": "how the journey ended"},
-        ),
+        "status": (("packet",), np.array(ends), {"long_name": "how the journey ended"}),
         "band": (("packet",), packets.band, {}),
         "weight": (("packet",), packets.weight, {}),
         "collisions": (("packet",), flight.collisions, {"long_name": "number of collisions"}),

@@ -1,0 +1,183 @@
+"""Ensembles and collisions: equilibrium, currents in the linear regime, decay, the chiral anomaly."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import blochflow as bf
+from blochflow.dynamics.collisions import Collisions, Scatterer
+from blochflow.dynamics.equations import Adiabatic
+from blochflow.dynamics.fields import as_fields
+
+QUICK = {"execution": bf.Execution(workers=1, progress=False)}
+MODEL = bf.zoo.haldane(phase=np.pi / 3, mass=0.4)
+HOT = {"mu": -1.0, "temperature": 0.1}
+
+
+def test_weights_are_electrons():
+    """Sum of w = density, with D f in a magnetic field its change is B times the Streda derivative."""
+    field = 0.02
+    plain, magnetic = (bf.ensemble(MODEL, **HOT, count=4096, seed=2, magnetic_field=b) for b in (None, field))
+    density = bf.response.electron_density(MODEL, -1.0, 0.1, **QUICK).value.item()
+    # the same k in both, so that what even spreading misses (1e-4) cancels in the difference up to the field's order
+    assert plain.weight.sum() == pytest.approx(density, rel=2e-3)
+    slope = bf.response.streda(MODEL, -1.0, 0.1, **QUICK).value.sel(a="x", b="y").item()
+    change = (magnetic.weight.sum() - plain.weight.sum()) / field
+    # to first order in B (here 1e-2 of the slope's parts, of size 0.09)
+    assert change == pytest.approx(slope, abs=4e-3)
+
+
+def test_bounded_region_fills_evenly():
+    packets = bf.ensemble(MODEL, **HOT, count=1024, seed=1, region=[[-5.0, 5.0], [10.0, 30.0]])
+    per_area = bf.ensemble(MODEL, **HOT, count=1024, seed=1)
+    np.testing.assert_allclose(packets.weight, 200 * per_area.weight, rtol=1e-14)
+    assert (packets.position.min(axis=0) >= [-5, 10]).all() and (packets.position.max(axis=0) <= [5, 30]).all()
+    # mean of 1024 random places: 3 sigma = 3 * 20/sqrt(12 * 1024)
+    assert packets.position.mean(axis=0) == pytest.approx([0.0, 20.0], abs=0.55)
+
+
+@pytest.mark.slow
+def test_average_is_within_its_bar():
+    packets = bf.ensemble(MODEL, **HOT, count=4096, seed=4)
+    run = bf.propagate(MODEL, packets, [0.0, 1e-3], estimate_error=False, **QUICK)
+    energy, current = bf.average(run, "energy"), bf.average(run, "current")
+    # equilibrium carries no current; a 95 % bar fails once in twenty, twice its size never in practice
+    assert (np.abs(current.value) <= 2 * current.error + 1e-12).all()
+    assert energy.error.values[0] < 1e-2 and energy.weight.values[0] == pytest.approx(packets.weight.sum())
+
+
+def scatterer(model, seed=5, magnetic=None, **options):
+    fields = as_fields(None, magnetic, model.dimension, model.units)
+    return Scatterer.of(Collisions(tau=1.0, **options), model, fields, Adiabatic(), seed)
+
+
+def test_elastic_collisions_fill_the_energy_surface():
+    """New states are on the surface and as many in each quadrant and band as its density of states."""
+    made = scatterer(MODEL)
+    energy = np.full(4000, -1.3)
+    band, k, _ = made.scattered(energy, made.draws(4000))
+    found = np.linalg.eigvalsh(np.asarray(MODEL.hamiltonian(k)))[np.arange(4000), band]
+    assert np.abs(found - energy).max() < 1e-8
+    surface = bf.geometry.fermi_surface(MODEL, -1.3)
+    weights = surface.weights / surface.weights.sum()
+
+    def harmonics(points):
+        return np.exp(1j * points @ np.asarray(MODEL.lattice.vectors).T)
+
+    expected = weights @ harmonics(surface.k)
+    # 4000 random points of unit size: four sigma
+    assert np.abs(harmonics(k).mean(axis=0) - expected).max() < 4 / np.sqrt(4000)
+
+
+def test_relaxation_draws_the_equilibrium():
+    made = scatterer(MODEL, kind="relaxation", **HOT)
+    _, _, energy = made.scattered(np.zeros(20_000), made.draws(20_000))
+    packets = bf.ensemble(MODEL, **HOT, count=4096, seed=3)
+    exact = np.linalg.eigvalsh(np.asarray(MODEL.hamiltonian(packets.wavevector)))
+    exact = exact[np.arange(packets.count), packets.band]
+    mean = packets.weight @ exact / packets.weight.sum()
+    # 20000 random energies of scatter 0.7: four sigma
+    assert energy.mean() == pytest.approx(mean, abs=4 * 0.7 / np.sqrt(20_000))
+
+
+@pytest.mark.slow
+def test_momentum_decays_with_the_time_between_collisions():
+    """Isotropic elastic collisions: <k> falls as exp(-t/tau), |k| stays; the clock may depend on the energy."""
+    model = bf.zoo.parabolic()
+    packet = bf.WavePacket(np.zeros(2), np.tile([1.0, 0.0], (1600, 1)))
+    # the other energies have more collisions, so that most ticks of the clock are none
+    collisions = bf.Collisions(tau=lambda energy, band: np.where(np.abs(energy - 0.5) < 0.1, 2.0, 0.5))
+    times = np.array([0.0, 1.0, 2.0, 4.0])
+    run = bf.propagate(model, packet, times, collisions=collisions, seed=3, **QUICK)
+    k = bf.average(run, "wavevector")
+    assert (np.abs(k.value.values[:, 0] - np.exp(-times / 2)) <= 2 * k.error.values[:, 0]).all()
+    assert np.abs(np.linalg.norm(run.wavevector, axis=-1) - 1).max() < 1e-8
+    # Poisson with mean 2, 1600 packets: four sigma
+    assert float(run.collisions.mean()) == pytest.approx(2.0, abs=4 * np.sqrt(2 / 1600))
+    assert float(run.energy_drift.max()) < 1e-8
+
+
+def test_the_seed_decides():
+    packet = bf.WavePacket(np.zeros(2), np.tile([0.4, 0.2], (80, 1)))
+    options = {"collisions": bf.Collisions(tau=1.0), "electric_field": [0.05, 0.0]}
+    one, two = (
+        bf.propagate(
+            MODEL, packet, [0.0, 2.0], seed=7, execution=bf.Execution(workers=w, progress=False), **options
+        ).wavevector.values
+        for w in (1, 2)
+    )
+    np.testing.assert_array_equal(one, two)
+    other = bf.propagate(MODEL, packet, [0.0, 2.0], seed=8, **QUICK, **options).wavevector.values
+    assert np.abs(other - one).max() > 0.1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("field", [0.25, 0.5])
+def test_current_is_the_ohmic_conductivity_times_esaki_and_tsu(field):
+    """j = sigma E/(1 + (eE tau a/hbar)^2) in a cosine band with one relaxation time, of linear response where eE tau a is small.
+
+    Source: Esaki and Tsu, IBM J. Res. Dev. 14, 61 (1970).
+    """
+    model, tau, hot = bf.zoo.square(), 2.0, {"mu": -2.0, "temperature": 0.5}
+    packets = bf.ensemble(model, **hot, count=8192, seed=11)
+    collisions = bf.Collisions(tau=tau, kind="relaxation", **hot)
+    options = {"electric_field": [field, 0.0], "estimate_error": False, **QUICK}
+    run = bf.propagate(model, packets, [0.0, 12.0, 16.0, 20.0], collisions=collisions, seed=1, **options)
+    found = bf.average(run, "current")
+    ohmic = bf.response.ohmic(model, **hot, tau=tau, **QUICK).value.sel(a="x", b="x").item()
+    expected = ohmic * field / (1 + (field * tau) ** 2)
+    value, error = found.value.values[1:, 0].mean(), found.error.values[1:, 0].mean()
+    # three times two tau apart: the bar of one, once and a half for luck
+    assert abs(value - expected) <= 1.5 * error
+    assert error < 0.15 * expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("chirality", [1, -1])
+def test_chiral_anomaly(chirality):
+    """dn/dt at a Weyl node = chi e^2 E.B/(4 pi^2 hbar^2): D kdot through the Fermi surface h = mu."""
+    node = bf.zoo.weyl_node(chirality=chirality)
+    electric, magnetic, mu = np.array([0.01, 0.02, 0.03]), np.array([0.0, 1e-3, 2e-3]), 0.4
+    surface = bf.geometry.fermi_surface(node, mu, points=6)
+    packet = bf.WavePacket(np.zeros(3), surface.k, band=surface.band)
+    run = bf.propagate(
+        node, packet, [0.0, 1e-4], electric_field=electric, magnetic_field=magnetic, estimate_error=False, **QUICK
+    )
+    change = np.diff(run.wavevector.values, axis=1)[:, 0] / 1e-4
+    rate = surface.weights @ (run.phase_space_density.values[:, 0] * (surface.velocity * change).sum(axis=1))
+    # without fields both vanish; B moves the surface by m.B, to second order here: 1e-3 of the rate
+    expected = chirality * electric @ magnetic / (4 * np.pi**2)
+    assert rate / (2 * np.pi) ** 3 == pytest.approx(expected, rel=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"count": 100}, "multiple of 16"),
+        ({"mu": -50.0}, "every state is empty"),
+        ({"region": [[1.0, 0.0], [0.0, 1.0]]}, "least and the largest"),
+        ({"seed": -1}, "non-negative"),
+        ({"temperature": -1.0}, "not be negative"),
+    ],
+)
+def test_bad_ensembles(options, message):
+    given = {"mu": -1.0, "temperature": 0.1, "count": 64, "seed": 1} | options
+    with pytest.raises(ValueError, match=message):
+        bf.ensemble(MODEL, **given)
+
+
+def test_bad_collisions():
+    packet, wall = bf.WavePacket([0.0, 0.0], [0.3, 0.5]), bf.textured(MODEL, mass=lambda x, t: 0.1 * x[0])
+    with pytest.raises(ValueError, match="must be greater than 0"):
+        bf.Collisions(tau=0.0)
+    with pytest.raises(ValueError, match='be given for kind="relaxation"'):
+        bf.Collisions(tau=1.0, kind="relaxation")
+    collisions = bf.Collisions(tau=1.0)
+    with pytest.raises(ValueError, match="seed"):
+        bf.propagate(MODEL, packet, [0.0, 1.0], collisions=collisions)
+    with pytest.raises(ValueError, match="vary in space"):
+        bf.propagate(wall, packet, [0.0, 1.0], collisions=collisions, seed=1)
+    with pytest.raises(bf.UserModelError, match="must be positive"):
+        negative = bf.Collisions(tau=lambda energy, band: energy)
+        bf.propagate(MODEL, packet, [0.0, 1.0], collisions=negative, seed=1)
