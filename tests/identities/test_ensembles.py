@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 import blochflow as bf
-from blochflow.dynamics.collisions import Collisions, Scatterer
+from blochflow.dynamics.collisions import Collisions
 from blochflow.dynamics.equations import Adiabatic
 from blochflow.dynamics.fields import as_fields
+from blochflow.dynamics.scatterers import make_scatterer
 
 QUICK = {"execution": bf.Execution(workers=1, progress=False)}
 MODEL = bf.zoo.haldane(phase=np.pi / 3, mass=0.4)
@@ -49,17 +50,17 @@ def test_average_is_within_its_bar():
 
 def scatterer(model, seed=5, magnetic=None, **options):
     fields = as_fields(None, magnetic, model.dimension, model.units)
-    return Scatterer.of(Collisions(tau=1.0, **options), model, fields, Adiabatic(), seed)
+    return make_scatterer(Collisions(**({"tau": 1.0} | options)), model, fields, Adiabatic(), seed)
 
 
 def test_elastic_collisions_fill_the_energy_surface():
     """New states are on the surface and as many in each quadrant and band as its density of states."""
     made = scatterer(MODEL)
-    energy = np.full(4000, -1.3)
-    band, k, _ = made.scattered(energy, made.draws(4000))
+    energy = np.full(4000, -1.2)
+    band, k = made.shells.elastic(energy, made.draws(4000, made.shells.draws))
     found = np.linalg.eigvalsh(np.asarray(MODEL.hamiltonian(k)))[np.arange(4000), band]
     assert np.abs(found - energy).max() < 1e-8
-    surface = bf.geometry.fermi_surface(MODEL, -1.3)
+    surface = bf.geometry.fermi_surface(MODEL, -1.2)
     weights = surface.weights / surface.weights.sum()
 
     def harmonics(points):
@@ -72,7 +73,10 @@ def test_elastic_collisions_fill_the_energy_surface():
 
 def test_relaxation_draws_the_equilibrium():
     made = scatterer(MODEL, kind="relaxation", **HOT)
-    _, _, energy = made.scattered(np.zeros(20_000), made.draws(20_000))
+    nowhere = np.zeros((20_000, 2))
+    draws = made.draws_of_collision(20_000)
+    draws[:, 0] = 0.0
+    _, _, _, energy = made.collide(nowhere[:, 0], nowhere[:, 0].astype(int), nowhere, draws)
     packets = bf.ensemble(MODEL, **HOT, count=4096, seed=3)
     exact = np.linalg.eigvalsh(np.asarray(MODEL.hamiltonian(packets.wavevector)))
     exact = exact[np.arange(packets.count), packets.band]
@@ -112,10 +116,27 @@ def test_the_seed_decides():
     assert np.abs(other - one).max() > 0.1
 
 
+def test_rates_of_a_disorder_are_those_of_its_fermi_surface():
+    """Golden rule by random pairs against the quasiparticle rates on a Fermi surface, smooth and site disorder."""
+    disorder = bf.Disorder.gaussian(0.2, 0.7)
+    mu = -1.2
+    surface = bf.response.surface_distribution(MODEL, mu, disorder=disorder, points=128, **QUICK)
+    made = scatterer(MODEL, tau=None, disorder=disorder)
+    at, count = 17, 4000
+    k = np.repeat(surface.k.values[at : at + 1], count, axis=0)
+    band = np.full(count, int(surface.point_band.values[at]))
+    energy = np.full(count, mu)
+    bands, found = made.shells.elastic(energy, made.draws(count, made.shells.draws))
+    rates = 2 * np.pi * made.shells.density_of_states(energy) * made.strengths(band, k, bands, found)
+    expected = float(surface.scattering_rate.values[at])
+    # the mean of 4000 random pairs: four sigma, and 1e-2 for the density of states from a window of the table
+    assert rates.mean() == pytest.approx(expected, abs=4 * rates.std() / np.sqrt(count) + 1e-2 * expected)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("field", [0.25, 0.5])
 def test_current_is_the_ohmic_conductivity_times_esaki_and_tsu(field):
-    """j = sigma E/(1 + (eE tau a/hbar)^2) in a cosine band with one relaxation time, of linear response where eE tau a is small.
+    """j = sigma E/(1 + (eE tau a/hbar)^2) in a cosine band: linear response at small eE tau a.
 
     Source: Esaki and Tsu, IBM J. Res. Dev. 14, 61 (1970).
     """

@@ -13,12 +13,13 @@ import numpy as np
 from blochflow.core.backend import jax, jnp
 from blochflow.core.checks import as_bool, as_choice, as_index, as_real_array, fail
 from blochflow.core.errors import ConvergenceError, DegenerateBandsError, ValidityWarning
-from blochflow.dynamics.collisions import Collisions, Scatterer
+from blochflow.dynamics.collisions import Collisions
 from blochflow.dynamics.equations import Adiabatic, level
 from blochflow.dynamics.events import Event, as_events
 from blochflow.dynamics.fields import Fields, as_fields
 from blochflow.dynamics.flight import SMALLEST_GAP, STATUSES, Flight, PacketStatus, Setup
 from blochflow.dynamics.packets import WavePacket, as_packets
+from blochflow.dynamics.scatterers import AbstractScatterer, make_scatterer
 from blochflow.dynamics.theory import AbstractTheory, AdiabaticTheory, Model, Scale
 from blochflow.dynamics.trajectory import Track, as_dataset
 from blochflow.execution.threads import Execution, as_execution
@@ -167,7 +168,11 @@ def propagate(
 
 
 def journey(
-    setup: Setup, packets: WavePacket, times: np.ndarray, execution: Execution, scatterer: Scatterer | None = None
+    setup: Setup,
+    packets: WavePacket,
+    times: np.ndarray,
+    execution: Execution,
+    scatterer: AbstractScatterer | None = None,
 ) -> tuple[Track, Flight]:
     """Fly through all times (sense t, increasing, in kernel units)."""
     flight = Flight.of(setup, execution, packets.band, packets.position, packets.wavevector, float(times[0]))
@@ -175,10 +180,9 @@ def journey(
     everyone = np.arange(packets.count)
     track.save(everyone, 0, flight.observe()[0])
     # collisions come at times of their own
-    clock = setup.fields.clock
     tick = np.full(packets.count, np.inf)
     if scatterer is not None:
-        tick = times[0] + scatterer.waits(packets.count) / clock
+        tick = times[0] + scatterer.waits(packets.count)
     for index, time in enumerate(times[1:], start=1):
         while True:
             flight.fly(np.minimum(tick, time))
@@ -186,7 +190,7 @@ def journey(
             if scatterer is None or not len(rung):
                 break
             collide(flight, rung, scatterer)
-            tick[rung] += scatterer.waits(packets.count)[rung] / clock
+            tick[rung] += scatterer.waits(packets.count)[rung]
         rows = np.flatnonzero(flight.flying)
         if not len(rows):
             break
@@ -195,17 +199,15 @@ def journey(
     return track, flight
 
 
-def collide(flight: Flight, rows: np.ndarray, scatterer: Scatterer) -> None:
+def collide(flight: Flight, rows: np.ndarray, scatterer: AbstractScatterer) -> None:
     """Let packets whose clocks rang collide, where the tick is no null collision."""
     seen = flight.observe(rows)[0]
-    draws = scatterer.draws(len(flight.time))[rows]
+    draws = scatterer.draws_of_collision(len(flight.time))[rows]
     energy, band = np.asarray(seen.motion.energy), np.asarray(flight.each.band)[rows]
-    hit = scatterer.counts(energy, band, draws[:, 0])
-    if not hit.any():
-        return
-    bands, k, energies = scatterer.scattered(energy[hit], draws[hit, 1:])
-    flight.scatter(rows[hit], bands, k, energies - energy[hit])
-    flight.collisions[rows[hit]] += 1
+    hit, bands, k, energies = scatterer.collide(energy, band, np.asarray(seen.wavevector), draws)
+    if hit.any():
+        flight.scatter(rows[hit], bands, k, energies - energy[hit])
+        flight.collisions[rows[hit]] += 1
 
 
 def judged(result: xr.Dataset, flight: Flight, throw: bool) -> xr.Dataset:
@@ -241,7 +243,7 @@ def as_times(times: Any) -> np.ndarray:
 
 def as_scatterer(
     collisions: Any, seed: Any, model: Model, fields: Fields, theory: AbstractTheory, sense: float
-) -> Scatterer | None:
+) -> AbstractScatterer | None:
     """Collisions of a run, or None; refuses what they cannot be combined with."""
     if collisions is None:
         if seed is not None:
@@ -262,7 +264,7 @@ def as_scatterer(
         raise fail("theory", 'be "adiabatic" where `collisions` are given', f"is {theory!r}")
     if fields.electric_function is not None and theory.options.second_order:
         raise fail("electric_field", "be uniform where `collisions` are given at second order", "is a function")
-    return Scatterer.of(collisions, model, fields, theory.options, int(seed))
+    return make_scatterer(collisions, model, fields, theory.options, int(seed))
 
 
 def as_theory(theory: Any) -> AbstractTheory:
