@@ -106,12 +106,13 @@ def show_models(name: str | None) -> int:
 
     from blochflow.models import zoo
 
+    known = [*zoo.names(), *zoo.textures()]
     if name is None:
-        for model in zoo.names():
-            typer.echo(f"{model:<20} {zoo.summary(model)}")
+        for model in known:
+            typer.echo(f"{model:<22} {zoo.summary(model)}")
         return DONE
-    if name not in zoo.names():
-        return unknown("model", name, list(zoo.names()))
+    if name not in known:
+        return unknown("model", name, known)
     typer.echo(f"bf.zoo.{name}{inspect.signature(getattr(zoo, name))}\n".replace(": 'Any'", "").replace(": Any", ""))
     typer.echo(inspect.getdoc(getattr(zoo, name)))
     return DONE
