@@ -77,7 +77,7 @@ def thermoelectric(
         1D, 2D or 3D.
     mu : float or (M,) array, or None with ``density``
     temperature : float or (T,) array
-        All coefficients but sigma vanish at T = 0.
+        All coefficients but sigma vanish at T = 0; sigma is integrated there as elsewhere.
     tau : float, (S,) array or callable
         As for `ohmic`; an array adds a dimension ``tau``.
     intrinsic : bool
