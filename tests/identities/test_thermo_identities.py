@@ -209,6 +209,20 @@ def test_zeros_at_zero_temperature_are_those_of_the_integral():
         assert not found["anomalous_nernst"][variable].values.any()
 
 
+def test_conductivity_alone_is_integrated_for_the_thermopower_at_zero_temperature():
+    model = bf.zoo.haldane(mass=0.1)
+    found = R.thermoelectric(model, -1.0, 0.0, tau=10.0, intrinsic=False, **QUIET)
+    assert found.attrs["evaluations"] < 50_000  # 160,000 with moments of the surface that vanish
+    assert found.converged.all()
+    for variable, error in (("value", "error"), *((x, f"{x}_error") for x in ("alpha", "kappa", "kappa_0", "mott"))):
+        assert not found[variable].values.any() and not found[error].values.any()
+    ohmic = R.ohmic(model, -1.0, 0.0, tau=10.0, **QUIET)
+    np.testing.assert_allclose(found.sigma, ohmic.value, atol=float(ohmic.error.max() + found.sigma_error.max()))
+    gapped = R.thermoelectric(model, 0.0, 0.0, tau=10.0, intrinsic=False, **QUIET)
+    assert gapped.attrs["status"] == "NO_CARRIERS"
+    assert np.isnan(gapped.value).all()
+
+
 @pytest.mark.parametrize("kt", [0.0, 0.08])
 def test_scans_read_from_an_energy_grid(kt):
     model, mu = bf.zoo.haldane(mass=0.2), np.linspace(-1.5, 1.5, 41)

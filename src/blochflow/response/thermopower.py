@@ -77,7 +77,7 @@ def thermoelectric(
         1D, 2D or 3D.
     mu : float or (M,) array, or None with ``density``
     temperature : float or (T,) array
-        All coefficients but sigma vanish at T = 0; sigma is integrated there as elsewhere.
+        All coefficients but sigma vanish at T = 0, where sigma alone is integrated.
     tau : float, (S,) array or callable
         As for `ohmic`; an array adds a dimension ``tau``.
     intrinsic : bool
@@ -143,6 +143,9 @@ class Tensors:
 def drifting(request: Request, relaxation: Any, atol: float) -> Tensors:
     """L_0, L_1, L_2 and k_B T dL_0/dmu for tau = 1; L_1 to ``atol`` times L_0 or better."""
     d = request.model.dimension
+    if is_cold(request):
+        bands = VelocitySurface.of_dimension(d, relaxation)
+        return tensors_of(request, request.integrals(bands), bands)
     bands = VelocitySurface.of_dimension(d, relaxation, POWERS)
     return tensors_of(request, request.integrals(bands, WATCHED, ROUNDING, quotients=((1, 0, atol),)), bands)
 
@@ -154,21 +157,30 @@ def crossing(request: Request, atol: float) -> Tensors | None:
     """
     pairs = len(PAIRS[request.model.dimension])
     # in the order of POWERS
-    names = ("hall", "nernst", "thermal_hall", "mott")
-    bands = BerryMoments(pairs, names, (1.0,) * 4, jnp.asarray(request.reference))
+    names = ("hall",) if is_cold(request) else ("hall", "nernst", "thermal_hall", "mott")
+    bands = BerryMoments(pairs, names, (1.0,) * len(names), jnp.asarray(request.reference))
     if request.forbids(bands):
         return None
+    if len(names) == 1:
+        return tensors_of(request, request.integrals(bands), bands)
     return tensors_of(request, request.integrals(bands, WATCHED, ROUNDING, quotients=((1, 0, atol),)), bands)
 
 
+def is_cold(request: Request) -> bool:
+    """True where all temperatures are 0: all but the conductivities is exactly zero, and is not integrated."""
+    return bool((request.states.kt == 0).all())
+
+
 def tensors_of(request: Request, integrals: list[Integral], bands: Any) -> Tensors:
-    """Integrals over d^dk/(2 pi)^d, spins included."""
+    """Integrals over d^dk/(2 pi)^d, spins included; tensors that were not integrated are zero."""
     model = request.model
     factor = model.spin_degeneracy * measure(model)
     value, error = (
         factor * np.stack([as_tensor(getattr(x, name), bands, model.dimension) for x in integrals], axis=1)
         for name in ("value", "error")
     )
+    missing = [(0, 0), (0, len(POWERS) - len(integrals)), (0, 0), (0, 0)]
+    value, error = np.pad(value, missing), np.pad(error, missing)
     worst = next((x for x in integrals[:3] if not x.converged.all()), integrals[0])
     converged = np.all([x.converged for x in integrals[:3]], axis=0)
     return Tensors(value, np.abs(error), replace(worst, converged=converged))
