@@ -295,3 +295,23 @@ CROWDS = {
 def test_a_wrong_argument_of_a_response_is_named(name, call):
     with pytest.raises(ValueError, match=f"^Argument `{name}` must "):
         call()
+
+
+MISSPELT = {
+    "chemical_potentail": "mu",
+    "densty": "density",
+    "symetry": "symmetry",
+    "tua": "tau",
+    "partitoin": "partition",
+}
+
+
+@pytest.mark.parametrize(("key", "meant"), MISSPELT.items(), ids=MISSPELT)
+def test_misspelt_keywords_of_several_responses_name_the_nearest(key, meant):
+    with pytest.raises(TypeError, match=rf"^together\(\) .*{key}.* \(did you mean '{meant}'\?\)$"):
+        bf.response.together(["valley_hall"], bf.zoo.graphene(), 0.0, 0.1, **{key: 1.0})
+
+
+def test_misspelt_keywords_of_one_response_name_its_own():
+    with pytest.raises(TypeError, match=r"^thermoelectric\(\) .* \(did you mean 'intrinsic'\?\)$"):
+        bf.response.thermoelectric(model(), 0.0, 0.1, tau=1.0, intrinsc=False)

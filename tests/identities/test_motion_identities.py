@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import equinox as eqx
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -34,20 +35,29 @@ def twisted(model):
     return bf.LocalModel(hamiltonian, dimension=model.dimension, cutoff=50.0)
 
 
+# one model for all examples, so that what is compiled for the first serves the others
+TWISTED = twisted(bf.zoo.qwz())
+
+
+compiled_motion = eqx.filter_jit(motion)
+
+
+@eqx.filter_jit
+def slopes_of_the_flow(point, fields):
+    def flow(point):
+        now = motion(TWISTED, jnp.array(0), point[2:4], point[:2], point[4], fields, Adiabatic())
+        return now.density * jnp.concatenate([now.velocity, now.force, jnp.ones(1)])
+
+    return jax.jacfwd(flow)(point)
+
+
 @FEW
 @given(seed=SEEDS)
 def test_liouville(seed):
     """d_t D + d_x.(D xdot) + d_k.(D kdot) = 0 in a texture, a drive, E and B at once."""
     rng = np.random.default_rng(seed)
-    model = twisted(bf.zoo.qwz())
-    fields = as_fields(rng.uniform(-0.1, 0.1, 2), 0.2, 2, model.units)
-
-    def flow(point):
-        now = motion(model, jnp.array(0), point[2:4], point[:2], point[4], fields, Adiabatic())
-        return now.density * jnp.concatenate([now.velocity, now.force, jnp.ones(1)])
-
-    point = jnp.asarray(rng.uniform(-2.0, 2.0, 5))
-    slopes = np.asarray(jax.jacfwd(flow)(point))
+    fields = as_fields(rng.uniform(-0.1, 0.1, 2), 0.2, 2, TWISTED.units)
+    slopes = np.asarray(slopes_of_the_flow(jnp.asarray(rng.uniform(-2.0, 2.0, 5)), fields))
     # exact derivatives: what is left is rounding of terms of the size of the largest slope
     assert abs(np.trace(slopes)) < 1e-9 * max(1.0, np.abs(slopes).max())
 
@@ -57,7 +67,7 @@ def test_liouville(seed):
 def test_energy_and_reversal(seed):
     """Energy changes by the work done; the way back leads to the start."""
     rng = np.random.default_rng(seed)
-    model = twisted(bf.zoo.qwz())
+    model = TWISTED
     fields = {"electric_field": rng.uniform(-0.05, 0.05, 2), "magnetic_field": 0.05}
     packet = bf.WavePacket(rng.uniform(-3, 3, (4, 2)), rng.uniform(-3, 3, (4, 2)))
     there = bf.propagate(model, packet, [0.0, 6.0], **fields, **RUN)
@@ -106,7 +116,7 @@ def test_three_bands_in_three_dimensions(band):
     model = random_blocks(7, 3, 3).model()
     k, electric, magnetic = np.array([0.3, -0.5, 0.8]), np.array([0.1, -0.2, 0.05]), np.array([0.02, 0.03, -0.01])
     fields = as_fields(electric, magnetic, 3, model.units)
-    now = motion(model, jnp.array(band), jnp.asarray(k), jnp.zeros(3), jnp.zeros(()), fields, Adiabatic())
+    now = compiled_motion(model, jnp.array(band), jnp.asarray(k), jnp.zeros(3), jnp.zeros(()), fields, Adiabatic())
     step = 1e-4
 
     def energy(q):

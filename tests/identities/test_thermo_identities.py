@@ -21,6 +21,7 @@ SEEDS = st.integers(0, 2**32 - 1)
 FEW = settings(max_examples=5)
 GRID = 6
 MU, KT = 0.7, 0.3
+COMPARISONS = {"anomalous_nernst": ("mott",), "anomalous_thermal_hall": ("wiedemann_franz",)}
 QUIET = {"throw": False, "execution": bf.Execution(workers=1, progress=False)}
 ON_GRID = {"grid": GRID, **QUIET}
 
@@ -181,6 +182,45 @@ def test_rules_agree(name):
     ]
     for other in values[1:]:
         assert (np.abs(values[0].value - other.value) <= values[0].error + other.error).all()
+
+
+@pytest.mark.parametrize("name", ["anomalous_nernst", "anomalous_thermal_hall"])
+def test_nothing_is_integrated_for_what_vanishes_at_zero_temperature(name):
+    model, response = bf.zoo.haldane(mass=0.1), getattr(R, name)
+    cold = response(model, [-1.0, 0.0], 0.0)
+    assert cold.attrs["evaluations"] == 0
+    assert cold.attrs["status"] == "CONVERGED"
+    scan = response(model, [-1.0, 0.0], [0.1, 0.0, 0.2])
+    alone = response(model, [-1.0, 0.0], [0.1, 0.2])
+    assert scan.attrs["evaluations"] == alone.attrs["evaluations"]
+    for variable in ("value", "error", *COMPARISONS[name]):
+        assert not cold[variable].values.any()
+        assert not scan[variable].sel(temperature=0.0).values.any()
+        np.testing.assert_array_equal(scan[variable].sel(temperature=alone.temperature), alone[variable])
+    with pytest.raises(ValueError, match="Argument `rule` must"):
+        response(model, 0.0, 0.0, rule="cell")
+
+
+def test_zeros_at_zero_temperature_are_those_of_the_integral():
+    # beside a Hall conductivity, which does not vanish, the same integrands are evaluated at T = 0
+    found = R.together(["anomalous_hall", "anomalous_nernst"], bf.zoo.haldane(mass=0.1), -1.0, 0.0, throw=False)
+    assert found["anomalous_nernst"].attrs["evaluations"] > 0
+    for variable in ("value", "mott"):
+        assert not found["anomalous_nernst"][variable].values.any()
+
+
+def test_conductivity_alone_is_integrated_for_the_thermopower_at_zero_temperature():
+    model = bf.zoo.haldane(mass=0.1)
+    found = R.thermoelectric(model, -1.0, 0.0, tau=10.0, intrinsic=False, **QUIET)
+    assert found.attrs["evaluations"] < 50_000  # 160,000 with moments of the surface that vanish
+    assert found.converged.all()
+    for variable, error in (("value", "error"), *((x, f"{x}_error") for x in ("alpha", "kappa", "kappa_0", "mott"))):
+        assert not found[variable].values.any() and not found[error].values.any()
+    ohmic = R.ohmic(model, -1.0, 0.0, tau=10.0, **QUIET)
+    np.testing.assert_allclose(found.sigma, ohmic.value, atol=float(ohmic.error.max() + found.sigma_error.max()))
+    gapped = R.thermoelectric(model, 0.0, 0.0, tau=10.0, intrinsic=False, **QUIET)
+    assert gapped.attrs["status"] == "NO_CARRIERS"
+    assert np.isnan(gapped.value).all()
 
 
 @pytest.mark.parametrize("kt", [0.0, 0.08])

@@ -42,7 +42,9 @@ def run_job(path: Path, out: Path | None, settings: Sequence[str], dry_run: bool
             finished.append(done)
             _report_task(done)
     typer.echo(f"Done in {report.duration(time.perf_counter() - started)}, peak memory {report.memory(peak_memory())}.")
-    typer.echo(f"Plot with:  blochflow plot {files[0]} -o {files[0].with_suffix('.png')}")
+    drawn = next((f for task, f in zip(job.tasks, files, strict=True) if task.quantity != "symmetry_table"), None)
+    if drawn is not None:
+        typer.echo(f"Plot with:  blochflow plot {drawn} -o {drawn.with_suffix('.png')}")
     return DONE if all(is_converged(done.result) for done in finished) else NOT_CONVERGED
 
 
@@ -52,6 +54,7 @@ def check_job(path: Path, settings: Sequence[str]) -> int:
     from blochflow.cli.disorder_cost import predict_disordered
     from blochflow.cli.exact_cost import predict_exact
     from blochflow.cli.surface_cost import predict_surface
+    from blochflow.cli.table_cost import predict_table
 
     job, model = _read_and_check(path, settings)
     _banner(job, model)
@@ -64,6 +67,8 @@ def check_job(path: Path, settings: Sequence[str]) -> int:
         task, *others = (job.tasks[i] for i in members)
         if task.quantity == "fermi_surface":
             cost = predict_surface(job, task, model)
+        elif task.quantity == "symmetry_table":
+            cost = predict_table(model)
         elif is_exact(task.quantity):
             cost = predict_exact(job, task, model)
         elif is_disordered(task.quantity):
@@ -145,6 +150,8 @@ def plot_result(
         variable = for_responses["variable"]
         drawn = result if variable is None or variable not in result else result[variable]
         result = to_units(result.assign_attrs(units=drawn.attrs.get("units", "")), units)
+    if result.attrs["quantity"] == "symmetry_table":
+        raise fail("file", "hold numbers to draw", f"{file} is a table: see `blochflow info` and `blochflow export`")
     if convergence:
         _refuse(for_bands, "band structures", "--convergence draws a history")
         _refuse(for_responses, "responses", "--convergence draws a history")
@@ -237,7 +244,8 @@ def _report_task(done: Finished) -> None:
     grid = done.result.attrs.get("grid")
     at = f" on {' x '.join(map(str, grid))}" if grid is not None else ""
     shared = f" in one pass with {', '.join(done.shared)}" if done.shared else ""
-    points = f"{done.result.attrs['evaluations']} k points{at}{shared}"
-    typer.echo(f"{points}, {report.duration(done.seconds)}; wrote {done.file}")
+    evaluations = done.result.attrs.get("evaluations")
+    points = "" if evaluations is None else f"{evaluations} k points{at}{shared}, "
+    typer.echo(f"{points}{report.duration(done.seconds)}; wrote {done.file}")
     if not is_converged(done.result):
         say(f"NOT CONVERGED: {done.task.name}: {report.describe_shortfall(done.result)}")

@@ -77,7 +77,8 @@ def estimate(job: Job, task: Task, model: AbstractModel, others: Sequence[Task] 
     for _ in range(2):
         started = time.perf_counter()
         result = quietly(job, trials, model)
-        seconds, evaluations = time.perf_counter() - started, int(result.attrs["evaluations"])
+        # none where every state is an exact zero at T = 0
+        seconds, evaluations = time.perf_counter() - started, max(1, int(result.attrs["evaluations"]))
     per_point = seconds / evaluations
     low, high = _range(task, model, evaluations, is_converged(result))
     if task.tolerance is None:

@@ -23,15 +23,19 @@ OWN_ENTRY = f"""\
 }}"""
 
 
-# functions that need a model in hand, and so no task of a job: name -> module and function
+# functions without a task of a job: name -> module and function
 IN_PYTHON = {
     "together": ("response", "together"),
     "surface_distribution": ("response", "surface_distribution"),
-    "symmetry_table": ("response", "symmetry_table"),
     "wave_packet_spread": ("geometry", "wave_packet_spread"),
     "spread_velocity": ("geometry", "spread_velocity"),
     "exact.hofstadter": ("exact", "hofstadter"),
     "exact.ribbon": ("exact", "ribbon"),
+}
+# how a job has the models that functions return
+IN_MODEL = {
+    "exact.hofstadter": "flux = { p = 1, q = 3 }",
+    "exact.ribbon": "ribbon = { width = 20, direction = 0 }",
 }
 
 
@@ -45,6 +49,8 @@ def explain_quantity(name: str | None) -> int:
         return DONE
     if name in IN_PYTHON:
         typer.echo(describe_function(*IN_PYTHON[name]))
+        if name in IN_MODEL:
+            typer.echo(f"\nIn a job every task sees this model with\n\n    [model]\n    {IN_MODEL[name]}")
         return DONE
     if name not in known:
         return unknown("quantity", name, [*known, *IN_PYTHON])

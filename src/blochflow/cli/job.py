@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
@@ -158,7 +158,7 @@ def _validate(table: type[BaseModel], data: Any, key: str, source: _Source) -> A
         hint = nearest(inner[-1], owner)
         raise source.error(f"unknown key; known here are {', '.join(owner)}.", place, hint)
     if complaint["type"] == "missing":
-        raise source.error(f"`{parts[-1]}` is missing.", f"{key}.{parts[-1]}")
+        raise source.error(f"`{parts[-1]}` is missing.", f"{place}.{parts[-1]}")
     raise source.error(_message(complaint), place)
 
 
@@ -176,7 +176,10 @@ def _written(parts: list[str], data: Any) -> list[str]:
 def _table_at(table: type[BaseModel], parts: Sequence[str]) -> list[str]:
     """Keys of the table at a place."""
     for part in parts:
-        table = table.model_fields[part].annotation  # type: ignore[assignment]
+        annotation = table.model_fields[part].annotation
+        # an optional table is a union with None
+        options = (*get_args(annotation), annotation)
+        table = next(x for x in options if isinstance(x, type) and issubclass(x, BaseModel))
     return list(table.model_fields)
 
 

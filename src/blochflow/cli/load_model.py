@@ -45,7 +45,33 @@ def load_model(job: Job) -> AbstractModel:
             raise job.error(str(exc), "model.operators") from exc
     if table.spin_degeneracy is not None and table.wannier90 is None:
         model = model.with_spin_degeneracy(table.spin_degeneracy)
-    return model
+    return _cut(job, _in_flux(job, model))
+
+
+def _in_flux(job: Job, model: AbstractModel) -> AbstractModel:
+    """The model in the magnetic flux of the job."""
+    flux = job.model.flux
+    if flux is None:
+        return model
+    from blochflow.exact import hofstadter
+
+    try:
+        return hofstadter(model, flux.p, flux.q)  # type: ignore[no-any-return]
+    except ValueError as exc:
+        raise job.error(str(exc), "model.flux") from exc
+
+
+def _cut(job: Job, model: AbstractModel) -> AbstractModel:
+    """The ribbon of the job, as a one-dimensional model."""
+    table = job.model.ribbon
+    if table is None:
+        return model
+    from blochflow.exact import ribbon
+
+    try:
+        return ribbon(model, table.width, direction=table.direction).model  # type: ignore[no-any-return]
+    except ValueError as exc:
+        raise job.error(str(exc), "model.ribbon") from exc
 
 
 def check_tasks(job: Job, model: AbstractModel) -> None:
@@ -69,6 +95,8 @@ def check_tasks(job: Job, model: AbstractModel) -> None:
             except ValueError as exc:
                 key = "points" if "`points`" in str(exc) and "points" in task.arguments else "path"
                 raise job.error(str(exc), f"task[{index}].{key}") from exc
+        if task.quantity == "symmetry_table":
+            _check_table(job, index, model)
         if task.quantity == "fermi_surface":
             _check_surface(job, index, model)
         tau = task.arguments.get("tau")
@@ -89,6 +117,20 @@ def _check_surface(job: Job, index: int, model: AbstractModel) -> None:
     except ValueError as exc:
         key = next((name for name in ("mu", "grid", "points", "color") if f"Argument `{name}`" in str(exc)), "quantity")
         raise job.error(str(exc), f"task[{index}].{key}") from exc
+
+
+def _check_table(job: Job, index: int, model: AbstractModel) -> None:
+    """States and threshold of a table of symmetries."""
+    from blochflow.core.checks import as_real_array
+    from blochflow.response.symmetry_samples import states_to_sample
+
+    given = job.tasks[index].arguments
+    try:
+        as_real_array(given.get("threshold", 0.0), "threshold", positive=False)
+        states_to_sample(model, given.get("mu"), given.get("temperature"))
+    except ValueError as exc:
+        key = next((name for name in ("threshold", "mu", "temperature") if f"`{name}`" in str(exc)), "quantity")
+        raise job.error(str(exc), f"task[{index}].{key if key in given else 'quantity'}") from exc
 
 
 def _from_wannier90(job: Job) -> AbstractModel:

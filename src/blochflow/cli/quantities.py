@@ -12,11 +12,17 @@ from blochflow.exact.catalog import QUANTITIES as REFERENCES
 from blochflow.models.catalog import BANDS, FERMI_SURFACE
 from blochflow.response.catalog import QUANTITIES
 from blochflow.response.catalog_disorder import DISORDERED
+from blochflow.response.catalog_symmetry import SYMMETRY_TABLE
 
 EXACT = "exact."
 PROFILE = f"{EXACT}current_profile"
 # arguments other than (model, mu, temperature), and options without a default
-ARGUMENTS = {"bands": ("path",), "fermi_surface": ("mu",), "chemical_potential": ("density", "temperature")}
+ARGUMENTS: dict[str, tuple[str, ...]] = {
+    "bands": ("path",),
+    "fermi_surface": ("mu",),
+    "chemical_potential": ("density", "temperature"),
+    "symmetry_table": (),
+}
 REQUIRED = {
     "ohmic": ("tau",),
     "thermoelectric": ("tau",),
@@ -30,8 +36,8 @@ REQUIRED = {
 }
 # options of which at least one must be given
 ONE_OF = {"magnetization_current": ("mu_gradient", "temperature_gradient")}
-# exact at every wave vector: no tolerance
-WITHOUT_TOLERANCE = (BANDS.name, FERMI_SURFACE.name)
+# no integral over the zone: no tolerance
+WITHOUT_TOLERANCE = (BANDS.name, FERMI_SURFACE.name, SYMMETRY_TABLE.name)
 DESCRIPTIONS = {
     "mu": "chemical potential, in the energy unit of the model",
     "temperature": "temperature (K for models in eV, else in the energy unit of the model)",
@@ -43,7 +49,8 @@ DESCRIPTIONS = {
 def all_quantities() -> dict[str, Quantity]:
     """Name -> description of everything a task may compute."""
     references = {q.name: q for q in map(_named, REFERENCES.values())}
-    return {**QUANTITIES, BANDS.name: BANDS, FERMI_SURFACE.name: FERMI_SURFACE, **references}
+    others = {q.name: q for q in (BANDS, FERMI_SURFACE, SYMMETRY_TABLE)}
+    return {**QUANTITIES, **others, **references}
 
 
 def is_exact(quantity: str) -> bool:

@@ -29,6 +29,8 @@ SURFACE = (
     "closure_residual",
     "error",
 )
+VALUES = ("value", "error", "converged")
+COMPONENTS = ("quantity", "component", "allowed", "reason")
 PATIENCE = ("ms", 1e-3), ("s", 1.0), ("min", 60.0), ("h", 3600.0), ("days", 86400.0)
 
 
@@ -78,6 +80,8 @@ def result_table(result: xr.Dataset) -> Table:
 
     if "vertex_k" in result:
         return _sheets_table(result)
+    if "allowed" in result:
+        return _components_table(result)
     if "value" not in result:
         return _bands_table(result)
     unit = result.attrs.get("units", "")
@@ -111,7 +115,7 @@ def beside_table(result: xr.Dataset) -> Table | None:
     """What stands beside the value, each with its largest component: parts, comparisons, other coefficients."""
     from rich.table import Table
 
-    columns = _beside(result)
+    columns = _beside(result) if "value" in result else []
     if not columns:
         return None
     tensor = [str(d) for d in result["value"].dims if d in ("a", "b", "c")]
@@ -164,7 +168,9 @@ def check_complete(result: xr.Dataset) -> None:
     """Refuse files that lack what a result of their quantity holds, or hold it along other dimensions."""
     bands = result.attrs["quantity"] == "bands"
     surface = result.attrs["quantity"] in ("fermi_surface", "surface_distribution")
-    wanted = ("energy", "distance") if bands else SURFACE if surface else ("value", "error", "converged")
+    symmetries = result.attrs["quantity"] == "symmetry_table"
+    wanted: tuple[str, ...] = ("energy", "distance") if bands else SURFACE if surface else VALUES
+    wanted = COMPONENTS if symmetries else wanted
     missing = [name for name in wanted if name not in result]
     if missing:
         quantity = result.attrs["quantity"]
@@ -174,6 +180,8 @@ def check_complete(result: xr.Dataset) -> None:
     elif surface:
         good = result["vertex_k"].dims == ("vertex", "a") and result["corners"].dims == ("element", "corner")
         good = good and all(result[name].dims == ("sheet",) for name in SURFACE[2:])
+    elif symmetries:
+        good = all(result[name].dims == ("entry",) for name in wanted)
     else:
         states = [d for d in result["value"].dims if d not in ("a", "b", "c")]
         good = result["error"].dims == result["value"].dims and set(result["converged"].dims) == set(states)
@@ -223,6 +231,27 @@ def _bands_table(result: xr.Dataset) -> Table:
     for n in _spread(energy.sizes["band"]):
         band = energy.isel(band=n).values
         table.add_row(str(n), f"{band.min():.6f}", f"{band.max():.6f}")
+    return table
+
+
+def _components_table(result: xr.Dataset) -> Table:
+    """Allowed components of every response, and the others with what forbids them."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(title=f"{result.attrs.get('title', '')}: {result.attrs.get('model', '')}", title_justify="left")
+    for name in ("response", "allowed", "zero", "forbidden by"):
+        table.add_column(name)
+    entries = list(zip(*(result[x].values for x in COMPONENTS), strict=True))
+    for quantity in dict.fromkeys(str(q) for q, *_ in entries):
+        rows = [(str(c), bool(ok), str(why)) for q, c, ok, why in entries if str(q) == quantity]
+        shown = ", ".join(c for c, ok, _ in rows if ok)
+        for reason in dict.fromkeys(why for _, _, why in rows if why):
+            zero = ", ".join(c for c, _, why in rows if why == reason)
+            table.add_row(quantity, shown, zero, escape(reason))
+            quantity = shown = ""
+        if quantity:
+            table.add_row(quantity, shown, "", "")
     return table
 
 

@@ -97,6 +97,8 @@ def compute(job: Job, task: Task, model: AbstractModel) -> xr.Dataset:
     function = function_of(task.quantity)
     if task.quantity == "fermi_surface":
         return function(model, *positional, **options, execution=Execution(**job.execution)).to_dataset()  # type: ignore[no-any-return]
+    if task.quantity == "symmetry_table":
+        return function(model, **options).to_dataset()  # type: ignore[no-any-return]
     if task.tolerance is None:
         return function(model, *positional, **options)  # type: ignore[no-any-return]
     tolerance, execution = Tolerance(**task.tolerance), Execution(**job.execution)

@@ -77,8 +77,24 @@ class ExecutionTable(BaseModel):
     progress: bool = True
 
 
+class FluxTable(BaseModel):
+    """``flux = { p = 1, q = 3 }``: the model in p/q flux quanta per cell."""
+
+    model_config = STRICT
+    p: int
+    q: int = Field(ge=1)
+
+
+class RibbonTable(BaseModel):
+    """``ribbon = { width = 20, direction = 0 }``: a ribbon of the model."""
+
+    model_config = STRICT
+    width: int = Field(ge=1)
+    direction: int = Field(default=0, ge=0, le=1)
+
+
 class ModelTable(BaseModel):
-    """``[model]``: one source and its options."""
+    """``[model]``: one source, its options, and what is made of it: first a flux, then a ribbon."""
 
     model_config = STRICT
     wannier90: Text = None
@@ -89,6 +105,8 @@ class ModelTable(BaseModel):
     wsvec: Annotated[Any, BeforeValidator(_parse_wsvec)] = None
     periodic: Annotated[list[bool], Field(min_length=3, max_length=3)] | None = None
     spin_degeneracy: Annotated[Any, BeforeValidator(_parse_spin_degeneracy)] = None
+    flux: FluxTable | None = None
+    ribbon: RibbonTable | None = None
 
     @model_validator(mode="after")
     def one_source(self) -> ModelTable:

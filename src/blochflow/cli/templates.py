@@ -36,6 +36,7 @@ EXAMPLES = {
     "rule": '"auto"',
     "symmetry": '"auto"',
     "seed": "0",
+    "threshold": "1e-6",
     "tau": "10.0",
     "reference": '"seed_band.dat"',
     "intrinsic": "true",

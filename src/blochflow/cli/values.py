@@ -229,6 +229,7 @@ KINDS: dict[str, Any] = {
     "seed": Seed,
     "grid": Grid,
     "shift": Number,
+    "threshold": Number,
     "path": Path,
     "points": Points,
     "color": Text,

@@ -104,7 +104,7 @@ class Disorder:
 
     @classmethod
     def gaussian(cls, strength: float, length: float, *, vertices: Sequence[Any] | None = None) -> Disorder:
-        """W = ``strength`` exp(-q^2 ``length``^2/2), a smooth potential with Gaussian correlations."""
+        """W = strength exp(-q^2 length^2/2), a smooth potential with Gaussian correlations."""
         numbers = {"strength": _positive(strength, "strength"), "length": _positive(length, "length")}
         return cls(Gaussian(**numbers), vertices, kind="gaussian", numbers=numbers)
 

@@ -36,6 +36,8 @@ CHANNELS: dict[str, tuple[tuple[str, int], ...]] = {
     "magnetization": (("grand", 0), ("curvature", 0), ("curvature", 1)),
     "moment": (("moment", 0),),
 }
+# results that are exactly zero at T = 0, and the scale of their rounding
+COLD_ZEROS = ("nernst", "mott", "thermal_hall", "wiedemann_franz", "size")
 
 
 class BerryMoments(BandIntegrand):
@@ -75,6 +77,10 @@ class BerryMoments(BandIntegrand):
     def channels(self) -> list[tuple[str, int]]:
         """Cumulative sums with the powers of their weights, each once."""
         return list(dict.fromkeys(channel for name in self.results for channel in CHANNELS[name]))
+
+    @property
+    def vanishes_cold(self) -> bool:
+        return all(name in COLD_ZEROS for name in self.results)
 
     @property
     def weight(self) -> Weight:

@@ -90,6 +90,11 @@ class BandIntegrand(eqx.Module):
         """True where values depend on k itself, which factorised grids do not provide."""
         return False
 
+    @property
+    def vanishes_cold(self) -> bool:
+        """True where every result is exactly zero at T = 0."""
+        return False
+
     def bound(self, num_bands: int) -> float | None:
         """Largest |S_j|, where it is known beforehand."""
         return None

@@ -52,6 +52,7 @@ def anomalous_nernst(
         2D or 3D.
     mu : float or (M,) array, or None with ``density``
     temperature : float or (T,) array
+        States at T = 0 are exact zeros; nothing is integrated for them.
     density : float or array, optional
         Electrons per area or volume instead of mu.
     **zone

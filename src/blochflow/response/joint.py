@@ -10,7 +10,7 @@ from blochflow.core.checks import fail, nearest
 from blochflow.models.base import as_model
 from blochflow.response.catalog import QUANTITIES
 from blochflow.response.intrinsic import RESULTS, intrinsic_results
-from blochflow.response.request import Request, ZoneArguments
+from blochflow.response.request import Request, ZoneArguments, check_keywords
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -84,6 +84,7 @@ def together(
     >>> found["anomalous_hall"].attrs["evaluations"] == found["orbital_magnetization"].attrs["evaluations"]
     True
     """
+    check_keywords("together", zone, ZoneArguments.__annotations__)
     names = as_names(quantities)
     model = as_model(model)
     for name in names:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -16,13 +17,14 @@ from blochflow.core.status import Status
 from blochflow.execution.threads import Execution
 from blochflow.models.base import AbstractModel
 from blochflow.response.average import average_over_zone
+from blochflow.response.cold_states import with_cold_zeros
 from blochflow.response.integrands import BandIntegrand, as_tensor
 from blochflow.response.potential import precise_chemical_potential
 from blochflow.response.reduction import use_symmetry
 from blochflow.response.result import finish, raise_if_missed
 from blochflow.response.source import ModelSource
 from blochflow.response.states import States, as_states
-from blochflow.response.zone_options import ZoneOptions, as_call, chart_of, measure
+from blochflow.response.zone_options import ZoneOptions, as_call, chart_of, check_options, measure
 from blochflow.zone.certificate import Filling
 from blochflow.zone.integral import Integral, combined
 from blochflow.zone.tolerance import Required, Tolerance
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
 # Integrals are not known better than this fraction of the terms that cancel in them: rounding of energies and matrices.
 UNCERTAIN = 1e-13
+# What a parameter is called in words: a near match of them names the parameter.
+IN_WORDS = {"chemical_potential": "mu", "relaxation_time": "tau", "electron_density": "density"}
 
 
 class ZoneArguments(TypedDict, total=False):
@@ -47,14 +51,19 @@ class ZoneArguments(TypedDict, total=False):
     throw: bool
 
 
-def check_keywords(name: str, given: Iterable[str], known: Iterable[str]) -> None:
+def check_keywords(name: str, given: Iterable[str], known: Collection[str]) -> None:
     """Raise TypeError for a keyword that the response ``name`` does not have, with the nearest one it has."""
-    known = list(known)
-    for key in given:
-        if key not in known:
-            hint = nearest(key, known)
-            suffix = f" (did you mean {hint!r}?)" if hint else f"; known are {', '.join(known)}"
-            raise TypeError(f"{name}() got an unexpected keyword argument {key!r}{suffix}")
+    wrong = next((key for key in given if key not in known), None)
+    if wrong is None:
+        return
+    from blochflow import response
+
+    parameters = inspect.signature(getattr(response, name)).parameters.values()
+    own = [p.name for p in parameters if p.kind is not p.VAR_KEYWORD]
+    choices = {**{word: word for word in (*own, *known)}, **{w: p for w, p in IN_WORDS.items() if p in own}}
+    hint = nearest(wrong, choices)
+    suffix = f" (did you mean {choices[hint]!r}?)" if hint else f"; known are {', '.join((*own, *known))}"
+    raise TypeError(f"{name}() got an unexpected keyword argument {wrong!r}{suffix}")
 
 
 @dataclass(frozen=True)
@@ -128,11 +137,8 @@ class Request:
         quotients: tuple[tuple[int, int, float], ...] = (),
     ) -> list[Integral]:
         """One integral for each tensor of ``bands``, whose results times ``factor`` are in public units."""
-        mu, kt = self.all_states()
         required = Required(self.tolerance, factor, bands.tensors, watched, parts, terms, quotients)
-        whole = average_over_zone(
-            self.model, bands, mu, kt, options=self.options, required=required, execution=self.execution
-        )
+        whole = self._average(bands, required)
         if terms:
             known = np.maximum(whole.error, UNCERTAIN * terms)
             whole = replace(whole, error=known if whole.forbidden is None else np.where(whole.forbidden, 0.0, known))
@@ -141,6 +147,21 @@ class Request:
         # each tensor is judged, whether watched or not
         fine = whole.error <= replace(required, watched=()).allowed(whole.value, whole.absolute)
         return [self._tensor(whole, fine, slice(i * bands.size, (i + 1) * bands.size)) for i in range(bands.tensors)]
+
+    def _average(self, bands: BandIntegrand, required: Required) -> Integral:
+        """Average over the zone for all states."""
+        mu, kt = self.all_states()
+
+        def average(mu: np.ndarray, kt: np.ndarray) -> Integral:
+            return average_over_zone(
+                self.model, bands, mu, kt, options=self.options, required=required, execution=self.execution
+            )
+
+        if not bands.vanishes_cold:
+            return average(mu, kt)
+        # options are refused whether or not there is something to integrate
+        check_options(self.model, self.options, self.tolerance)
+        return with_cold_zeros(average, mu, kt, bands.components)
 
     def all_states(self) -> tuple[np.ndarray, np.ndarray]:
         """mu and k_B T of all states.

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from blochflow import __version__
 from blochflow.core.checks import fail
+from blochflow.core.dataset import description
+from blochflow.core.status import Status
+from blochflow.response.catalog_symmetry import SYMMETRY_TABLE
 from blochflow.zone.symmetry import Operation
 from blochflow.zone.tensor_symmetry import TensorKind
 
@@ -111,11 +113,10 @@ class SymmetryTable:
             {"allowed": (("entry",), allowed), "reason": (("entry",), reason)},
             coords={"quantity": (("entry",), quantity), "component": (("entry",), component)},
             attrs={
-                "quantity": "components of responses allowed by symmetry",
-                "equation": "T_ab.. = det(R)^axial (+-1) R_aa' R_bb' .. T_a'b'.. for all operations",
-                "reference": "Kleiner, Phys. Rev. 142, 318 (1966); Seemann et al., PRB 92, 155138 (2015)",
+                **description(SYMMETRY_TABLE, ""),
                 "model": self.model,
-                "version": __version__,
+                "status": Status.CONVERGED.name,
+                "status_message": "operations are verified to the threshold",
                 **operations,
                 **notes,
             },

@@ -11,25 +11,20 @@ Source: Ashcroft and Mermin (1976), ch. 13, Eqs. (13.50)-(13.58); open circuit (
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
-from blochflow.core.backend import jnp
 from blochflow.core.checks import as_bool
 from blochflow.core.status import Status
-from blochflow.models.base import PAIRS
-from blochflow.response.berry_moments import BerryMoments
 from blochflow.response.catalog import OHMIC
 from blochflow.response.catalog_intrinsic import ANOMALOUS_NERNST, ANOMALOUS_THERMAL_HALL
 from blochflow.response.catalog_transport import CHAIN_UNITS, LORENZ_UNITS, POWER_FACTOR_UNITS, THERMOELECTRIC
-from blochflow.response.integrands import VelocitySurface, as_tensor
 from blochflow.response.relaxation import as_relaxation, per_time
 from blochflow.response.request import Request, ZoneArguments
 from blochflow.response.result import raise_if_missed
-from blochflow.response.zone_options import measure
-from blochflow.zone.integral import Integral
+from blochflow.response.transport_moments import Tensors, crossing, drifting
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -38,9 +33,6 @@ if TYPE_CHECKING:
 SHARE = 0.25
 # In k_B/e: a thermopower that vanishes by symmetry.
 FLOOR = 1e-9
-POWERS = (0, 1, 2, -1)
-# Of tensors with these powers: those that must converge, and whose rounding is that of the first.
-WATCHED, ROUNDING = (True, True, True, False), ((1, 0), (3, 0))
 # variable -> what it is
 NAMES = {
     "sigma": "conductivity at zero temperature gradient",
@@ -77,7 +69,7 @@ def thermoelectric(
         1D, 2D or 3D.
     mu : float or (M,) array, or None with ``density``
     temperature : float or (T,) array
-        All coefficients but sigma vanish at T = 0.
+        All coefficients but sigma vanish at T = 0, where sigma alone is integrated.
     tau : float, (S,) array or callable
         As for `ohmic`; an array adds a dimension ``tau``.
     intrinsic : bool
@@ -129,49 +121,6 @@ def thermoelectric(
         each = [coefficients(request, surface, across, scale * float(time)) for time in times]
         result = joined(each, times, model.units.time)
     return raise_if_missed(THERMOELECTRIC, result, request.throw)
-
-
-@dataclass(frozen=True)
-class Tensors:
-    """Tensors of all states, (P, powers, d, d), their errors, and the integral they come from."""
-
-    value: np.ndarray
-    error: np.ndarray
-    integral: Integral
-
-
-def drifting(request: Request, relaxation: Any, atol: float) -> Tensors:
-    """L_0, L_1, L_2 and k_B T dL_0/dmu for tau = 1; L_1 to ``atol`` times L_0 or better."""
-    d = request.model.dimension
-    bands = VelocitySurface.of_dimension(d, relaxation, POWERS)
-    return tensors_of(request, request.integrals(bands, WATCHED, ROUNDING, quotients=((1, 0, atol),)), bands)
-
-
-def crossing(request: Request, atol: float) -> Tensors | None:
-    """Intrinsic sigma, alpha, kappa_0 and Mott's alpha, in natural units; None where symmetry forbids them.
-
-    On grids of symmetric k the curvatures of bands that touch there are of any size and cancel only up to rounding.
-    """
-    pairs = len(PAIRS[request.model.dimension])
-    # in the order of POWERS
-    names = ("hall", "nernst", "thermal_hall", "mott")
-    bands = BerryMoments(pairs, names, (1.0,) * 4, jnp.asarray(request.reference))
-    if request.forbids(bands):
-        return None
-    return tensors_of(request, request.integrals(bands, WATCHED, ROUNDING, quotients=((1, 0, atol),)), bands)
-
-
-def tensors_of(request: Request, integrals: list[Integral], bands: Any) -> Tensors:
-    """Integrals over d^dk/(2 pi)^d, spins included."""
-    model = request.model
-    factor = model.spin_degeneracy * measure(model)
-    value, error = (
-        factor * np.stack([as_tensor(getattr(x, name), bands, model.dimension) for x in integrals], axis=1)
-        for name in ("value", "error")
-    )
-    worst = next((x for x in integrals[:3] if not x.converged.all()), integrals[0])
-    converged = np.all([x.converged for x in integrals[:3]], axis=0)
-    return Tensors(value, np.abs(error), replace(worst, converged=converged))
 
 
 def coefficients(request: Request, surface: Tensors, across: Tensors | None, time: float) -> xr.Dataset:

@@ -46,8 +46,8 @@ def skyrmion(
     Known answers
     -------------
     - Topological charge (1/4 pi) Int n.(d_x n x d_y n) d^2x = -1 for every radius and helicity.
-    - Without Rashba coupling the lower band, of spin along n, has the real-space curvature -n.(d_x n x d_y n)/2, integral
-      2 pi: it moves as in a magnetic field of one flux quantum.
+    - Without Rashba coupling the lower band, of spin along n, has the real-space curvature -n.(d_x n x d_y n)/2, whose
+      integral is 2 pi: it moves as in a magnetic field of one flux quantum.
 
     Parameters
     ----------
