@@ -22,6 +22,8 @@ from blochflow.execution.threads import Execution, run_batches
 
 # Sizes of batches, each compiled once.
 BATCHES = (4, 64, 1024)
+# Of a full batch, so many times fewer packets than began are left to others.
+LEFT = 2
 SMALLEST_DENSITY = 0.1  # of the phase-space density: below, the equations of motion are no longer an expansion
 SMALLEST_GAP = 1e-9  # of the model's energy: bands that rounding cannot separate
 STEPS_PER_STRETCH = 4096
@@ -104,8 +106,8 @@ class Setup(eqx.Module):
 
 
 @eqx.filter_jit
-def _advance(setup: Setup, each: Each, lanes: Lanes, directions: Array, most: Array) -> Lanes:
-    return advance(setup.rate, setup.watch, each, lanes, directions, setup.tolerance, most, setup.lower)
+def _advance(setup: Setup, each: Each, lanes: Lanes, directions: Array, most: Array, fewest: Array) -> Lanes:
+    return advance(setup.rate, setup.watch, each, lanes, directions, setup.tolerance, most, setup.lower, fewest)
 
 
 @eqx.filter_jit
@@ -216,9 +218,11 @@ class Flight:
             if not len(rows):
                 return
             rows = rows[np.argsort(self.step[rows], kind="stable")]
+            # the last ones of a batch go on in full batches, as long as there are any
+            fewest = jnp.asarray(BATCHES[-1] // LEFT if len(rows) > BATCHES[-1] else 0)
 
             def stretch(batch: np.ndarray, each: Each) -> Lanes:
-                return _advance(self.setup, each, self._lanes(batch, ends), directions, most)
+                return _advance(self.setup, each, self._lanes(batch, ends), directions, most, fewest)
 
             done: list[Lanes] = self._run(rows, stretch)
             new = jax.tree.map(lambda *x: np.concatenate(x), *done)

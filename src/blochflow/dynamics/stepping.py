@@ -88,8 +88,11 @@ def advance(
     tolerance: Array,
     most: Array,
     lower: Array | float = 0.0,
+    fewest: Array | int = 0,
 ) -> Lanes:
     """All packets to their ends, to a crossing, or through ``most`` steps; ``each`` holds constants of every packet.
+
+    Ends where no more than ``fewest`` packets are still on their way: those go on in another batch.
 
     ``directions`` (m,): +1, -1 where only rising, falling zeros of a watched function count, 0 for both.  Pure kernel.
     """
@@ -128,7 +131,7 @@ def advance(
 
         return jax.tree.map(choose, tried, lanes)
 
-    return jax.lax.while_loop(lambda lanes: jnp.any(lanes.active), body, lanes)
+    return jax.lax.while_loop(lambda lanes: jnp.sum(lanes.active) > fewest, body, lanes)
 
 
 def locate(rate: Rate, watch: Watch, each: Any, lanes: Lanes, which: Array) -> tuple[Array, Array]:
