@@ -39,7 +39,7 @@ _NAMES = {
     "Subspace": "geometry.subspace",
     "Adiabatic": "dynamics.equations",
     "Event": "dynamics.events",
-    "WavePacket": "dynamics.packets",
+    "WavePacket": "models.packets",
     "propagate": "dynamics.propagation",
     "k_path": "models.k_points",
     "k_grid": "models.k_points",

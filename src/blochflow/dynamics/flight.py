@@ -15,10 +15,10 @@ import numpy as np
 
 from blochflow.core.backend import Array, jax, jnp
 from blochflow.dynamics.events import Event, Start, is_closed
-from blochflow.dynamics.fields import Fields
 from blochflow.dynamics.stepping import Lanes, advance, locate, runge_kutta
 from blochflow.dynamics.theory import AbstractTheory, Model, Scale, Seen
 from blochflow.execution.threads import Execution, run_batches
+from blochflow.models.fields import Fields
 
 BATCH = 1024
 FEWEST = 4

@@ -13,8 +13,8 @@ import equinox as eqx
 
 from blochflow.core.backend import Array, jnp
 from blochflow.dynamics.equations import Adiabatic, Motion, motion
-from blochflow.dynamics.fields import Fields
 from blochflow.models.base import AbstractModel
+from blochflow.models.fields import Fields
 from blochflow.models.local import AbstractLocalModel
 
 Model = AbstractModel | AbstractLocalModel
