@@ -51,8 +51,8 @@ def lattice_packet(
 
         i hbar d_t psi = H psi,   H_ij = t_ij(R; (r_i + r_j)/2, t) exp(-i (e/hbar) Int_j^i A.dl) + delta_ij e E.r_i
 
-    Source: [Sundaram1999] for the packets, [Peierls1933] for the phases, [TalEzer1984] (H steady) and [Blanes2006]
-    (H(t)) for the evolution.  Valid for: independent electrons, any number of bands; exact for the hoppings, apart from
+    Source: [Sundaram1999] for the packets, [Peierls1933] for the phases, [TalEzer1984] (H steady) and [Blanes2006],
+    [Alvermann2011] (H(t)) for the evolution.  Valid for: independent electrons, any number of bands; exact for the hoppings, apart from
     the edges of the sample, which packets must not reach.  Not included: position matrices of Wannier functions beyond
     their centres, the Zeeman energy (``model.with_zeeman``).
 
@@ -82,7 +82,7 @@ def lattice_packet(
     lattice_constant : float, optional
         Spacing of the cubic lattice on which a k.p model is evolved, with q(k) = k [1 - (ka)^8/630] for k.
     tolerance : Tolerance, optional
-        rtol: error of the state (norm) at the last time where H changes in time; default 1e-9.
+        rtol: error of the state (norm) at the last time where H changes in time; default 1e-8.
     execution : Execution, optional
         Its ``max_memory`` bounds the matrix.
     throw : bool

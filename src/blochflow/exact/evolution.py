@@ -1,12 +1,14 @@
 """Time evolution under a sparse Hamiltonian.
 
     exp(-i H t) = exp(-i c t) sum_m (2 - delta_m0) (-i)^m J_m(w t) T_m((H - c)/w)           spectrum within c +- w
-    U(t + s, t) = exp[-i s (b H_1 + a H_2)] exp[-i s (a H_1 + b H_2)] + O(s^5)              H(t) that changes
+    U(t + s, t) = exp(-i s Y_+) exp(-i s Y_0) exp(-i s Y_-) + O(s^5)                        H(t) that changes
 
-    H_1,2 = H(t + (1/2 -+ sqrt(3)/6) s),    a = 1/4 + sqrt(3)/6,    b = 1/4 - sqrt(3)/6
+    Y_+- = 11/40 H_1 +- 20/87 H_2 + 7/50 H_3,   Y_0 = 9/20 H_1 - 7/25 H_3,   H_n = (2n - 1) Int_0^1 P_n-1(2x - 1) H(t + xs) dx
 
 The first is exact to rounding; the second is compared with two half steps, whose difference sets the step.
-Source: Tal-Ezer and Kosloff, J. Chem. Phys. 81, 3967 (1984); Blanes and Moan, Appl. Numer. Math. 56, 1519 (2006).
+Source: Tal-Ezer and Kosloff, J. Chem. Phys. 81, 3967 (1984); Blanes and Moan, Appl. Numer. Math. 56, 1519 (2006);
+Alvermann and Fehske, J. Comput. Phys. 230, 5930 (2011), whose coefficients make the error some seventy times smaller than
+that of the method with two exponentials.
 Bounds of the spectrum: Gershgorin's discs, which hold for every Hermitian matrix.
 """
 
@@ -22,8 +24,11 @@ from scipy.special import jv
 
 PHASE_PER_STEP = 40.0  # w t of one expansion: 70 terms; packets are looked at after each
 NEGLIGIBLE = 1e-17  # Bessel functions below this do not change a sum of terms of order one
-EARLY, LATE = 0.25 + np.sqrt(3) / 6, 0.25 - np.sqrt(3) / 6
-NODES = (0.5 - np.sqrt(3) / 6, 0.5 + np.sqrt(3) / 6)
+POINTS, WEIGHTS = np.polynomial.legendre.leggauss(3)
+NODES = (POINTS + 1) / 2
+# (3, 3) H_n from H at the nodes, and exponents from H_n in the order in which they act
+MOMENTS = np.array([(2 * n + 1) * WEIGHTS / 2 * np.polynomial.Legendre.basis(n)(POINTS) for n in range(3)])
+EXPONENTS = np.array([[11 / 40, -20 / 87, 7 / 50], [9 / 20, 0, -7 / 25], [11 / 40, 20 / 87, 7 / 50]]) @ MOMENTS
 SAFETY, SMALLEST_FACTOR, LARGEST_FACTOR = 0.85, 0.2, 3.0
 LEAST_STEP = 1e-12  # of the whole run
 EPS = np.finfo(float).eps
@@ -139,9 +144,9 @@ def evolve_changing(
 
 def magnus_step(matrix_at: MatrixAt, state: np.ndarray, start: float, step: float, effort: Effort) -> np.ndarray:
     """One commutator-free step of fourth order."""
-    first, second = (matrix_at(start + node * step) for node in NODES)
-    for early, late in ((EARLY, LATE), (LATE, EARLY)):
-        data = early * first.data + late * second.data
-        mixed = sparse.csr_matrix((data, first.indices, first.indptr), shape=first.shape)
+    there = [matrix_at(start + node * step) for node in NODES]
+    for row in EXPONENTS:
+        data = sum(value * matrix.data for value, matrix in zip(row, there, strict=True))
+        mixed = sparse.csr_matrix((data, there[0].indices, there[0].indptr), shape=there[0].shape)
         state = Exponential(mixed).apply(state, step, effort)
     return state

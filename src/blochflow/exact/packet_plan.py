@@ -21,7 +21,7 @@ from blochflow.models.packets import as_packets
 from blochflow.models.tight_binding import TightBinding
 from blochflow.zone.tolerance import Tolerance
 
-DEFAULT_RTOL = 1e-9
+DEFAULT_RTOL = 1e-8
 FIT = 5.0  # standard deviations between a packet and an edge: 3e-7 of its weight lies beyond
 REGULAR = 1e-3  # of max|H|: what the lattice of a k.p model may change within a packet
 
