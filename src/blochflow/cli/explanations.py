@@ -32,6 +32,8 @@ IN_PYTHON = {
     "spread_velocity": ("geometry", "spread_velocity"),
     "exact.hofstadter": ("exact", "hofstadter"),
     "exact.ribbon": ("exact", "ribbon"),
+    "exact.lattice_packet": ("exact", "lattice_packet"),
+    "exact.compare": ("exact", "compare"),
 }
 
 

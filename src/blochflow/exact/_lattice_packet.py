@@ -52,9 +52,9 @@ def lattice_packet(
         i hbar d_t psi = H psi,   H_ij = t_ij(R; (r_i + r_j)/2, t) exp(-i (e/hbar) Int_j^i A.dl) + delta_ij e E.r_i
 
     Source: [Sundaram1999] for the packets, [Peierls1933] for the phases, [TalEzer1984] (H steady) and [Blanes2006],
-    [Alvermann2011] (H(t)) for the evolution.  Valid for: independent electrons, any number of bands; exact for the hoppings, apart from
-    the edges of the sample, which packets must not reach.  Not included: position matrices of Wannier functions beyond
-    their centres, the Zeeman energy (``model.with_zeeman``).
+    [Alvermann2011] (H(t)) for the evolution.  Valid for: independent electrons, any number of bands; exact for the
+    hoppings, apart from the edges of the sample, which packets must not reach.  Not included: position matrices of
+    Wannier functions beyond their centres, the Zeeman energy (``model.with_zeeman``).
 
     Parameters
     ----------

@@ -3,12 +3,13 @@
     exp(-i H t) = exp(-i c t) sum_m (2 - delta_m0) (-i)^m J_m(w t) T_m((H - c)/w)           spectrum within c +- w
     U(t + s, t) = exp(-i s Y_+) exp(-i s Y_0) exp(-i s Y_-) + O(s^5)                        H(t) that changes
 
-    Y_+- = 11/40 H_1 +- 20/87 H_2 + 7/50 H_3,   Y_0 = 9/20 H_1 - 7/25 H_3,   H_n = (2n - 1) Int_0^1 P_n-1(2x - 1) H(t + xs) dx
+    Y_+- = 11/40 H_1 +- 20/87 H_2 + 7/50 H_3,   Y_0 = 9/20 H_1 - 7/25 H_3
+    H_n = (2n - 1) Int_0^1 P_(n-1)(2x - 1) H(t + x s) dx
 
 The first is exact to rounding; the second is compared with two half steps, whose difference sets the step.
 Source: Tal-Ezer and Kosloff, J. Chem. Phys. 81, 3967 (1984); Blanes and Moan, Appl. Numer. Math. 56, 1519 (2006);
-Alvermann and Fehske, J. Comput. Phys. 230, 5930 (2011), whose coefficients make the error some seventy times smaller than
-that of the method with two exponentials.
+Alvermann and Fehske, J. Comput. Phys. 230, 5930 (2011), whose coefficients make the error some seventy times smaller
+than that of the method with two exponentials.
 Bounds of the spectrum: Gershgorin's discs, which hold for every Hermitian matrix.
 """
 

@@ -25,7 +25,7 @@ from blochflow.models.packets import WavePacket
 
 EXPONENT = 40.0  # |psi(k)| is 4e-18 of its maximum where sampling ends
 SMALLEST_GAP = 1e-9  # of max|H|: bands closer than this have no state of their own
-SMALLEST_OVERLAP = 1e-3  # of the reference: below, the gauge has a vortex within the packet
+SMALLEST_OVERLAP = 0.05  # of the reference: below, the gauge has a vortex in or near the packet
 MATTERS = 1e-8  # weights |psi(k)|^2 below this may have any phase
 VISIBLE = 1e-12  # weights in k below this are not projected on bands
 COHERENT = 0.1  # |<T>| below which a packet has no mean wave vector
@@ -83,14 +83,7 @@ def band_states(
     matrices = h.sampled(k, place, t)
     energies, states = np.linalg.eigh(matrices)
     matters = weight > MATTERS
-    gaps = np.abs(np.delete(energies, band, axis=1) - energies[:, band : band + 1])
-    if gaps.shape[1]:
-        near = np.where(matters, gaps.min(axis=1), np.inf)
-        worst = int(near.argmin())
-        if not near[worst] > SMALLEST_GAP * np.abs(matrices).max():
-            other = int(gaps[worst].argmin())
-            pair = tuple(sorted((band, other + (other >= band))))
-            raise DegenerateBandsError(k[worst], pair, float(near[worst]), "wave packet")
+    refuse_touching(energies, k, band, matters)
     chosen = states[:, :, band]
     overlap = chosen @ reference.conj() / np.linalg.norm(reference)
     size = np.abs(overlap)
@@ -106,8 +99,23 @@ def reference_of(h: BlochHamiltonian, made: Preparation, number: int, t: float) 
     if made.reference is not None:
         return made.reference
     k0 = made.packet.wavevector[number][None]
-    states = np.linalg.eigh(h.sampled(k0, made.packet.position[number], t))[1]
-    return states[0, :, int(made.packet.band[number])]  # type: ignore[no-any-return]
+    energies, states = np.linalg.eigh(h.sampled(k0, made.packet.position[number], t))
+    band = int(made.packet.band[number])
+    refuse_touching(energies, k0, band, np.array([True]))
+    return states[0, :, band]  # type: ignore[no-any-return]
+
+
+def refuse_touching(energies: np.ndarray, k: np.ndarray, band: int, matters: np.ndarray) -> None:
+    """Raise where a band meets another, at the wave vectors that matter."""
+    gaps = np.abs(np.delete(energies, band, axis=1) - energies[:, band : band + 1])
+    if not gaps.shape[1]:
+        return
+    near = np.where(matters, gaps.min(axis=1), np.inf)
+    worst = int(near.argmin())
+    if not near[worst] > SMALLEST_GAP * np.abs(energies).max():
+        other = int(gaps[worst].argmin())
+        pair = tuple(sorted((band, other + (other >= band))))
+        raise DegenerateBandsError(k[worst], pair, float(near[worst]), "wave packet")
 
 
 def initial_states(
