@@ -123,14 +123,14 @@ def test_continuum_models_need_a_lattice_fine_enough():
         bf.exact.lattice_packet(model, packet, [0.0, 1.0], **options)
     with pytest.raises(ValueError, match=r"`lattice_constant` must be small enough for the packet: \|k\| well below"):
         bf.exact.lattice_packet(model, packet, [0.0, 1.0], lattice_constant=3.0, **options)
-    run = bf.exact.lattice_packet(model, packet, [0.0, 4.0], lattice_constant=0.5, sites=110)
+    run = bf.exact.lattice_packet(model, packet, [0.0, 4.0], lattice_constant=0.5, sites=150)
     # the mean of v = k/E over the packet; the lattice changes it by (ka)^8/70, 1e-5 where few of its waves are
     z, w = np.polynomial.hermite_e.hermegauss(15)
     x, y = 0.4 + z[:, None] / 8, z[None, :] / 8
     mean = np.outer(w, w) * x / np.sqrt(x**2 + y**2 + 0.09)
     moved = run.position.values[0, -1, 0] - run.position.values[0, 0, 0]
     assert moved == pytest.approx(4 * mean.sum() / w.sum() ** 2, abs=3e-6)
-    assert run.attrs["lattice_constant"] == 0.5 and run.populations.values[0, -1, 1] == pytest.approx(1, abs=1e-12)
+    assert run.attrs["lattice_constant"] == 0.5 and run.populations.values[0, -1, 1] == pytest.approx(1, abs=1e-10)
 
 
 def test_a_driven_packet_of_a_continuum_model_may_not_leave_its_zone():

@@ -10,8 +10,8 @@ from scipy.linalg import expm
 import blochflow as bf
 from blochflow.core.backend import jnp
 from blochflow.exact.evolution import Effort, Exponential
+from blochflow.exact.magnetic_packet import initial_states
 from blochflow.exact.packet_plan import as_plan
-from blochflow.exact.packet_state import initial_states
 from blochflow.exact.sample import LatticeHamiltonian
 
 NOTHING = dict.fromkeys(

@@ -45,8 +45,33 @@ def test_cyclotron_motion():
     assert result.position.values[0, -1, 1] > 5  # moving along x at first, it turns to +y
     # a fraction of 1e-3 of the path, from the second order in the field
     assert result.largest_difference.values[0, 0] < 3e-3 * result.path.values[0]
-    run = bf.propagate(bf.zoo.square(), bf.WavePacket([0.0, 0.0], [0.6, 0.0]), [0.0, 16.0], magnetic_field=0.05)
+    alone = bf.WavePacket([0.0, 0.0], [0.6, 0.0])
+    run = bf.propagate(bf.zoo.square(), alone, [0.0, 16.0], magnetic_field=0.05, estimate_error=False, **QUICK)
     np.testing.assert_allclose(result.wavevector.values[0, -1], run.wavevector.values[0, -1], atol=0.03)
+
+
+@pytest.mark.slow
+def test_berry_curvature_and_moment_in_a_magnetic_field():
+    """Haldane model: the distance from the trajectories falls with B; without curvature or moment it stays."""
+    model = bf.zoo.haldane(mass=1.2, phase=np.pi / 3)
+    near, without = [], []
+    for field in (0.02, 0.01):
+        width = np.sqrt(0.5 / field)  # as wide as its spread in the vector potential allows
+        packet = bf.WavePacket([0.0, 0.0], [4 * np.pi / 3 + 0.5, 0.2], band=1, width=width)
+        result = bf.exact.compare(
+            model,
+            packet,
+            [0.0, 0.5 / field],
+            theories=("adiabatic", bf.Adiabatic(berry=False), bf.Adiabatic(moment=False)),
+            sites=int(60 + 18 * width),
+            magnetic_field=field,
+            **QUICK,
+        )
+        near.append(result.largest_difference.values[0, 0])
+        without.append(result.largest_difference.values[1:, 0])
+    assert near[0] / near[1] == pytest.approx(2.0, rel=0.1)  # first order in B
+    for number in range(2):
+        assert without[1][number] > 0.9 * without[0][number] > 5 * near[0]
 
 
 def test_a_pump_carries_a_packet():

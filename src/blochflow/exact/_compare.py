@@ -23,6 +23,7 @@ from blochflow.dynamics.propagation import as_theory, propagate
 from blochflow.exact._lattice_packet import evolve, judged
 from blochflow.exact.catalog import COMPARE
 from blochflow.exact.hoppings_2d import as_count
+from blochflow.exact.magnetic_packet import kinetic_covariance
 from blochflow.exact.packet_plan import Plan, as_plan
 from blochflow.exact.packet_record import as_result
 from blochflow.exact.packet_state import gauge_connection, reference_of
@@ -63,8 +64,8 @@ def compare(
     the spread of the trajectories over the positions within a packet, which matters in textures at order (W/L)^2.
 
     A packet of many wave vectors moves like the average over them, so that its mean position differs from the
-    trajectory of its centre at order 1/W^2.  What the average leaves is the error of the theory; a field that is there
-    from the first moment adds an oscillation of order eE (eB W^2), since the packet starts in the band without field.
+    trajectory of its centre at order 1/W^2.  What the average leaves is the error of the theory, and an oscillation of
+    order eE (1/L in a texture): packets start in the band without field, trajectories know no other bands.
 
     Parameters
     ----------
@@ -172,8 +173,7 @@ class Swarm:
         z, w = np.polynomial.hermite_e.hermegauss(nodes)
         points = np.array(list(itertools.product(z, repeat=h.dimension)))
         weight = np.array([np.prod(values) for values in itertools.product(w, repeat=h.dimension)])
-        covariance = np.diag(1 / (4 * made.width**2)) + plan.magnetic @ np.diag(made.width**2) @ plan.magnetic.T / 4
-        steps = points @ np.linalg.cholesky(covariance).T
+        steps = points @ np.linalg.cholesky(kinetic_covariance(made.width, plan.magnetic)).T
         k = (made.packet.wavevector[:, None] + steps).reshape(-1, h.dimension)
         x = np.repeat(np.array(made.packet.position), len(points), axis=0)
         weights = np.tile(weight, (made.packet.count, 1))

@@ -16,9 +16,10 @@ import numpy as np
 from blochflow.core.checks import as_bool
 from blochflow.core.errors import ConvergenceError, ValidityWarning
 from blochflow.exact.evolution import Effort, evolve_changing, evolve_steady
+from blochflow.exact.magnetic_packet import initial_states
 from blochflow.exact.packet_plan import Plan, as_plan
 from blochflow.exact.packet_record import EDGE_LIMIT, LatticeStatus, Record, as_result
-from blochflow.exact.packet_state import Observer, initial_states
+from blochflow.exact.packet_state import Observer
 from blochflow.exact.sample import LatticeHamiltonian
 from blochflow.execution.threads import Execution
 from blochflow.models.packets import WavePacket
@@ -93,8 +94,9 @@ def lattice_packet(
     Dataset
         ``position``, its ``spread`` (standard deviation) and ``position_error``, ``wavevector`` (mean, unwrapped, from
         the phase of translations) with dims (packet, time, a); ``energy`` (without e E.r), ``norm_error`` (packet,
-        time); ``populations`` (packet, time, band) of H(k, <x>, t); ``edge_weight``, ``status`` (packet).  Attributes:
-        ``edge_weight``, ``norm_error``, ``energy_drift`` (of a steady H, else NaN), ``state_error``, ``hopping_error``,
+        time); ``populations`` (packet, time, band) in the bands of H(k, <x>, t), taken at <x> throughout
+        the packet: exact for uniform H without B, else up to the variation of the states within a packet;
+        ``edge_weight``, ``status`` (packet).  Attributes: ``edge_weight``, ``norm_error``, ``energy_drift`` (of a steady H, else NaN), ``state_error``, ``hopping_error``,
         ``evaluations`` (products with the matrix).
 
     Raises

@@ -27,7 +27,7 @@ EXPONENT = 40.0  # |psi(k)| is 4e-18 of its maximum where sampling ends
 SMALLEST_GAP = 1e-9  # of max|H|: bands closer than this have no state of their own
 SMALLEST_OVERLAP = 0.05  # of the reference: below, the gauge has a vortex in or near the packet
 MATTERS = 1e-8  # weights |psi(k)|^2 below this may have any phase
-VISIBLE = 1e-12  # weights in k below this are not projected on bands
+VISIBLE = 1e-17  # weights in k below this are not projected on bands: together less than rounding
 COHERENT = 0.1  # |<T>| below which a packet has no mean wave vector
 ENVELOPES = ("band", "product")
 
@@ -116,22 +116,6 @@ def refuse_touching(energies: np.ndarray, k: np.ndarray, band: int, matters: np.
         other = int(gaps[worst].argmin())
         pair = tuple(sorted((band, other + (other >= band))))
         raise DegenerateBandsError(k[worst], pair, float(near[worst]), "wave packet")
-
-
-def initial_states(
-    h: BlochHamiltonian, made: Preparation, sample: Sample, magnetic: np.ndarray, t: float
-) -> np.ndarray:
-    """(sites, P) states of norm 1."""
-    columns = []
-    for number in range(made.packet.count):
-        make = band_envelope if made.envelope == "band" else product_envelope
-        state = make(h, made, sample, number, t)
-        # where the gauge of the sample is not that of the packet: k is the kinetic wave vector at x0
-        x0 = made.packet.position[number]
-        shift = magnetic @ (x0 - sample.middle) / 2
-        state = state * np.exp(-1j * ((sample.positions - x0) @ shift))
-        columns.append(state / np.linalg.norm(state))
-    return np.stack(columns, axis=1)
 
 
 def product_envelope(h: BlochHamiltonian, made: Preparation, sample: Sample, number: int, t: float) -> np.ndarray:
