@@ -74,6 +74,20 @@ def test_berry_curvature_and_moment_in_a_magnetic_field():
         assert without[1][number] > 0.9 * without[0][number] > 5 * near[0]
 
 
+@pytest.mark.slow
+def test_both_fields_in_three_dimensions():
+    """Complex hoppings, E and B in general directions: signs of all components of the vector potential."""
+    hoppings = [(-1.0, 0, 0, (1, 0, 0)), (-0.7, 0, 0, (0, 1, 0)), (-0.5, 0, 0, (0, 0, 1)), (0.2j, 0, 0, (1, 1, 0))]
+    model = bf.TightBinding(np.eye(3), [[0.0, 0.0, 0.0]], hoppings)
+    packet = bf.WavePacket([0.0, 0.0, 0.0], [0.5, -0.3, 0.4], width=3.0)
+    fields = {"magnetic_field": [0.05, -0.08, 0.1], "electric_field": [0.02, 0.03, -0.05]}
+    result = bf.exact.compare(
+        model, packet, [0.0, 2.0, 4.0], sites=48, nodes=5, center=[2.0, 0.0, 0.0], **fields, **QUICK
+    )
+    # without B the path would be off by a tenth; what is left is of second order in B
+    assert result.largest_difference.values[0, 0] < 3e-4 * result.path.values[0]
+
+
 def test_a_pump_carries_a_packet():
     """A cycle of the Rice-Mele chain: the velocity of pumping, Omega_kt, and that of the band."""
 

@@ -94,16 +94,16 @@ def lattice_packet(
     Dataset
         ``position``, its ``spread`` (standard deviation) and ``position_error``, ``wavevector`` (mean, unwrapped, from
         the phase of translations) with dims (packet, time, a); ``energy`` (without e E.r), ``norm_error`` (packet,
-        time); ``populations`` (packet, time, band) in the bands of H(k, <x>, t), taken at <x> throughout
-        the packet: exact for uniform H without B, else up to the variation of the states within a packet;
-        ``edge_weight``, ``status`` (packet).  Attributes: ``edge_weight``, ``norm_error``, ``energy_drift`` (of a steady H, else NaN), ``state_error``, ``hopping_error``,
+        time); ``populations`` (packet, time, band) in the bands of H(k, <x>, t), which are exact for uniform H without
+        B, else up to the variation of the states within a packet; ``edge_weight``, ``status`` (packet).  Attributes:
+        ``edge_weight``, ``norm_error``, ``energy_drift`` (of a steady H, else NaN), ``state_error``, ``hopping_error``,
         ``evaluations`` (products with the matrix).
 
     Raises
     ------
     ValueError
         No width, a sample too small for a packet or too large for the memory, fields that are not uniform, a k.p model
-        without ``lattice_constant``.
+        without ``lattice_constant``, or with one too large for the packet.
     DegenerateBandsError
         Bands meet within a packet.
     ConvergenceError
@@ -112,7 +112,7 @@ def lattice_packet(
     Warns
     -----
     ValidityWarning
-        Hoppings that do not end, a k.p model on too coarse a lattice, position matrices that are left out.
+        Hoppings that do not end, position matrices that are left out.
 
     Examples
     --------
