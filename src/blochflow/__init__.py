@@ -42,7 +42,7 @@ _NAMES = {
     "Event": "dynamics.events",
     "average": "dynamics.ensemble",
     "ensemble": "dynamics.ensemble",
-    "WavePacket": "dynamics.packets",
+    "WavePacket": "models.packets",
     "propagate": "dynamics.propagation",
     "k_path": "models.k_points",
     "k_grid": "models.k_points",

@@ -18,11 +18,11 @@ from typing import Any
 import equinox as eqx
 
 from blochflow.core.backend import Array, jax, jnp
-from blochflow.dynamics.fields import Fields
 from blochflow.dynamics.symplectic import phase_space_density, solve_form
 from blochflow.geometry.bands import basis_curvature, covariant_gradient
 from blochflow.geometry.eigen import eigh
 from blochflow.models.base import PAIRS, AbstractModel
+from blochflow.models.fields import Fields
 from blochflow.models.local import AbstractLocalModel
 
 

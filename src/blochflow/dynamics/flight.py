@@ -15,10 +15,10 @@ import numpy as np
 
 from blochflow.core.backend import Array, jax, jnp
 from blochflow.dynamics.events import Event, Start, is_closed
-from blochflow.dynamics.fields import Fields
 from blochflow.dynamics.stepping import Lanes, advance, locate, runge_kutta
 from blochflow.dynamics.theory import AbstractTheory, Model, Scale, Seen
 from blochflow.execution.threads import Execution, run_batches
+from blochflow.models.fields import Fields
 
 # Sizes of batches, each compiled once.
 BATCHES = (4, 64, 1024)
@@ -221,7 +221,7 @@ class Flight:
             # the last ones of a batch go on in full batches, as long as there are any
             fewest = jnp.asarray(BATCHES[-1] // LEFT if len(rows) > BATCHES[-1] else 0)
 
-            def stretch(batch: np.ndarray, each: Each) -> Lanes:
+            def stretch(batch: np.ndarray, each: Each, fewest: Array = fewest) -> Lanes:
                 return _advance(self.setup, each, self._lanes(batch, ends), directions, most, fewest)
 
             done: list[Lanes] = self._run(rows, stretch)

@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from blochflow.core.backend import jax, jnp
-from blochflow.core.checks import as_bool, as_choice, as_index, as_real_array, fail
+from blochflow.core.checks import as_bool, as_choice, as_index, as_times, fail
 from blochflow.core.errors import ConvergenceError, DegenerateBandsError, ValidityWarning
 from blochflow.dynamics.collisions import Collisions
 from blochflow.dynamics.equations import Adiabatic, level
 from blochflow.dynamics.events import Event, as_events
-from blochflow.dynamics.fields import Fields, as_fields
 from blochflow.dynamics.flight import SMALLEST_GAP, STATUSES, Flight, PacketStatus, Setup
-from blochflow.dynamics.packets import WavePacket, as_packets
 from blochflow.dynamics.scatterers import AbstractScatterer, make_scatterer
 from blochflow.dynamics.theory import AbstractTheory, AdiabaticTheory, Model, Scale
 from blochflow.dynamics.trajectory import Track, as_dataset
 from blochflow.execution.threads import Execution, as_execution
 from blochflow.geometry.packet import with_nearest
 from blochflow.models.base import AbstractModel
+from blochflow.models.fields import Fields, as_fields
 from blochflow.models.local import AbstractLocalModel
+from blochflow.models.packets import WavePacket, as_packets
 from blochflow.zone.tolerance import Tolerance
 
 if TYPE_CHECKING:
@@ -230,15 +230,6 @@ def judged(result: xr.Dataset, flight: Flight, throw: bool) -> xr.Dataset:
             result,
         )
     return result
-
-
-def as_times(times: Any) -> np.ndarray:
-    """At least two times, strictly increasing or decreasing."""
-    array = np.atleast_1d(as_real_array(times, "times"))
-    steps = np.diff(array)
-    if len(array) < 2 or not (np.all(steps > 0) or np.all(steps < 0)):
-        raise fail("times", "hold at least two times, increasing or decreasing", f"is {array.tolist()[:6]}")
-    return array
 
 
 def as_scatterer(

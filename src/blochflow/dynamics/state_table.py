@@ -16,9 +16,9 @@ import numpy as np
 from blochflow.core.backend import Array, jax, jnp
 from blochflow.core.errors import NonFiniteError
 from blochflow.dynamics.equations import Adiabatic, curvatures, level, packet_energy, symplectic_form
-from blochflow.dynamics.fields import Fields
 from blochflow.dynamics.symplectic import phase_space_density
 from blochflow.models.base import AbstractModel
+from blochflow.models.fields import Fields
 
 # Batches come in two sizes, each compiled once.
 BATCHES = (64, 2048)

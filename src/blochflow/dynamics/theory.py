@@ -14,8 +14,8 @@ import numpy as np
 
 from blochflow.core.backend import Array, jnp
 from blochflow.dynamics.equations import Adiabatic, Motion, motion
-from blochflow.dynamics.fields import Fields
 from blochflow.models.base import AbstractModel
+from blochflow.models.fields import Fields
 from blochflow.models.local import AbstractLocalModel
 
 Model = AbstractModel | AbstractLocalModel

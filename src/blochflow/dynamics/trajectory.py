@@ -10,7 +10,7 @@ import numpy as np
 from blochflow.core.dataset import CARTESIAN, describe_parameters, description, hash_arrays
 from blochflow.core.quantity import Quantity
 from blochflow.dynamics.flight import STATUSES, Flight, Happened, PacketStatus
-from blochflow.dynamics.packets import WavePacket
+from blochflow.models.packets import WavePacket
 
 if TYPE_CHECKING:
     import xarray as xr
