@@ -27,6 +27,7 @@ from blochflow.disorder.potentials import Disorder as Disorder
 from blochflow.dynamics.collisions import Collisions as Collisions
 from blochflow.dynamics.ensemble import average as average
 from blochflow.dynamics.ensemble import ensemble as ensemble
+from blochflow.dynamics import orbits as orbits
 from blochflow.dynamics.equations import Adiabatic as Adiabatic
 from blochflow.dynamics.events import Event as Event
 from blochflow.dynamics.packets import WavePacket as WavePacket

@@ -113,7 +113,7 @@ def fermi_surface(
     model = as_model(model)
     boxes, number = check_arguments(model, mu, grid, points, color, shift)
     energy = float(mu)
-    solver = _Solver(model, execution or Execution())
+    solver = LevelSolver(model, execution or Execution())
     for box in boxes:
         found, note = _sheets(model, solver, energy, box, number)
         if not any(np.isnan(sheet.points.error) for _, sheet in found):
@@ -141,24 +141,24 @@ def check_arguments(
 
 
 def _sheets(
-    model: AbstractModel, solver: _Solver, mu: float, box: Box, number: int | None
+    model: AbstractModel, solver: LevelSolver, mu: float, box: Box, number: int | None
 ) -> tuple[list[tuple[tuple[int, ...], LevelSheet]], str]:
     """Sheets of all groups of bands, and a note if there are none."""
     energies = solver.energies(box.points())
     scale = max(float(np.abs(energies).max()), abs(mu))
     cutoff = None if model.lattice is not None else float(model.cutoff)  # type: ignore[attr-defined]
     found: list[tuple[tuple[int, ...], LevelSheet]] = []
-    for group in _groups(energies, scale):
+    for group in coinciding_bands(energies, scale):
         values = energies[:, list(group)].mean(axis=1).reshape(box.shape)
         if np.ptp(values) <= FLAT * scale:
             continue
         levels = solver.levels(group)
         sheets = level_sheets(levels, mu, box, values, scale=scale, number=number, cutoff=cutoff)
         found += [(group, sheet) for sheet in sheets]
-    return found, "" if found else _gap_note(energies, mu, model)
+    return found, "" if found else gap_note(energies, mu, model)
 
 
-class _Solver:
+class LevelSolver:
     """Energies and gradients in batches of a few fixed sizes; counts the k points."""
 
     def __init__(self, model: AbstractModel, execution: Execution) -> None:
@@ -213,7 +213,7 @@ def _energies_and_slopes(model: AbstractModel, k: Array) -> tuple[Array, Array]:
     return energies, slopes
 
 
-def _groups(energies: np.ndarray, scale: float) -> list[tuple[int, ...]]:
+def coinciding_bands(energies: np.ndarray, scale: float) -> list[tuple[int, ...]]:
     """Bands that coincide on the whole grid, e.g. by inversion and time reversal."""
     apart = np.diff(energies, axis=1).max(axis=0) > DEGENERACY_TOLERANCE * scale
     parts = np.split(np.arange(energies.shape[1]), np.flatnonzero(apart) + 1)
@@ -262,7 +262,7 @@ def _box(model: AbstractModel, cells: tuple[int, ...], start: np.ndarray, spans:
     return Box(origin, np.diag(width), cells, periodic=False)
 
 
-def _gap_note(energies: np.ndarray, mu: float, model: AbstractModel) -> str:
+def gap_note(energies: np.ndarray, mu: float, model: AbstractModel) -> str:
     """Where the nearest bands are, as the grid sees them; a flat band at mu has no surface."""
     below, above = energies[energies <= mu], energies[energies > mu]
     unit = model.units.energy
