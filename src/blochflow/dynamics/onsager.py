@@ -171,8 +171,11 @@ def level_of(pocket: Pocket, field: float, number: int, keep: tuple[bool, bool])
 
     def area(state: PocketState) -> float:
         """What the rule asks for."""
-        phase = keep[0] * state.berry + keep[1] * state.moment
-        return quantum * (number + 0.5 - sign * phase / (2 * np.pi))
+        phase = sign * (keep[0] * state.berry + keep[1] * state.moment)
+        if state.status == "UNCERTAIN_BRANCH":
+            # known modulo 2 pi: the branch with n = 0 at the smallest area that is not negative
+            phase = np.pi - (np.pi - phase + AT_EDGE) % (2 * np.pi) + AT_EDGE
+        return quantum * (number + 0.5 - phase / (2 * np.pi))
 
     edge = pocket.edge_state
     least = area(edge)
@@ -237,7 +240,9 @@ def _as_dataset(
     }
     variables = fill(columns, rows, ("magnetic_field", "pocket"), (len(values), len(pockets)), row="level")
     if not pockets:
-        variables = {name: (entry[0], entry[1].reshape(len(values), 0, 0), entry[2]) for name, entry in variables.items()}
+        variables = {
+            name: (entry[0], entry[1].reshape(len(values), 0, 0), entry[2]) for name, entry in variables.items()
+        }
         count = 0
     number = len(pockets)
     variables |= {

@@ -146,6 +146,12 @@ class Plane:
         cutoff = self.stack.in_plane(self)
         return np.inf if cutoff is None else cutoff
 
+    @property
+    def length(self) -> float:
+        """Of the shortest reciprocal vector, or the cutoff."""
+        lattice = self.stack.model.lattice
+        return float(np.linalg.norm(self.stack.reciprocal, axis=1).min()) if lattice is not None else self.radius
+
     def note(self, energy: float) -> str:
         """Why there is no curve."""
         return gap_note(self.energies, energy, self.stack.model).replace("mu =", "the energy")
@@ -162,7 +168,7 @@ class Curve:
 
     @property
     def kind(self) -> str:
-        """"electron", "hole", "open" or "cut"."""
+        """ "electron", "hole", "open" or "cut"."""
         return self.sheet.kind
 
     @property
@@ -240,7 +246,7 @@ class PlaneStack:
             radius = float(self.model.cutoff)  # type: ignore[attr-defined]
             return -radius, radius
         if self.period:
-            return 0.0, self.period
+            return -0.5 * self.period, 0.5 * self.period
         corner = self.margin * np.abs(self._corners() @ self.field.axis).max()
         return -float(corner), float(corner)
 
