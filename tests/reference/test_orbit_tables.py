@@ -39,7 +39,7 @@ def test_neck_and_belly_of_the_cubic_lattice():
     # A'' = (dA/dE')(d^2 E'/dk^2) with E' = E + 2 cos k: 2 pi m_c 2; a fourth-order difference
     assert float(neck.curvature) == pytest.approx(4 * np.pi * 0.574377973380, rel=1e-5)
     assert float(neck.phase) == pytest.approx(np.pi / 4, abs=1e-9)
-    belly = bf.orbits.quantum_oscillations(bf.zoo.cubic(), -3.0, 0.0, magnetic_field=[0, 0, 0.05], planes=12, grid=24)
+    belly = bf.orbits.quantum_oscillations(bf.zoo.cubic(), -3.0, 0.0, **options)
     assert belly.area.item() == pytest.approx(12.17168597547, rel=1e-11)
     assert (belly.extremum.item(), abs(belly.k_parallel.item()) < 1e-10) == ("maximum", True)
     assert belly.phase.item() == pytest.approx(-np.pi / 4, abs=1e-9)
@@ -72,7 +72,7 @@ def test_levels_of_a_massive_dirac_fermion_are_exact():
 
 
 def test_levels_of_the_haldane_model():
-    """Pocket at K' in a flux of +/- 1/200: printed digits, and the levels of the lattice within the order B^2 left out."""
+    """Pocket at K' in a flux of +/- 1/200: printed digits, and levels of the lattice within the order B^2 left out."""
     options = {"band": 1, "k": CORNER, "kind": "electron"}
     found = bf.orbits.landau_levels(haldane(H2), [FLUX, -FLUX], levels=4, **options)
     up, down = found.energy.values[:, 0]
@@ -92,12 +92,12 @@ def test_levels_of_the_haldane_model():
     ("field", "trajectory", "formula"), [(0.05, 78.994284, 78.994304), (-0.05, 76.074607, 76.074685)]
 )
 def test_period_with_geometry(field, trajectory, formula):
-    """The integral over the curve is the period of the trajectory; the printed formula was differentiated numerically."""
+    """The integral over the curve is the period of the trajectory; the printed formula was differentiated by steps."""
     model = haldane(H2)
     found = bf.orbits.cyclotron_orbits(model, 0.2, field)
     assert found.period.item() == pytest.approx(trajectory, abs=2e-6)
     assert found.period.item() == pytest.approx(formula, rel=2e-6)
-    assert float(2 * np.pi / found.cyclotron_frequency.item()) == pytest.approx(76.882745, abs=1e-6)
+    assert 2 * np.pi / found.cyclotron_frequency.item() == pytest.approx(76.882745, rel=2e-6)  # likewise
     # a point of the curve h = energy
     start = start_on_curve(model, field, 0.2)
     packet = bf.WavePacket([0.0, 0.0], start, band=1)

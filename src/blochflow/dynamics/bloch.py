@@ -119,7 +119,7 @@ def _converged(
         if before is not None:
             change = np.abs(line.velocity + line.anomalous - before.velocity - before.anomalous).max()
             size = np.abs(line.velocity).max() + np.abs(line.anomalous).max()
-            small = change <= TOLERANCE * max(size, line.span * float(np.linalg.norm(1 / np.linalg.norm(vector))))
+            small = change <= TOLERANCE * max(size, line.span / float(np.linalg.norm(vector)))
             if small or number >= MOST:
                 return line, float(change)
         number, before = 2 * number, line
@@ -179,11 +179,12 @@ def _as_dataset(
     # the parts along the field vanish: k returns, and the anomalous velocity is perpendicular
     velocity, curvature = (x - np.outer(x @ along, along) for x in (velocity, curvature))
     length = {"units": units.length}
+    spans = np.array([x.span for x in rows])
     variables = {
         "period": ((), time_unit(units) * period, {"units": units.time, "long_name": "T_B"}),
         "amplitude": (
             ("packet",),
-            np.array([x.span for x in rows]) / strength,
+            spans / strength,
             {**length, "long_name": "peak to peak"},
         ),
         "drift": (("packet", "a"), velocity + curvature, {**length, "long_name": "displacement in one period"}),

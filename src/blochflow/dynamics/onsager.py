@@ -240,9 +240,7 @@ def _as_dataset(
     }
     variables = fill(columns, rows, ("magnetic_field", "pocket"), (len(values), len(pockets)), row="level")
     if not pockets:
-        variables = {
-            name: (entry[0], entry[1].reshape(len(values), 0, 0), entry[2]) for name, entry in variables.items()
-        }
+        variables = {name: (d, x.reshape(len(values), 0, 0), meta) for name, (d, x, meta) in variables.items()}
         count = 0
     number = len(pockets)
     variables |= {

@@ -9,8 +9,8 @@ _SYSTEMS = (
     ("EV_ANGSTROM", "1/angstrom^2", "eV", "T", "fs"),
 )
 _CONVENTIONS = (
-    "electron charge -e; areas, curvature and moment are seen along z in two dimensions, along B in three; k(t) has low "
-    "energies on its left for B towards the viewer; phases of a hole pocket are integrals over its inside"
+    "electron charge -e; areas, curvature and moment are seen along z in two dimensions, along B in three; k(t) has "
+    "low energies on its left for B towards the viewer; phases of a hole pocket are integrals over its inside"
 )
 
 CYCLOTRON_ORBITS = Quantity(
@@ -34,10 +34,10 @@ CYCLOTRON_ORBITS = Quantity(
         "grid": "cells of the detection grid along the longest reciprocal vector",
     },
     explanation=(
-        "Every closed and open curve E_n(k) = energy in the plane perpendicular to the field, with its band, kind, area, "
-        "cyclotron mass, period with all effects of Berry curvature and orbital moment, sense of circulation, and the "
-        "phases that enter the quantisation: the integral of the Berry curvature over the pocket (its value, not modulo "
-        "2 pi), the phase of the orbital moment and that of the spin."
+        "Every closed and open curve E_n(k) = energy in the plane perpendicular to the field, with its band, kind, "
+        "area, cyclotron mass, period with all effects of Berry curvature and orbital moment, sense of circulation, "
+        "and the phases that enter the quantisation: the integral of the Berry curvature over the pocket (its value, "
+        "not modulo 2 pi), the phase of the orbital moment and that of the spin."
     ),
 )
 LANDAU_LEVELS = Quantity(
@@ -86,9 +86,9 @@ QUANTUM_OSCILLATIONS = Quantity(
         "grid": "cells of the detection grid along the longest reciprocal vector",
     },
     explanation=(
-        "In two dimensions every closed orbit oscillates, in three the extremal ones: the area of every family of closed "
-        "orbits is followed from plane to plane and dA/dk_par = 0 is solved to rounding. Each orbit comes with frequency, "
-        "mass, phase, curvature of the area and the amplitude factors of Lifshitz and Kosevich."
+        "In two dimensions every closed orbit oscillates, in three the extremal ones: the area of every family of "
+        "closed orbits is followed from plane to plane and dA/dk_par = 0 is solved to rounding. Each orbit comes with "
+        "frequency, mass, phase, curvature of the area and the amplitude factors of Lifshitz and Kosevich."
     ),
 )
 BLOCH_OSCILLATION = Quantity(

@@ -12,6 +12,7 @@ Sources: Mikitik and Sharlai, PRL 82, 2147 (1999); Xiao, Chang, Niu, RMP 82, 195
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import equinox as eqx
@@ -27,7 +28,7 @@ from blochflow.models.base import PAIRS, AbstractModel
 from blochflow.zone.projection import Points
 from blochflow.zone.quadrature import points_on
 
-BATCHES = (64, 2048)  # sizes of compiled kernels
+BATCHES, FEW_STATES = (64, 2048), 256  # sizes of compiled kernels
 FIRST, MOST = 128, 8192  # points of the product of overlaps
 PHASE_TOLERANCE = 1e-11
 LEVELS = 5  # of Romberg's scheme
@@ -149,7 +150,7 @@ def _extrapolated(curve: Curve, points: Points, smooth: bool) -> tuple[float, fl
     best, error = rows[0], abs(rows[0] - rows[1])
     if smooth:
         for order in range(1, LEVELS):
-            finer = [a + (a - b) / (4**order - 1) for a, b in zip(rows[:-1], rows[1:], strict=True)]
+            finer = [a + (a - b) / (4**order - 1) for a, b in itertools.pairwise(rows)]
             change = abs(finer[0] - rows[0])
             if change >= error and order > 1:
                 break  # rounding, or not smooth enough for this order
@@ -161,7 +162,10 @@ def _extrapolated(curve: Curve, points: Points, smooth: bool) -> tuple[float, fl
 def _states(plane: Plane, band: int, q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """States (P, i), and the mean (P, d) of the position matrices of the basis."""
     model, k = plane.stack.model, plane.to_k(q)
-    states = np.concatenate([solve(model, k[s : s + BATCHES[1]])[1][:, :, band] for s in range(0, len(k), BATCHES[1])])
+    # two sizes of batches, each compiled once
+    size = FEW_STATES if len(k) <= FEW_STATES else BATCHES[1]
+    rows = [np.minimum(np.arange(start, start + size), len(k) - 1) for start in range(0, len(k), size)]
+    states = np.concatenate([solve(model, k[part])[1][:, :, band] for part in rows])[: len(k)]
     if not model.has_position_matrices:
         return states, np.zeros_like(k)
     means = []

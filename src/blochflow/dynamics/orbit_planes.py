@@ -250,6 +250,14 @@ class PlaneStack:
         corner = self.margin * np.abs(self._corners() @ self.field.axis).max()
         return -float(corner), float(corner)
 
+    def home_range(self, points: np.ndarray) -> tuple[float, float]:
+        """Smallest and largest k_par of points (P, d), moved by a reciprocal vector to have their middle near Gamma."""
+        if self.model.lattice is not None:
+            middle = 0.5 * (points.min(axis=0) + points.max(axis=0))
+            points = points - np.rint(middle @ np.linalg.inv(self.reciprocal)) @ self.reciprocal
+        along = points @ self.field.axis
+        return float(along.min()), float(along.max())
+
     def in_plane(self, plane: Plane) -> float | None:
         """Radius of the cutoff in a plane; None on a lattice."""
         if self.model.lattice is not None:

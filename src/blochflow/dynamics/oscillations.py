@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
 PLANES, FEWEST_PLANES = 40, 4
-SQUARE = {"NATURAL": "1/a^2", "EV_ANGSTROM": "1/angstrom^2"}
 
 
 @dataclass(frozen=True)
@@ -63,8 +62,8 @@ def quantum_oscillations(
     with phi = sgn(B_z) lambda in two dimensions and lambda, seen along B, in three; there -pi/4 for a maximum of
     A(k_par) and +pi/4 for a minimum.
 
-    Source: [LifshitzKosevich1956]; [Onsager1952]; [Shoenberg1984] ch. 2; lambda [Xiao2010].  Valid for: many levels below
-    mu.  Not included: magnetic breakdown, magnetic interaction, a field-dependent mu.
+    Source: [LifshitzKosevich1956]; [Onsager1952]; [Shoenberg1984] ch. 2; lambda [Xiao2010].  Valid for: many levels
+    below mu.  Not included: magnetic breakdown, magnetic interaction, a field-dependent mu.
 
     Parameters
     ----------

@@ -184,7 +184,7 @@ def _grid_extrema(depth: np.ndarray, periodic: bool) -> np.ndarray:
 
 
 def _extremum(plane: Plane, band: int, start: np.ndarray, sign: float) -> Pocket:
-    """Downhill (uphill for -1) from a wave vector: a compass search, which also finds the tip of a cone, then Newton."""
+    """Downhill (uphill for -1) from a wave vector: a compass search, which also finds tips of cones, then Newton."""
     levels, spans = plane.levels((band,)), plane.box.steps
     ways = np.array([w for w in itertools.product((-1, 0, 1), repeat=2) if any(w)]) @ spans
     center, value, step = start, sign * float(levels(start[None])[0][0]), 0.5
