@@ -164,8 +164,8 @@ def _states(plane: Plane, band: int, q: np.ndarray) -> tuple[np.ndarray, np.ndar
     model, k = plane.stack.model, plane.to_k(q)
     # two sizes of batches, each compiled once
     size = FEW_STATES if len(k) <= FEW_STATES else BATCHES[1]
-    rows = [np.minimum(np.arange(start, start + size), len(k) - 1) for start in range(0, len(k), size)]
-    states = np.concatenate([solve(model, k[part])[1][:, :, band] for part in rows])[: len(k)]
+    parts = [np.minimum(np.arange(start, start + size), len(k) - 1) for start in range(0, len(k), size)]
+    states = np.concatenate([solve(model, k[part])[1][:, :, band] for part in parts])[: len(k)]
     if not model.has_position_matrices:
         return states, np.zeros_like(k)
     means = []
