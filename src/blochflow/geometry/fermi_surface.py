@@ -38,8 +38,9 @@ FEWEST_POINTS = 8  # on a curve
 # A grid that starts at Gamma puts points on symmetry lines, where surfaces touch and extrema lie; these fractions of a
 # step avoid all of them.
 OFFSET = (0.2113, 0.3547, 0.4271)
-# Batches come in two sizes, each compiled once; the larger is bounded by its memory as well.
-SMALL_BATCH, LARGE_BATCH, BATCH_BYTES = 256, 4096, 2**26
+# Batches come in two sizes, each compiled once; the larger is bounded by its memory as well.  Searches step a few points
+# at a time: where a k costs more memory than HEAVY, they have a size of their own.
+TINY_BATCH, SMALL_BATCH, LARGE_BATCH, BATCH_BYTES, HEAVY = 16, 256, 4096, 2**26, 2**14
 FLAT = 1e-10  # of the largest energy: a band narrower than this has no surface, only rounding
 
 
@@ -197,6 +198,8 @@ class LevelSolver:
     def _on_batch(self, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         count = len(batch)
         size = SMALL_BATCH if count <= SMALL_BATCH else self.most
+        if count <= TINY_BATCH and self.bytes > HEAVY:
+            size = TINY_BATCH
         padded = np.concatenate([batch, np.repeat(batch[-1:], size - count, axis=0)])
         energies, slopes = (np.asarray(x)[:count] for x in _energies_and_slopes(self.model, jnp.asarray(padded)))
         check_finite(energies, batch, "The Hamiltonian")
