@@ -87,6 +87,7 @@ def test_levels_of_the_haldane_model():
     assert hole.energy.item() == pytest.approx(-0.4918159, abs=1e-4)  # the lattice's
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("field", "trajectory", "formula"), [(0.05, 78.994284, 78.994304), (-0.05, 76.074607, 76.074685)]
 )
