@@ -7,7 +7,14 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_MODULES = {"exact": "exact", "geometry": "geometry", "response": "response", "plot": "plot", "zoo": "models.zoo"}
+_MODULES = {
+    "exact": "exact",
+    "geometry": "geometry",
+    "orbits": "dynamics.orbits",
+    "plot": "plot",
+    "response": "response",
+    "zoo": "models.zoo",
+}
 _NAMES = {
     "Lattice": "core.lattice",
     "NATURAL": "core.units",

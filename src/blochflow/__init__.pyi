@@ -24,6 +24,7 @@ from blochflow.core.units import EV_ANGSTROM as EV_ANGSTROM
 from blochflow.core.units import NATURAL as NATURAL
 from blochflow.core.units import Units as Units
 from blochflow.disorder.potentials import Disorder as Disorder
+from blochflow.dynamics import orbits as orbits
 from blochflow.dynamics.collisions import Collisions as Collisions
 from blochflow.dynamics.ensemble import average as average
 from blochflow.dynamics.ensemble import ensemble as ensemble

@@ -77,8 +77,6 @@ def states_at(
     finite = np.isfinite(energy) & np.isfinite(density) & np.isfinite(slope).all(axis=1)
     if not finite.all():
         at = int(np.argmin(finite))
-        raise NonFiniteError(
-            f"The energy or curvature of band {int(band[at])} is not finite at k = {k[at].tolist()}, where it touches "
-            "another band."
-        )
+        what = "The energy or curvature, where the band touches another one,"
+        raise NonFiniteError(k[at], (int(band[at]),), what)
     return energy, density, slope
