@@ -57,7 +57,8 @@ class Setup(eqx.Module):
     """What all packets share.
 
     ``sense`` is -1 for motion backwards in time, which runs in -t; ``lower`` is 1 for the method of lower order, whose
-    difference from the other tells the error.
+    difference from the other tells the error; ``fixed`` is the length of steps that conserve the energy, None for
+    adaptive ones.
     """
 
     model: Model
@@ -68,6 +69,15 @@ class Setup(eqx.Module):
     sense: Array
     tolerance: Array
     lower: Array
+    fixed: Array | None = None
+
+    def step(self, t: Array, h: Array, state: Array, each: Each) -> tuple[Array, Array]:
+        """State after one step, and its error."""
+        if self.fixed is None:
+            return runge_kutta(self.rate, t, h, state, each, self.lower)
+        arguments = (self.model, self.fields, self.scale, each.band, self.sense * t, self.sense * h, state)
+        after = self.theory.conserving(*arguments)
+        return after, jnp.where(jnp.isfinite(after), 0.0, jnp.inf)
 
     def rate(self, t: Array, state: Array, each: Each) -> Array:
         """d(state)/d(sense t)."""
@@ -107,12 +117,12 @@ class Setup(eqx.Module):
 
 @eqx.filter_jit
 def _advance(setup: Setup, each: Each, lanes: Lanes, directions: Array, most: Array, fewest: Array) -> Lanes:
-    return advance(setup.rate, setup.watch, each, lanes, directions, setup.tolerance, most, setup.lower, fewest)
+    return advance(setup.step, setup.watch, each, lanes, directions, setup.tolerance, most, fewest, setup.fixed)
 
 
 @eqx.filter_jit
 def _locate(setup: Setup, each: Each, lanes: Lanes, which: Array) -> tuple[Array, Array]:
-    return locate(setup.rate, setup.watch, each, lanes, which)
+    return locate(setup.step, setup.watch, each, lanes, which)
 
 
 @eqx.filter_jit
@@ -126,7 +136,7 @@ def _observe(setup: Setup, each: Each, time: Array, state: Array) -> tuple[Seen,
 
 @eqx.filter_jit
 def _jump(setup: Setup, each: Each, time: Array, step: Array, state: Array) -> Array:
-    return jax.vmap(lambda t, h, y, e: runge_kutta(setup.rate, t, h, y, e)[0])(time, step, state, each)
+    return jax.vmap(lambda t, h, y, e: setup.step(t, h, y, e)[0])(time, step, state, each)
 
 
 @dataclass
@@ -201,6 +211,8 @@ class Flight:
         flight.largest = np.array(seen.motion.adiabaticity)
         speed = np.abs(rate).max(axis=1)
         flight.step = 0.05 / np.maximum(speed, 1e-300)
+        if setup.fixed is not None:
+            flight.step = np.full(count, float(setup.fixed))
         return flight
 
     def observe(self, rows: np.ndarray | None = None) -> tuple[Seen, np.ndarray, np.ndarray]:

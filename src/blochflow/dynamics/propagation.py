@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from blochflow.core.backend import jax, jnp
-from blochflow.core.checks import as_bool, as_choice, as_index, as_times, fail
+from blochflow.core.checks import as_bool, as_choice, as_index, as_real_array, as_times, fail
 from blochflow.core.errors import ConvergenceError, DegenerateBandsError, ValidityWarning
 from blochflow.dynamics.collisions import Collisions
 from blochflow.dynamics.equations import Adiabatic, level
@@ -48,6 +48,7 @@ def propagate(
     events: Any = (),
     collisions: Collisions | None = None,
     seed: int | None = None,
+    conserving_step: float | None = None,
     estimate_error: bool = True,
     execution: Execution | None = None,
     throw: bool = True,
@@ -81,9 +82,12 @@ def propagate(
         holds the energy exchanged in collisions too, and no error is estimated.
     seed : int, optional
         Decides all collisions, whatever the number of workers.
+    conserving_step : float, optional
+        Steps of this length that conserve the energy to rounding over any time, instead of adaptive ones: fourth order,
+        for models and fields that are constant in time and uniform.
     estimate_error : bool
         Propagate twice, with methods of seventh and eighth order, whose difference is ``position_error`` and
-        ``wavevector_error``.
+        ``wavevector_error``; with ``conserving_step``, with half of it.
     execution : Execution, optional
     throw : bool
         Raise where a packet stops before its time without a terminal event.
@@ -134,11 +138,13 @@ def propagate(
     check_apart(model, packets, float(saved[0]), scale)
     sense = 1.0 if saved[-1] >= saved[0] else -1.0
 
+    fixed = as_conserving(conserving_step, model, fields)
     scatterer = as_scatterer(collisions, seed, model, fields, chosen, sense)
 
     def run(lower: float, events: tuple[Event, ...]) -> tuple[Track, Flight]:
         shared = (jnp.asarray(sense), jnp.asarray(rtol), jnp.asarray(lower))
-        setup = Setup(model, fields, chosen, events, scale, *shared)
+        steps = None if fixed is None else jnp.asarray(fixed / fields.clock * (1 - 0.5 * lower))
+        setup = Setup(model, fields, chosen, events, scale, *shared, steps)
         return journey(setup, packets, sense * saved / fields.clock, runs, scatterer)
 
     track, flight = run(0.0, found)
@@ -230,6 +236,18 @@ def judged(result: xr.Dataset, flight: Flight, throw: bool) -> xr.Dataset:
             result,
         )
     return result
+
+
+def as_conserving(step: Any, model: Model, fields: Fields) -> float | None:
+    """Length of steps that conserve the energy, or None; refuses what has no such energy."""
+    if step is None:
+        return None
+    length = float(as_real_array(step, "conserving_step", max_ndim=0, positive=True))
+    if isinstance(model, AbstractLocalModel) and model.varies_in_time:
+        raise fail("conserving_step", "be left out for models that vary in time", f"is given for {model.name}")
+    if not fields.uniform:
+        raise fail("conserving_step", "be left out where fields are functions of (x, t)", f"is {step!r}")
+    return length
 
 
 def as_scatterer(
