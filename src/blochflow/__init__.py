@@ -49,6 +49,7 @@ _NAMES = {
     "Event": "dynamics.events",
     "average": "dynamics.ensemble",
     "ensemble": "dynamics.ensemble",
+    "interpolate": "dynamics.interpolation",
     "WavePacket": "models.packets",
     "propagate": "dynamics.propagation",
     "k_path": "models.k_points",

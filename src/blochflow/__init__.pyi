@@ -30,6 +30,7 @@ from blochflow.dynamics.ensemble import average as average
 from blochflow.dynamics.ensemble import ensemble as ensemble
 from blochflow.dynamics.equations import Adiabatic as Adiabatic
 from blochflow.dynamics.events import Event as Event
+from blochflow.dynamics.interpolation import interpolate as interpolate
 from blochflow.dynamics.propagation import propagate as propagate
 from blochflow.execution.threads import Execution as Execution
 from blochflow.geometry.bands import Bands as Bands

@@ -95,8 +95,9 @@ def propagate(
     Returns
     -------
     Dataset
-        ``position``, ``wavevector``, ``velocity`` with dims (packet, time, a); ``energy``, ``work``, ``gap``,
-        ``phase_space_density``, ``adiabaticity`` (packet, time); ``status``, ``energy_drift`` (packet); events.
+        ``position``, ``wavevector``, ``velocity``, ``force`` (dk/dt) with dims (packet, time, a); ``energy``, ``work``,
+        ``gap``, ``phase_space_density``, ``adiabaticity`` (packet, time); ``status``, ``energy_drift``
+        (packet); events.
 
     Raises
     ------
