@@ -15,13 +15,15 @@ from blochflow.cli.check_integrals import check_integrals
 from blochflow.cli.explanations import unknown
 from blochflow.cli.guard import DONE, NOT_CONVERGED, say
 from blochflow.cli.job import Job, Task, read_job
-from blochflow.cli.load_model import check_tasks, load_model
-from blochflow.cli.quantities import all_quantities, is_disordered, is_exact
+from blochflow.cli.load_model import check_tasks, load_model, notes_of
+from blochflow.cli.motion import check_motion
+from blochflow.cli.quantities import all_quantities, is_disordered, is_exact, is_motion
 from blochflow.cli.runner import Finished, disorder_of, is_converged, output_files, passes_of, peak_memory, run_pass
+from blochflow.cli.values import DISORDER_KINDS
 from blochflow.core.checks import fail
 
 if TYPE_CHECKING:
-    from blochflow.models.base import AbstractModel
+    from blochflow.cli.load_model import AnyModel
 
 
 def run_job(path: Path, out: Path | None, settings: Sequence[str], dry_run: bool) -> int:
@@ -53,6 +55,7 @@ def check_job(path: Path, settings: Sequence[str]) -> int:
     from blochflow.cli.cost import predict
     from blochflow.cli.disorder_cost import predict_disordered
     from blochflow.cli.exact_cost import predict_exact
+    from blochflow.cli.motion_cost import predict_motion
     from blochflow.cli.surface_cost import predict_surface
     from blochflow.cli.table_cost import predict_table
 
@@ -60,15 +63,16 @@ def check_job(path: Path, settings: Sequence[str]) -> int:
     _banner(job, model)
     from rich.table import Table
 
-    table = Table(
-        "task", "quantity", "k points", "time", "memory in flight", title="Predicted cost", title_justify="left"
-    )
+    columns = ("task", "quantity", "k points or steps", "time", "memory in flight")
+    table = Table(*columns, title="Predicted cost", title_justify="left")
     for members in passes_of(job.tasks):
         task, *others = (job.tasks[i] for i in members)
         if task.quantity == "fermi_surface":
             cost = predict_surface(job, task, model)
         elif task.quantity == "symmetry_table":
             cost = predict_table(model)
+        elif is_motion(task.quantity):
+            cost = predict_motion(job, task, model)
         elif is_exact(task.quantity):
             cost = predict_exact(job, task, model)
         elif is_disordered(task.quantity):
@@ -194,20 +198,24 @@ def export_result(file: Path, out: Path, for_grids: dict[str, Any]) -> int:
     return DONE
 
 
-def _read_and_check(path: Path, settings: Sequence[str]) -> tuple[Job, AbstractModel]:
-    """Everything that can be wrong is found here."""
+def _read_and_check(path: Path, settings: Sequence[str]) -> tuple[Job, Any]:
+    """Everything that can be wrong is found here; models that vary in space or time come with motions only."""
+    from blochflow.models.base import AbstractModel
+
     job = read_job(path, settings)
     model = load_model(job)
-    check_tasks(job, model)
-    check_integrals(job, model)
+    if isinstance(model, AbstractModel):
+        check_tasks(job, model)
+        check_integrals(job, model)
+    check_motion(job, model)
     return job, model
 
 
-def _banner(job: Job, model: AbstractModel) -> None:
+def _banner(job: Job, model: AnyModel) -> None:
     workers = job.execution["workers"] or "all cores"
     typer.echo(f"Blochflow {__version__}  {job.path}")
     typer.echo(f"model: {model.name}, {model.num_bands} bands, {model.dimension}D, units {model.units!r}")
-    for note in model.notes:
+    for note in notes_of(model):
         typer.echo(f"  note: {note}")
     typer.echo(f"threads: {workers}, max_memory: {job.execution['max_memory']}")
 
@@ -216,8 +224,14 @@ def _settings(task: Task) -> str:
     """Arguments of a task in one line."""
 
     def short(value: Any) -> str:
-        if isinstance(value, dict) and "kind" in value:
+        if isinstance(value, dict) and value.get("kind") in DISORDER_KINDS:
             return disorder_of(value).describe()
+        if is_motion(task.quantity) and isinstance(value, dict):
+            return "{ " + ", ".join(f"{name} = {short(entry)}" for name, entry in value.items()) + " }"
+        if isinstance(value, list) and isinstance(value[0], dict):
+            return ", ".join(short(entry) for entry in value)
+        if isinstance(value, list) and isinstance(value[0], list):
+            return short(value[0]) + f", ... ({len(value)})" * (len(value) > 1)
         if isinstance(value, dict):
             return " ".join(value)  # names of a partition; their corners are in the job
         if not isinstance(value, list):
