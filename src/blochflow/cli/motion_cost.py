@@ -48,7 +48,7 @@ def predict_motion(job: Job, task: Task, model: Model) -> Cost:
             if share == 1 or steps[-1] >= ENOUGH_STEPS * len(rows):
                 break
             share = min(1.0, 10 * share)
-    if not (trial["status"] == "COMPLETE").all():
+    if not np.isin(trial["status"], ("COMPLETE", "EVENT")).all():
         return Cost(f"{count:,} packets, steps not known: some stop early", "not known", size)
     runs = 2 if task.arguments.get("estimate_error", True) and "collisions" not in task.arguments else 1
     expected = max(len(motion.times) - 1, round(steps[-1] / len(rows) / share))
