@@ -50,6 +50,19 @@ def test_a_job_is_the_call_in_python(job: Path) -> None:
     assert "@article{Sundaram1999" in blochflow("cite", "run.nc").output
     assert blochflow("export", "run.nc", "-o", "run.csv").exit_code == 0
     assert "packet,time,a,position" in Path("run.csv").read_text()
+    for arguments in (("-o", "x.png", "--variable", "wavevector", "--job", "job.toml"), ("-o", "x.gif")):
+        drawn = blochflow("plot", "run.nc", *arguments)
+        assert drawn.exit_code == 0, drawn.output
+        assert Path(arguments[1]).stat().st_size > 5000
+    for arguments, words in (
+        (("--component", "xy"), "`component` must be given for responses only"),
+        (("--mu", "0.1"), "`mu` must be given for band structures only"),
+        (("--convergence",), "`convergence` must be given for responses only"),
+        (("--variable", "speed"), "`variable` must be one of"),
+    ):
+        refused = blochflow("plot", "run.nc", "-o", "y.png", *arguments)
+        assert refused.exit_code == 2 and words in refused.stderr
+    assert not Path("y.png").exists()
 
 
 @pytest.mark.slow
