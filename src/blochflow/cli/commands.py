@@ -172,6 +172,8 @@ def _settings(task: Task) -> str:
             return disorder_of(value).describe()
         if is_motion(task.quantity) and isinstance(value, dict):
             return "{ " + ", ".join(f"{name} = {short(entry)}" for name, entry in value.items()) + " }"
+        if value == []:
+            return "none"
         if isinstance(value, list) and isinstance(value[0], dict):
             return ", ".join(short(entry) for entry in value)
         if isinstance(value, list) and isinstance(value[0], list):
