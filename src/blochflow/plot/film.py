@@ -57,13 +57,9 @@ def animation(
 
     Examples
     --------
-    >>> import os, tempfile
-    >>> import blochflow as bf
-    >>> packet = bf.WavePacket([0.0, 0.0], [0.3, 0.5])
-    >>> run = bf.propagate(bf.zoo.haldane(), packet, [0.0, 2.0, 4.0], electric_field=[0.2, 0.0], estimate_error=False)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     bf.plot.animation(run, os.path.join(folder, "packet.gif")).stat().st_size > 0
-    True
+    Executed with the plots of trajectories in the tests, and in the tutorial on Bloch oscillations.
+
+    >>> bf.plot.animation(run, "packet.gif", "wavevector", model=bf.zoo.haldane())  # doctest: +SKIP
     """
     target = Path(os.fspath(path))
     writer = _writer(target.suffix.lower(), as_real_array(rate, "rate", max_ndim=0, positive=True))
