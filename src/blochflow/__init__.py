@@ -7,7 +7,14 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-_MODULES = {"exact": "exact", "geometry": "geometry", "response": "response", "plot": "plot", "zoo": "models.zoo"}
+_MODULES = {
+    "exact": "exact",
+    "geometry": "geometry",
+    "orbits": "dynamics.orbits",
+    "plot": "plot",
+    "response": "response",
+    "zoo": "models.zoo",
+}
 _NAMES = {
     "Lattice": "core.lattice",
     "NATURAL": "core.units",
@@ -42,7 +49,8 @@ _NAMES = {
     "Event": "dynamics.events",
     "average": "dynamics.ensemble",
     "ensemble": "dynamics.ensemble",
-    "WavePacket": "dynamics.packets",
+    "interpolate": "dynamics.interpolation",
+    "WavePacket": "models.packets",
     "propagate": "dynamics.propagation",
     "k_path": "models.k_points",
     "k_grid": "models.k_points",

@@ -24,12 +24,13 @@ from blochflow.core.units import EV_ANGSTROM as EV_ANGSTROM
 from blochflow.core.units import NATURAL as NATURAL
 from blochflow.core.units import Units as Units
 from blochflow.disorder.potentials import Disorder as Disorder
+from blochflow.dynamics import orbits as orbits
 from blochflow.dynamics.collisions import Collisions as Collisions
 from blochflow.dynamics.ensemble import average as average
 from blochflow.dynamics.ensemble import ensemble as ensemble
 from blochflow.dynamics.equations import Adiabatic as Adiabatic
 from blochflow.dynamics.events import Event as Event
-from blochflow.dynamics.packets import WavePacket as WavePacket
+from blochflow.dynamics.interpolation import interpolate as interpolate
 from blochflow.dynamics.propagation import propagate as propagate
 from blochflow.execution.threads import Execution as Execution
 from blochflow.geometry.bands import Bands as Bands
@@ -44,6 +45,7 @@ from blochflow.models.k_points import KPath as KPath
 from blochflow.models.k_points import k_grid as k_grid
 from blochflow.models.k_points import k_path as k_path
 from blochflow.models.local import LocalModel as LocalModel
+from blochflow.models.packets import WavePacket as WavePacket
 from blochflow.models.textured import textured as textured
 from blochflow.models.tight_binding import TightBinding as TightBinding
 from blochflow.models.wannier90 import read_wannier90 as read_wannier90

@@ -119,6 +119,7 @@ def test_an_ensemble_has_averages(job: Path) -> None:
         (PACKET, f"{PACKET}{EVENT.replace('[1.0, 0.0]', '[1.0]')}", "`task[0].events[0].normal`"),
         (PACKET, f"{PACKET}{EVENT.replace('section', 'sectoin')}", "Did you mean `section`?"),
         (PACKET, f'{PACKET}events = [{{ kind = "gap_below", offset = 1.0 }}]\n', "has threshold, terminal, but not"),
+        (PACKET, f"{PACKET}conserving_step = -1.0\n", "`task[0].conserving_step`: Argument `conserving_step` must be"),
         ('"haldane"', '"domain_wal"', "Did you mean `domain_wall`?"),
         ('"haldane"', '"massive_dirac"\nparameters = { mass = 0.0 }', "`task[0].packet`: The wave packet of one band"),
     ],

@@ -143,3 +143,22 @@ def test_a_degenerate_start_and_bad_functions_are_named():
         bf.textured(bf.zoo.qwz(), mass=lambda x, t: x)
     with pytest.raises(ValueError, match="did you mean 'mass'"):
         bf.textured(bf.zoo.qwz(), mas=lambda x, t: x[0])
+
+
+def test_between_saved_times():
+    """Interpolation against saved values of a run with more times, forwards and backwards."""
+    field = {"electric_field": [0.05, 0.01], **QUICK}
+    every, between = np.linspace(0.0, 6.0, 13), np.array([0.1, 2.77, 5.9])
+    run = bf.propagate(MODEL, PACKET, every, **field)
+    found = bf.interpolate(run, between)
+    exact = bf.propagate(MODEL, PACKET, [0.0, *between], **field).isel(time=slice(1, None))
+    for name in ("position", "wavevector"):
+        miss = np.abs(found[name].values - exact[name].values)
+        # the error is that of the lower polynomial; rounding of the values
+        assert (miss <= found[f"{name}_error"].values + 1e-12).all() and miss.max() < 1e-6
+    back = bf.propagate(MODEL, PACKET, every[::-1], **field)
+    np.testing.assert_allclose(
+        bf.interpolate(back, every[3:5]).position, back.position.values[:, 13 - 1 - np.array([3, 4])], atol=1e-12
+    )
+    with pytest.raises(ValueError, match="between 0 and 6"):
+        bf.interpolate(run, [7.0])

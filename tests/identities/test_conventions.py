@@ -422,7 +422,7 @@ def test_torque_is_m_cross_the_derivative_of_the_energy():
 def packet_motion(model, band, k, x=None, electric=None, magnetic=None, **theory):
     """Velocity, force, energy and D of one packet."""
     from blochflow.dynamics.equations import Adiabatic, motion
-    from blochflow.dynamics.fields import as_fields
+    from blochflow.models.fields import as_fields
 
     d = len(k)
     fields = as_fields(electric, magnetic, d, model.units)

@@ -8,8 +8,8 @@ import pytest
 import blochflow as bf
 from blochflow.dynamics.collisions import Collisions
 from blochflow.dynamics.equations import Adiabatic
-from blochflow.dynamics.fields import as_fields
 from blochflow.dynamics.scatterers import make_scatterer
+from blochflow.models.fields import as_fields
 
 QUICK = {"execution": bf.Execution(workers=1, progress=False)}
 MODEL = bf.zoo.haldane(phase=np.pi / 3, mass=0.4)

@@ -12,7 +12,7 @@ from random_models import random_blocks
 import blochflow as bf
 from blochflow.core.backend import jax, jnp
 from blochflow.dynamics.equations import Adiabatic, motion
-from blochflow.dynamics.fields import as_fields
+from blochflow.models.fields import as_fields
 
 SEEDS = st.integers(0, 2**32 - 1)
 FEW = settings(max_examples=4)

@@ -9,8 +9,8 @@ from scipy.optimize import brentq
 import blochflow as bf
 from blochflow.core.backend import jnp
 from blochflow.dynamics.equations import Adiabatic, motion, symplectic_form
-from blochflow.dynamics.fields import as_fields
 from blochflow.dynamics.symplectic import phase_space_density, solve_form
+from blochflow.models.fields import as_fields
 
 ONCE = {"estimate_error": False, "execution": bf.Execution(workers=1, progress=False)}
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from blochflow.cli.job import Job, Task
-    from blochflow.dynamics.packets import WavePacket
     from blochflow.dynamics.theory import Model
+    from blochflow.models.packets import WavePacket
 
 # Of an ensemble, and states to choose from in a collision: enough to find out what is wrong with them.
 CHECKED_PACKETS = 1024
@@ -111,8 +111,8 @@ def _tolerance(task: Task) -> dict[str, Any]:
 def _check(job: Job, task: Task, model: Model, key: str) -> None:
     from blochflow.dynamics import propagation
     from blochflow.dynamics.events import as_events
-    from blochflow.dynamics.fields import as_fields
-    from blochflow.dynamics.packets import as_packets
+    from blochflow.models.fields import as_fields
+    from blochflow.models.packets import as_packets
 
     motion = motion_of(job, task, model, most=CHECKED_PACKETS)
     given = motion.options
@@ -120,6 +120,7 @@ def _check(job: Job, task: Task, model: Model, key: str) -> None:
     with located(job, key, task.arguments):
         fields = as_fields(given.get("electric_field"), given.get("magnetic_field"), model.dimension, model.units)
         theory = propagation.as_theory(given["theory"])
+        propagation.as_conserving(given.get("conserving_step"), model, fields)
         times = propagation.as_times(motion.times)
     for i, event in enumerate(given["events"]):
         with located(job, f"{key}.events[{i}]", task.arguments["events"][i]):
@@ -157,7 +158,7 @@ def _theory_of(value: Any) -> Any:
 
 
 def _packets_of(table: dict[str, Any]) -> WavePacket:
-    from blochflow.dynamics.packets import WavePacket
+    from blochflow.models.packets import WavePacket
 
     ragged = next((name for name, value in table.items() if not _even(value)), None)
     if ragged is not None:

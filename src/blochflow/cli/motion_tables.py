@@ -194,5 +194,6 @@ KINDS: dict[str, Any] = {
     "collisions": CollisionsTable,
     "seed": Seed,
     "estimate_error": Truth,
+    "conserving_step": Number,
     "tolerance": StepTolerance,
 }

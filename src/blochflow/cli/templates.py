@@ -66,6 +66,7 @@ MOTION_EXAMPLES = {
     "collisions": "{ tau = 50.0 }",
     "seed": "1",
     "estimate_error": "false",
+    "conserving_step": "0.1",
     "tolerance": "{ rtol = 1e-9 }",
 }
 # Where a quantity takes another kind of value than the others.  Responses that vanish in the middle of a symmetric

@@ -63,6 +63,15 @@ def _check_extent(array: np.ndarray, name: str, max_ndim: int) -> None:
         raise fail(name, "be finite", f"holds {array[~np.isfinite(array)].flat[0]}")
 
 
+def as_times(times: Any) -> np.ndarray:
+    """At least two times, strictly increasing or decreasing."""
+    array = np.atleast_1d(as_real_array(times, "times"))
+    steps = np.diff(array)
+    if len(array) < 2 or not (np.all(steps > 0) or np.all(steps < 0)):
+        raise fail("times", "hold at least two times, increasing or decreasing", f"is {array.tolist()[:6]}")
+    return array
+
+
 def as_index(value: Any, name: str, must: str = "be an integer") -> int:
     """A whole number given as one: truth values, text and floats are refused."""
     try:

@@ -30,6 +30,7 @@ PROPAGATE = Quantity(
         "collisions": "{ tau or disorder, kind, mu, temperature, table }: random collisions, decided by `seed`",
         "seed": "decides all collisions",
         "estimate_error": "propagate twice, with methods of two orders (default true)",
+        "conserving_step": "steps of this length that conserve the energy to rounding; constant, uniform fields",
         "tolerance": "{ rtol = 1e-9 }: error of one step, in lattice constants and their inverse",
     },
     explanation=(

@@ -12,9 +12,9 @@ import numpy as np
 
 from blochflow.core.errors import BlochflowError
 from blochflow.dynamics.equations import Adiabatic
-from blochflow.dynamics.fields import Fields
 from blochflow.dynamics.state_table import drawn_wavevectors, states_at
 from blochflow.models.base import AbstractModel
+from blochflow.models.fields import Fields
 
 # States above and below an energy that stand for its surface: many enough for that, in a window so narrow that moving
 # them onto it changes their density by its square.

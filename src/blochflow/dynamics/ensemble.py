@@ -16,10 +16,10 @@ from blochflow.core.checks import as_choice, as_index, as_real_array, fail
 from blochflow.core.dataset import CARTESIAN, description
 from blochflow.core.quantity import Quantity
 from blochflow.dynamics.equations import Adiabatic
-from blochflow.dynamics.fields import as_fields
-from blochflow.dynamics.packets import WavePacket
 from blochflow.dynamics.state_table import drawn_wavevectors, states_at
 from blochflow.models.base import as_model
+from blochflow.models.fields import as_fields
+from blochflow.models.packets import WavePacket
 from blochflow.zone.sampling import CONFIDENCE, student_bar
 
 if TYPE_CHECKING:

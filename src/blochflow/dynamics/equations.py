@@ -18,11 +18,11 @@ from typing import Any
 import equinox as eqx
 
 from blochflow.core.backend import Array, jax, jnp
-from blochflow.dynamics.fields import Fields
 from blochflow.dynamics.symplectic import phase_space_density, solve_form
 from blochflow.geometry.bands import basis_curvature, covariant_gradient
 from blochflow.geometry.eigen import eigh
 from blochflow.models.base import PAIRS, AbstractModel
+from blochflow.models.fields import Fields
 from blochflow.models.local import AbstractLocalModel
 
 
@@ -162,10 +162,52 @@ def curvatures(here: Level, theory: Adiabatic, d: int) -> Array:
     return omega if here.basis is None else omega.at[:d, :d].add(here.basis)
 
 
+class Sides(eqx.Module):
+    """Both sides of w d(x, k)/dt = g, and what they are made of.
+
+    Attributes
+    ----------
+    form : (2d, 2d)
+    right : (2d,)
+        d h/d(x, k) + (E, 0), less curvatures with t.
+    slopes : (2d + 1,)
+        d h/d(k, x, t).
+    omega : (2d + 1, 2d + 1)
+        Curvatures, in the same order.
+    energy : ()
+        h.
+    here : Level
+    electric : (d,)
+    """
+
+    form: Array
+    right: Array
+    slopes: Array
+    omega: Array
+    energy: Array
+    here: Level
+    electric: Array
+
+
 def motion(
     model: AbstractModel | AbstractLocalModel, band: Array, k: Array, x: Array, t: Array, fields: Fields, theory: Any
 ) -> Motion:
     """Velocity, force and energy of one packet; t in kernel units."""
+    d = k.shape[0]
+    both = sides(model, band, k, x, t, fields, theory)
+    rate = solve_form(both.form, both.right)
+    velocity, force = rate[:d], rate[d:]
+    omega = both.omega
+    power = -both.electric @ velocity + both.slopes[-1] + omega[d : 2 * d, -1] @ velocity + omega[:d, -1] @ force
+    speeds = jnp.concatenate([force, velocity, jnp.array([fields.clock])])
+    mixing = jnp.abs(speeds @ both.here.columns) * both.here.inverse**2
+    return Motion(velocity, force, power, both.energy, phase_space_density(both.form), both.here.gap, mixing.max())
+
+
+def sides(
+    model: AbstractModel | AbstractLocalModel, band: Array, k: Array, x: Array, t: Array, fields: Fields, theory: Any
+) -> Sides:
+    """Both sides of the equations of motion of one packet; t in kernel units."""
     d = k.shape[0]
     textured = isinstance(model, AbstractLocalModel) and model.varies_in_space
     clock = fields.clock
@@ -196,12 +238,7 @@ def motion(
     right = jnp.concatenate(
         [slopes[d : 2 * d] + electric - omega[d : 2 * d, -1], slopes[:d] - omega[:d, -1]],
     )
-    rate = solve_form(form, right)
-    velocity, force = rate[:d], rate[d:]
-    power = -electric @ velocity + slopes[-1] + omega[d : 2 * d, -1] @ velocity + omega[:d, -1] @ force
-    speeds = jnp.concatenate([force, velocity, jnp.array([clock])])
-    mixing = jnp.abs(speeds @ here.columns) * here.inverse**2
-    return Motion(velocity, force, power, energy, phase_space_density(form), here.gap, mixing.max())
+    return Sides(form, right, slopes, omega, energy, here, electric)
 
 
 def symplectic_form(omega: Array, magnetic: Array) -> Array:

@@ -15,13 +15,15 @@ import numpy as np
 
 from blochflow.core.backend import Array, jax, jnp
 from blochflow.dynamics.events import Event, Start, is_closed
-from blochflow.dynamics.fields import Fields
 from blochflow.dynamics.stepping import Lanes, advance, locate, runge_kutta
 from blochflow.dynamics.theory import AbstractTheory, Model, Scale, Seen
 from blochflow.execution.threads import Execution, run_batches
+from blochflow.models.fields import Fields
 
 # Sizes of batches, each compiled once.
 BATCHES = (4, 64, 1024)
+# Of a full batch, so many times fewer packets than began are left to others.
+LEFT = 2
 SMALLEST_DENSITY = 0.1  # of the phase-space density: below, the equations of motion are no longer an expansion
 SMALLEST_GAP = 1e-9  # of the model's energy: bands that rounding cannot separate
 STEPS_PER_STRETCH = 4096
@@ -55,7 +57,8 @@ class Setup(eqx.Module):
     """What all packets share.
 
     ``sense`` is -1 for motion backwards in time, which runs in -t; ``lower`` is 1 for the method of lower order, whose
-    difference from the other tells the error.
+    difference from the other tells the error; ``fixed`` is the length of steps that conserve the energy, None for
+    adaptive ones.
     """
 
     model: Model
@@ -66,6 +69,15 @@ class Setup(eqx.Module):
     sense: Array
     tolerance: Array
     lower: Array
+    fixed: Array | None = None
+
+    def step(self, t: Array, h: Array, state: Array, each: Each) -> tuple[Array, Array]:
+        """State after one step, and its error."""
+        if self.fixed is None:
+            return runge_kutta(self.rate, t, h, state, each, self.lower)
+        arguments = (self.model, self.fields, self.scale, each.band, self.sense * t, self.sense * h, state)
+        after = self.theory.conserving(*arguments)
+        return after, jnp.where(jnp.isfinite(after), 0.0, jnp.inf)
 
     def rate(self, t: Array, state: Array, each: Each) -> Array:
         """d(state)/d(sense t)."""
@@ -104,13 +116,13 @@ class Setup(eqx.Module):
 
 
 @eqx.filter_jit
-def _advance(setup: Setup, each: Each, lanes: Lanes, directions: Array, most: Array) -> Lanes:
-    return advance(setup.rate, setup.watch, each, lanes, directions, setup.tolerance, most, setup.lower)
+def _advance(setup: Setup, each: Each, lanes: Lanes, directions: Array, most: Array, fewest: Array) -> Lanes:
+    return advance(setup.step, setup.watch, each, lanes, directions, setup.tolerance, most, fewest, setup.fixed)
 
 
 @eqx.filter_jit
 def _locate(setup: Setup, each: Each, lanes: Lanes, which: Array) -> tuple[Array, Array]:
-    return locate(setup.rate, setup.watch, each, lanes, which)
+    return locate(setup.step, setup.watch, each, lanes, which)
 
 
 @eqx.filter_jit
@@ -124,7 +136,7 @@ def _observe(setup: Setup, each: Each, time: Array, state: Array) -> tuple[Seen,
 
 @eqx.filter_jit
 def _jump(setup: Setup, each: Each, time: Array, step: Array, state: Array) -> Array:
-    return jax.vmap(lambda t, h, y, e: runge_kutta(setup.rate, t, h, y, e)[0])(time, step, state, each)
+    return jax.vmap(lambda t, h, y, e: setup.step(t, h, y, e)[0])(time, step, state, each)
 
 
 @dataclass
@@ -199,6 +211,8 @@ class Flight:
         flight.largest = np.array(seen.motion.adiabaticity)
         speed = np.abs(rate).max(axis=1)
         flight.step = 0.05 / np.maximum(speed, 1e-300)
+        if setup.fixed is not None:
+            flight.step = np.full(count, float(setup.fixed))
         return flight
 
     def observe(self, rows: np.ndarray | None = None) -> tuple[Seen, np.ndarray, np.ndarray]:
@@ -216,9 +230,11 @@ class Flight:
             if not len(rows):
                 return
             rows = rows[np.argsort(self.step[rows], kind="stable")]
+            # the last ones of a batch go on in full batches, as long as there are any
+            fewest = jnp.asarray(BATCHES[-1] // LEFT if len(rows) > BATCHES[-1] else 0)
 
-            def stretch(batch: np.ndarray, each: Each) -> Lanes:
-                return _advance(self.setup, each, self._lanes(batch, ends), directions, most)
+            def stretch(batch: np.ndarray, each: Each, fewest: Array = fewest) -> Lanes:
+                return _advance(self.setup, each, self._lanes(batch, ends), directions, most, fewest)
 
             done: list[Lanes] = self._run(rows, stretch)
             new = jax.tree.map(lambda *x: np.concatenate(x), *done)

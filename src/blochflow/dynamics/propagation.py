@@ -11,21 +11,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from blochflow.core.backend import jax, jnp
-from blochflow.core.checks import as_bool, as_choice, as_index, as_real_array, fail
+from blochflow.core.checks import as_bool, as_choice, as_index, as_real_array, as_times, fail
 from blochflow.core.errors import ConvergenceError, DegenerateBandsError, ValidityWarning
 from blochflow.dynamics.collisions import Collisions
 from blochflow.dynamics.equations import Adiabatic, level
 from blochflow.dynamics.events import Event, as_events
-from blochflow.dynamics.fields import Fields, as_fields
 from blochflow.dynamics.flight import SMALLEST_GAP, STATUSES, Flight, PacketStatus, Setup
-from blochflow.dynamics.packets import WavePacket, as_packets
 from blochflow.dynamics.scatterers import AbstractScatterer, make_scatterer
 from blochflow.dynamics.theory import AbstractTheory, AdiabaticTheory, Model, Scale
 from blochflow.dynamics.trajectory import Track, as_dataset
 from blochflow.execution.threads import Execution, as_execution
 from blochflow.geometry.packet import with_nearest
 from blochflow.models.base import AbstractModel
+from blochflow.models.fields import Fields, as_fields
 from blochflow.models.local import AbstractLocalModel
+from blochflow.models.packets import WavePacket, as_packets
 from blochflow.zone.tolerance import Tolerance
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ def propagate(
     events: Any = (),
     collisions: Collisions | None = None,
     seed: int | None = None,
+    conserving_step: float | None = None,
     estimate_error: bool = True,
     execution: Execution | None = None,
     throw: bool = True,
@@ -81,9 +82,12 @@ def propagate(
         holds the energy exchanged in collisions too, and no error is estimated.
     seed : int, optional
         Decides all collisions, whatever the number of workers.
+    conserving_step : float, optional
+        Steps of this length that conserve the energy to rounding over any time, instead of adaptive ones: fourth order,
+        for models and fields that are constant in time and uniform.
     estimate_error : bool
         Propagate twice, with methods of seventh and eighth order, whose difference is ``position_error`` and
-        ``wavevector_error``.
+        ``wavevector_error``; with ``conserving_step``, with half of it.
     execution : Execution, optional
     throw : bool
         Raise where a packet stops before its time without a terminal event.
@@ -91,8 +95,9 @@ def propagate(
     Returns
     -------
     Dataset
-        ``position``, ``wavevector``, ``velocity`` with dims (packet, time, a); ``energy``, ``work``, ``gap``,
-        ``phase_space_density``, ``adiabaticity`` (packet, time); ``status``, ``energy_drift`` (packet); events.
+        ``position``, ``wavevector``, ``velocity``, ``force`` (dk/dt) with dims (packet, time, a); ``energy``, ``work``,
+        ``gap``, ``phase_space_density``, ``adiabaticity`` (packet, time); ``status``, ``energy_drift``
+        (packet); events.
 
     Raises
     ------
@@ -134,11 +139,13 @@ def propagate(
     check_apart(model, packets, float(saved[0]), scale)
     sense = 1.0 if saved[-1] >= saved[0] else -1.0
 
+    fixed = as_conserving(conserving_step, model, fields)
     scatterer = as_scatterer(collisions, seed, model, fields, chosen, sense)
 
     def run(lower: float, events: tuple[Event, ...]) -> tuple[Track, Flight]:
         shared = (jnp.asarray(sense), jnp.asarray(rtol), jnp.asarray(lower))
-        setup = Setup(model, fields, chosen, events, scale, *shared)
+        steps = None if fixed is None else jnp.asarray(fixed / fields.clock * (1 - 0.5 * lower))
+        setup = Setup(model, fields, chosen, events, scale, *shared, steps)
         return journey(setup, packets, sense * saved / fields.clock, runs, scatterer)
 
     track, flight = run(0.0, found)
@@ -232,13 +239,16 @@ def judged(result: xr.Dataset, flight: Flight, throw: bool) -> xr.Dataset:
     return result
 
 
-def as_times(times: Any) -> np.ndarray:
-    """At least two times, strictly increasing or decreasing."""
-    array = np.atleast_1d(as_real_array(times, "times"))
-    steps = np.diff(array)
-    if len(array) < 2 or not (np.all(steps > 0) or np.all(steps < 0)):
-        raise fail("times", "hold at least two times, increasing or decreasing", f"is {array.tolist()[:6]}")
-    return array
+def as_conserving(step: Any, model: Model, fields: Fields) -> float | None:
+    """Length of steps that conserve the energy, or None; refuses what has no such energy."""
+    if step is None:
+        return None
+    length = float(as_real_array(step, "conserving_step", max_ndim=0, positive=True))
+    if isinstance(model, AbstractLocalModel) and model.varies_in_time:
+        raise fail("conserving_step", "be left out for models that vary in time", f"is given for {model.name}")
+    if not fields.uniform:
+        raise fail("conserving_step", "be left out where fields are functions of (x, t)", f"is {step!r}")
+    return length
 
 
 def as_scatterer(

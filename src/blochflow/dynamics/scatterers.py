@@ -21,8 +21,8 @@ from blochflow.dynamics.collisions import Collisions
 from blochflow.dynamics.energy_shells import EnergyShells, chosen_by
 from blochflow.dynamics.ensemble import occupation
 from blochflow.dynamics.equations import Adiabatic
-from blochflow.dynamics.fields import Fields
 from blochflow.models.base import AbstractModel
+from blochflow.models.fields import Fields
 
 # The largest rate is that of a sample, with room for what lies between its points.
 ROOM, ROOM_OF_PAIRS = 1.05, 1.5

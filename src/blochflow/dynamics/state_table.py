@@ -16,9 +16,9 @@ import numpy as np
 from blochflow.core.backend import Array, jax, jnp
 from blochflow.core.errors import NonFiniteError
 from blochflow.dynamics.equations import Adiabatic, curvatures, level, packet_energy, symplectic_form
-from blochflow.dynamics.fields import Fields
 from blochflow.dynamics.symplectic import phase_space_density
 from blochflow.models.base import AbstractModel
+from blochflow.models.fields import Fields
 
 # Batches come in two sizes, each compiled once.
 BATCHES = (64, 2048)
@@ -77,8 +77,6 @@ def states_at(
     finite = np.isfinite(energy) & np.isfinite(density) & np.isfinite(slope).all(axis=1)
     if not finite.all():
         at = int(np.argmin(finite))
-        raise NonFiniteError(
-            f"The energy or curvature of band {int(band[at])} is not finite at k = {k[at].tolist()}, where it touches "
-            "another band."
-        )
+        what = "The energy or curvature, where the band touches another one,"
+        raise NonFiniteError(k[at], (int(band[at]),), what)
     return energy, density, slope

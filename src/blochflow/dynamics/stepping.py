@@ -31,6 +31,8 @@ ROOT_STEPS = 80
 ROOT_ACCURACY = 1e-14  # of the step in which a crossing lies
 
 Rate = Callable[[Array, Array, Any], Array]
+# (t, h, state, each) -> state after one step, and its error
+Step = Callable[[Array, Array, Array, Any], tuple[Array, Array]]
 # functions whose zeros count (m,), and a number whose largest value is kept
 Watch = Callable[[Array, Array, Any], tuple[Array, Array]]
 
@@ -80,16 +82,21 @@ def runge_kutta(
 
 
 def advance(
-    rate: Rate,
+    step: Step,
     watch: Watch,
     each: Any,
     lanes: Lanes,
     directions: Array,
     tolerance: Array,
     most: Array,
-    lower: Array | float = 0.0,
+    fewest: Array | int = 0,
+    fixed: Array | None = None,
 ) -> Lanes:
     """All packets to their ends, to a crossing, or through ``most`` steps; ``each`` holds constants of every packet.
+
+    Ends where no more than ``fewest`` packets are still on their way: those go on in another batch.
+
+    ``fixed``: length of steps that do not adapt, but for being halved where one fails.
 
     ``directions`` (m,): +1, -1 where only rising, falling zeros of a watched function count, 0 for both.  Pure kernel.
     """
@@ -97,7 +104,7 @@ def advance(
     def one(lane: Lanes, args: Any) -> Lanes:
         whole = lane.time + lane.step >= lane.end
         tried = jnp.where(whole, lane.end - lane.time, lane.step)
-        state, error = runge_kutta(rate, lane.time, tried, lane.state, args, lower)
+        state, error = step(lane.time, tried, lane.state, args)
         size = jnp.sqrt(jnp.mean((error / tolerance) ** 2))
         size = jnp.where(jnp.isfinite(size), size, jnp.inf)
         factor = jnp.clip(SAFETY * jnp.maximum(size, 1e-30) ** (-1 / ORDER), SMALLEST_FACTOR, LARGEST_FACTOR)
@@ -108,6 +115,8 @@ def advance(
         moved = keep & ~crossed
         # a step cut short by the end says little about how long the next may be
         following = jnp.where(whole & keep, jnp.maximum(lane.step, tried * factor), tried * factor)
+        if fixed is not None:
+            following = jnp.where(keep, fixed, 0.5 * tried)
         return Lanes(
             jnp.where(moved, jnp.where(whole, lane.end, lane.time + tried), lane.time),
             jnp.where(crossed, lane.step, following),
@@ -128,10 +137,10 @@ def advance(
 
         return jax.tree.map(choose, tried, lanes)
 
-    return jax.lax.while_loop(lambda lanes: jnp.any(lanes.active), body, lanes)
+    return jax.lax.while_loop(lambda lanes: jnp.sum(lanes.active) > fewest, body, lanes)
 
 
-def locate(rate: Rate, watch: Watch, each: Any, lanes: Lanes, which: Array) -> tuple[Array, Array]:
+def locate(step: Step, watch: Watch, each: Any, lanes: Lanes, which: Array) -> tuple[Array, Array]:
     """Step to the crossing of the watched function ``which``, and the state there; inf where it does not cross.
 
     Bisection with inverse interpolation (Illinois), every trial a step from the lane's beginning; a pure kernel.
@@ -139,7 +148,7 @@ def locate(rate: Rate, watch: Watch, each: Any, lanes: Lanes, which: Array) -> t
 
     def one(lane: Lanes, args: Any) -> tuple[Array, Array]:
         def value(h: Array) -> tuple[Array, Array]:
-            state, _ = runge_kutta(rate, lane.time, h, lane.state, args)
+            state, _ = step(lane.time, h, lane.state, args)
             return watch(lane.time + h, state, args)[0][which], state
 
         before, after = lane.watched[which], value(lane.crossing)[0]

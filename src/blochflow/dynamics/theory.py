@@ -13,9 +13,10 @@ import equinox as eqx
 import numpy as np
 
 from blochflow.core.backend import Array, jnp
-from blochflow.dynamics.equations import Adiabatic, Motion, motion
-from blochflow.dynamics.fields import Fields
+from blochflow.dynamics.conserving import conserving_step
+from blochflow.dynamics.equations import Adiabatic, Motion, level, motion, packet_energy, sides
 from blochflow.models.base import AbstractModel
+from blochflow.models.fields import Fields
 from blochflow.models.local import AbstractLocalModel
 
 Model = AbstractModel | AbstractLocalModel
@@ -38,6 +39,12 @@ class AbstractTheory(eqx.Module):
     @abc.abstractmethod
     def rate(self, model: Model, fields: Fields, scale: Scale, band: Array, t: Array, state: Array) -> Array:
         """d(state)/dt, (n,)."""
+
+    @abc.abstractmethod
+    def conserving(
+        self, model: Model, fields: Fields, scale: Scale, band: Array, t: Array, length: Array, state: Array
+    ) -> Array:
+        """State after a step that conserves the energy, for models and fields that are constant in time."""
 
     @abc.abstractmethod
     def moved(self, states: np.ndarray, wavevectors: np.ndarray, exchanged: np.ndarray) -> np.ndarray:
@@ -70,6 +77,27 @@ class AdiabaticTheory(AbstractTheory):
         return jnp.concatenate(
             [now.velocity / scale.length, now.force * scale.length, (now.power / scale.energy)[None]]
         )
+
+    def conserving(
+        self, model: Model, fields: Fields, scale: Scale, band: Array, t: Array, length: Array, state: Array
+    ) -> Array:
+        d = (state.shape[0] - 1) // 2
+        textured = isinstance(model, AbstractLocalModel) and model.varies_in_space
+        units = jnp.concatenate([jnp.full(d, scale.length), jnp.full(d, 1 / scale.length)])
+
+        def sided(y: Array) -> tuple[Array, Array]:
+            both = sides(model, band, y[d:], y[:d], t, fields, self.options)
+            return both.form, both.right
+
+        def energy(y: Array) -> Array:
+            here = level(model, band, y[d:], y[:d], fields.clock * t)
+            found = packet_energy(here, fields.electric, fields.magnetic, self.options, textured)
+            return found + fields.electric @ y[:d]
+
+        before = units * state[:-1]
+        after = conserving_step(sided, energy, before, length, 1 / units)
+        work = -fields.electric @ (after - before)[:d]
+        return jnp.append(after / units, state[-1] + work / scale.energy)
 
     def moved(self, states: np.ndarray, wavevectors: np.ndarray, exchanged: np.ndarray) -> np.ndarray:
         d, states = wavevectors.shape[1], states.copy()

@@ -10,7 +10,7 @@ import numpy as np
 from blochflow.core.dataset import CARTESIAN, describe_parameters, description, hash_arrays
 from blochflow.dynamics.catalog import PROPAGATE
 from blochflow.dynamics.flight import STATUSES, Flight, Happened, PacketStatus
-from blochflow.dynamics.packets import WavePacket
+from blochflow.models.packets import WavePacket
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -25,6 +25,7 @@ class Track:
     position: np.ndarray
     wavevector: np.ndarray
     velocity: np.ndarray
+    force: np.ndarray
     energy: np.ndarray
     work: np.ndarray
     density: np.ndarray
@@ -37,7 +38,7 @@ class Track:
     @classmethod
     def empty(cls, packets: int, times: int, dimension: int) -> Track:
         """NaN everywhere."""
-        vectors = [np.full((packets, times, dimension), np.nan) for _ in range(3)]
+        vectors = [np.full((packets, times, dimension), np.nan) for _ in range(4)]
         numbers = [np.full((packets, times), np.nan) for _ in range(5)]
         return cls(*vectors, *numbers)
 
@@ -45,7 +46,8 @@ class Track:
         """What is seen of packets ``rows`` at time number ``index``."""
         motion = seen.motion
         self.position[rows, index], self.wavevector[rows, index] = seen.position, seen.wavevector
-        self.velocity[rows, index], self.energy[rows, index] = motion.velocity, motion.energy
+        self.velocity[rows, index], self.force[rows, index] = motion.velocity, motion.force
+        self.energy[rows, index] = motion.energy
         self.work[rows, index], self.density[rows, index] = seen.work, motion.density
         self.gap[rows, index], self.adiabaticity[rows, index] = motion.gap, motion.adiabaticity
 
@@ -84,6 +86,7 @@ def as_dataset(
         "position": (vector, track.position, {"units": units.length, "long_name": "centre x"}),
         "wavevector": (vector, track.wavevector, {"units": wave, "long_name": "wave vector k, unwrapped"}),
         "velocity": (vector, track.velocity / clock, {"units": speed, "long_name": "dx/dt"}),
+        "force": (vector, track.force / clock, {"units": f"1/({units.length}*{units.time})", "long_name": "dk/dt"}),
         "energy": (number, track.energy, {"units": units.energy, "long_name": "energy of the packet"}),
         "work": (number, track.work, {"units": units.energy, "long_name": "work done on the packet"}),
         "phase_space_density": (number, track.density, {"units": "1", "long_name": "D"}),

@@ -1,4 +1,4 @@
-"""Quantum references without semiclassics: crystals in a rational magnetic flux, ribbons and their edge currents."""
+"""Quantum references without semiclassics: crystals in a rational magnetic flux, ribbons, packets on lattices."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from typing import Any
 
 _NAMES = {
     "Ribbon": "_ribbon",
+    "compare": "_compare",
     "current_profile": "edge_current",
     "edge_magnetization": "edge_current",
     "electron_density": "thermodynamics",
     "entropy": "thermodynamics",
     "grand_potential": "thermodynamics",
     "hofstadter": "_hofstadter",
+    "lattice_packet": "_lattice_packet",
     "magnetic_field": "_hofstadter",
     "magnetization": "flux_derivative",
     "magnetocaloric": "flux_derivative",

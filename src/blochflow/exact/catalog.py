@@ -146,6 +146,53 @@ EDGE_MAGNETIZATION = Quantity(
     ),
 )
 
+LENGTH_UNITS = {
+    (system, d): (1.0, unit) for system, unit in (("NATURAL", "a"), ("EV_ANGSTROM", "angstrom")) for d in (1, 2, 3)
+}
+PACKET_OPTIONS = {
+    "packet": "starting points: position, wavevector, band, width",
+    "times": "times at which to save; the first is where the packets start",
+    "sites": "unit cells along each lattice vector",
+    "electric_field": "vector, or function of (x, t) that does not depend on x",
+    "magnetic_field": "vector in 3D, B_z in 2D",
+    "center": "middle of the sample; by default the mean position of the packets",
+    "envelope": '"band" or "product"',
+    "reference": "state whose overlap with u(k) is positive",
+    "lattice_constant": "spacing of the lattice of a k.p model",
+}
+LATTICE_PACKET = Quantity(
+    name="lattice_packet",
+    title="Wave packets evolved by the Schroedinger equation on a finite lattice",
+    symbol="<x>",
+    equation="i hbar d_t psi = H psi,  H_ij = t_ij((r_i + r_j)/2, t) exp(-i (e/hbar) Int_j^i A.dl) + delta_ij e E.r_i",
+    references=("Sundaram1999", "Peierls1933", "TalEzer1984", "Blanes2006", "Alvermann2011"),
+    units=LENGTH_UNITS,
+    valid_for="independent electrons, any number of bands; packets that stay away from the edges of the sample",
+    not_included="position matrices beyond the orbital centres, Zeeman energy (add it with model.with_zeeman)",
+    conventions="charge -e, potential energy +eE.x; k is the kinetic wave vector, unwrapped",
+    options=PACKET_OPTIONS,
+    explanation=(
+        "A Gaussian packet of one band is evolved with the hoppings of the model, with no approximation but the edges "
+        "of the sample. In a texture a hopping is that of the centre of its bond."
+    ),
+)
+COMPARE = Quantity(
+    name="compare",
+    title="Trajectories of theories against the exact evolution of a packet",
+    symbol="x - <x>",
+    equation="difference = sum_q w_q x_q(t) - <psi(t)|x|psi(t)>,  x_q(0) = x0 + A(k_q), k_q of variance 1/(4 W^2)",
+    references=("Sundaram1999", "Xiao2010", "TalEzer1984", "Blanes2006", "Alvermann2011"),
+    units=LENGTH_UNITS,
+    valid_for="packets that stay away from the edges of the sample",
+    not_included="spread of the trajectories over the positions in a packet, of order (W/L)^2 in textures",
+    conventions="theory minus exact evolution; charge -e",
+    options={**PACKET_OPTIONS, "theories": "those of `propagate`", "nodes": "Gauss-Hermite points per axis of k"},
+    explanation=(
+        "What a packet does is the average over its wave vectors, each of which moves as the theory says. What is left "
+        "of the difference when the packet gets wider, and fields and textures slower, is the error of the theory."
+    ),
+)
+
 QUANTITIES = {
     q.name: q
     for q in (

@@ -38,8 +38,9 @@ FEWEST_POINTS = 8  # on a curve
 # A grid that starts at Gamma puts points on symmetry lines, where surfaces touch and extrema lie; these fractions of a
 # step avoid all of them.
 OFFSET = (0.2113, 0.3547, 0.4271)
-# Batches come in two sizes, each compiled once; the larger is bounded by its memory as well.
-SMALL_BATCH, LARGE_BATCH, BATCH_BYTES = 256, 4096, 2**26
+# Batches come in two sizes, each compiled once; the larger is bounded by its memory as well.  Searches step a few
+# points at a time: where a k costs more memory than HEAVY, they have a size of their own.
+TINY_BATCH, SMALL_BATCH, LARGE_BATCH, BATCH_BYTES, HEAVY = 16, 256, 4096, 2**26, 2**14
 FLAT = 1e-10  # of the largest energy: a band narrower than this has no surface, only rounding
 
 
@@ -113,7 +114,7 @@ def fermi_surface(
     model = as_model(model)
     boxes, number = check_arguments(model, mu, grid, points, color, shift)
     energy = float(mu)
-    solver = _Solver(model, execution or Execution())
+    solver = LevelSolver(model, execution or Execution())
     for box in boxes:
         found, note = _sheets(model, solver, energy, box, number)
         if not any(np.isnan(sheet.points.error) for _, sheet in found):
@@ -141,24 +142,24 @@ def check_arguments(
 
 
 def _sheets(
-    model: AbstractModel, solver: _Solver, mu: float, box: Box, number: int | None
+    model: AbstractModel, solver: LevelSolver, mu: float, box: Box, number: int | None
 ) -> tuple[list[tuple[tuple[int, ...], LevelSheet]], str]:
     """Sheets of all groups of bands, and a note if there are none."""
     energies = solver.energies(box.points())
     scale = max(float(np.abs(energies).max()), abs(mu))
     cutoff = None if model.lattice is not None else float(model.cutoff)  # type: ignore[attr-defined]
     found: list[tuple[tuple[int, ...], LevelSheet]] = []
-    for group in _groups(energies, scale):
+    for group in coinciding_bands(energies, scale):
         values = energies[:, list(group)].mean(axis=1).reshape(box.shape)
         if np.ptp(values) <= FLAT * scale:
             continue
         levels = solver.levels(group)
         sheets = level_sheets(levels, mu, box, values, scale=scale, number=number, cutoff=cutoff)
         found += [(group, sheet) for sheet in sheets]
-    return found, "" if found else _gap_note(energies, mu, model)
+    return found, "" if found else gap_note(energies, mu, model)
 
 
-class _Solver:
+class LevelSolver:
     """Energies and gradients in batches of a few fixed sizes; counts the k points."""
 
     def __init__(self, model: AbstractModel, execution: Execution) -> None:
@@ -197,6 +198,8 @@ class _Solver:
     def _on_batch(self, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         count = len(batch)
         size = SMALL_BATCH if count <= SMALL_BATCH else self.most
+        if count <= TINY_BATCH and self.bytes > HEAVY:
+            size = TINY_BATCH
         padded = np.concatenate([batch, np.repeat(batch[-1:], size - count, axis=0)])
         energies, slopes = (np.asarray(x)[:count] for x in _energies_and_slopes(self.model, jnp.asarray(padded)))
         check_finite(energies, batch, "The Hamiltonian")
@@ -213,7 +216,7 @@ def _energies_and_slopes(model: AbstractModel, k: Array) -> tuple[Array, Array]:
     return energies, slopes
 
 
-def _groups(energies: np.ndarray, scale: float) -> list[tuple[int, ...]]:
+def coinciding_bands(energies: np.ndarray, scale: float) -> list[tuple[int, ...]]:
     """Bands that coincide on the whole grid, e.g. by inversion and time reversal."""
     apart = np.diff(energies, axis=1).max(axis=0) > DEGENERACY_TOLERANCE * scale
     parts = np.split(np.arange(energies.shape[1]), np.flatnonzero(apart) + 1)
@@ -262,7 +265,7 @@ def _box(model: AbstractModel, cells: tuple[int, ...], start: np.ndarray, spans:
     return Box(origin, np.diag(width), cells, periodic=False)
 
 
-def _gap_note(energies: np.ndarray, mu: float, model: AbstractModel) -> str:
+def gap_note(energies: np.ndarray, mu: float, model: AbstractModel) -> str:
     """Where the nearest bands are, as the grid sees them; a flat band at mu has no surface."""
     below, above = energies[energies <= mu], energies[energies > mu]
     unit = model.units.energy

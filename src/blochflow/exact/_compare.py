@@ -1,0 +1,259 @@
+"""Theories of motion against the exact evolution of a packet; see `compare`.
+
+    <x>(t) of a theory = sum_q w_q x_q(t),    k_q = k0 + L z_q,   L L^T = S,   x_q(0) = x0 + A(k_q)
+    S_ab = delta_ab/(4 W_a^2) + (e^2/4 hbar^2) sum_c G_ac W_c^2 G_bc           G r = B x r
+
+z_q, w_q are Gauss-Hermite points and weights.  The second part of S is the spread of the vector potential over the
+packet: its canonical wave vector has the variance 1/(4 W^2), trajectories have the kinetic one.  This is the only
+module of the references that knows the semiclassical equations.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from blochflow.core.checks import fail
+from blochflow.core.dataset import CARTESIAN, description
+from blochflow.dynamics.propagation import as_theory, propagate
+from blochflow.exact._lattice_packet import evolve, judged
+from blochflow.exact.catalog import COMPARE
+from blochflow.exact.hoppings_2d import as_count
+from blochflow.exact.magnetic_packet import kinetic_covariance
+from blochflow.exact.packet_plan import Plan, as_plan
+from blochflow.exact.packet_record import as_result
+from blochflow.exact.packet_state import gauge_connection, reference_of
+from blochflow.execution.threads import Execution
+from blochflow.geometry.bands import bands
+from blochflow.models.base import AbstractModel
+from blochflow.models.packets import WavePacket
+from blochflow.zone.tolerance import Tolerance
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def compare(
+    model: Any,
+    packet: WavePacket,
+    times: Any,
+    *,
+    theories: Sequence[Any] = ("adiabatic",),
+    sites: Any,
+    electric_field: Any = None,
+    magnetic_field: Any = None,
+    nodes: int = 9,
+    center: Any = None,
+    envelope: str = "band",
+    reference: Any = None,
+    lattice_constant: Any = None,
+    tolerance: Tolerance | None = None,
+    execution: Execution | None = None,
+    throw: bool = True,
+) -> xr.Dataset:
+    """How far theories of motion are from the exact evolution of a wave packet on a lattice.
+
+        difference = sum_q w_q x_q(t) - <psi(t)|x|psi(t)>,   k_q Gauss-Hermite points of variance 1/(4 W^2),
+        x_q(0) = x0 + A(k_q), A the Berry connection in the gauge of the packet
+
+    Source: [Sundaram1999], [Xiao2010].  Valid for: packets that stay away from the edges of the sample.  Not included:
+    the spread of the trajectories over the positions within a packet, which matters in textures at order (W/L)^2.
+
+    A packet of many wave vectors moves like the average over them, so that its mean position differs from the
+    trajectory of its centre at order 1/W^2.  What the average leaves is the error of the theory, and an oscillation of
+    order eE (1/L in a texture): packets start in the band without field, trajectories know no other bands.
+
+    Parameters
+    ----------
+    model, packet, times, sites, electric_field, magnetic_field, center, envelope, reference, lattice_constant
+        As for `lattice_packet`.  Packets with ``amplitudes`` need a theory of several bands.
+    theories : sequence of str or theory objects
+        As for `propagate`, e.g. ``("adiabatic", bf.Adiabatic(gradient_energy=False))``.
+    nodes : int
+        Gauss-Hermite points per axis of k.
+    tolerance : Tolerance, optional
+        Of the exact evolution and of the trajectories, as for `lattice_packet` and `propagate`.
+    execution : Execution, optional
+    throw : bool
+        Raise where a packet comes to an edge, or a trajectory ends before its time.
+
+    Returns
+    -------
+    Dataset
+        ``difference`` (theory, packet, time, a), theory minus exact; ``theory_position``, ``theory_spread`` (of the
+        trajectories); the variables of `lattice_packet`, ``position`` being the exact one; ``largest_difference`` and
+        ``path`` (theory, packet): the largest distance, and the length of the exact path between the times.  The
+        attribute ``summary`` says for each theory how large the difference is.
+
+    Raises
+    ------
+    ValueError, DegenerateBandsError, ConvergenceError
+        As for `lattice_packet` and `propagate`.
+
+    Examples
+    --------
+    The anomalous velocity of a packet of the QWZ model, pushed along x, moves it along y:
+
+    >>> import blochflow as bf, numpy as np
+    >>> packet = bf.WavePacket([0.0, 0.0], [-0.5, 0.4], width=6.0)
+    >>> result = bf.exact.compare(bf.zoo.qwz(), packet, [0.0, 10.0], sites=80, electric_field=[0.02, 0.0], nodes=5)
+    >>> print(result.attrs["summary"])
+    adiabatic: ...
+    """
+    if isinstance(theories, str) or not isinstance(theories, Sequence) or not theories:
+        raise fail("theories", 'be a sequence such as ("adiabatic",)', f"is {theories!r}")
+    names = theory_names(theories)
+    as_count(nodes, "nodes", 1)
+    plan = as_plan(
+        model,
+        packet,
+        times,
+        sites=sites,
+        electric_field=electric_field,
+        magnetic_field=magnetic_field,
+        center=center,
+        envelope=envelope,
+        reference=reference,
+        lattice_constant=lattice_constant,
+        tolerance=tolerance,
+        execution=execution,
+    )
+    swarm = Swarm.of(plan, nodes)
+    runs = [
+        propagate(
+            model,
+            swarm.packets,
+            plan.times,
+            electric_field=electric_field,
+            magnetic_field=magnetic_field,
+            theory=theory,
+            tolerance=tolerance,
+            estimate_error=False,
+            execution=execution,
+            throw=throw,
+        )
+        for theory in theories
+    ]
+    # last, so that wrong arguments of a theory are found before the long calculation
+    exact = judged(as_result(plan, evolve(plan)), throw)
+    return as_comparison(plan, exact, names, [swarm.mean(run.position.values) for run in runs])
+
+
+def theory_names(theories: Sequence[Any]) -> list[str]:
+    """Labels of theories: their names, or their options where they are objects."""
+    for theory in theories:
+        as_theory(theory)
+    names = [theory if isinstance(theory, str) else repr(theory) for theory in theories]
+    if len(set(names)) < len(names):
+        raise fail("theories", "name every theory once", f"is {names}")
+    return names
+
+
+@dataclass(frozen=True, eq=False)
+class Swarm:
+    """Trajectories that stand for packets: (P Q) of them, Q for each packet.
+
+    Attributes
+    ----------
+    packets : WavePacket
+    weights : (P, Q), of sum 1 for each packet
+    """
+
+    packets: WavePacket
+    weights: np.ndarray
+
+    @classmethod
+    def of(cls, plan: Plan, nodes: int) -> Swarm:
+        """Gauss-Hermite points around every packet, at their positions in the gauge of the packet."""
+        made, h = plan.made, plan.hamiltonian
+        z, w = np.polynomial.hermite_e.hermegauss(nodes)
+        points = np.array(list(itertools.product(z, repeat=h.dimension)))
+        weight = np.array([np.prod(values) for values in itertools.product(w, repeat=h.dimension)])
+        steps = points @ np.linalg.cholesky(kinetic_covariance(made.width, plan.magnetic)).T
+        k = (made.packet.wavevector[:, None] + steps).reshape(-1, h.dimension)
+        x = np.repeat(np.array(made.packet.position), len(points), axis=0)
+        weights = np.tile(weight, (made.packet.count, 1))
+        amplitudes = None
+        if made.packet.amplitudes is None:
+            for number in range(made.packet.count):
+                rows = slice(number * len(points), (number + 1) * len(points))
+                shift, inside = packet_gauge(plan, number, k[rows])
+                x[rows] += shift
+                if made.envelope == "product":
+                    weights[number] *= inside
+        else:
+            amplitudes = np.repeat(made.packet.amplitudes, len(points), axis=0)
+        band = np.repeat(made.packet.band, len(points))
+        return cls(WavePacket(x, k, band, amplitudes=amplitudes), weights / weights.sum(axis=1, keepdims=True))
+
+    def mean(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and standard deviation (P, T, d) of trajectories (P Q, T, d)."""
+        count, queue = self.weights.shape
+        x = positions.reshape(count, queue, *positions.shape[1:])
+        mean = np.einsum("pq,pqta->pta", self.weights, x)
+        square = np.einsum("pq,pqta->pta", self.weights, (x - mean[:, None]) ** 2)
+        return mean, np.sqrt(square)
+
+
+def packet_gauge(plan: Plan, number: int, k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A(k) (Q, d) of a packet's band in its gauge, and |<s|u(k)>|^2 (Q,), at the place and time where it starts."""
+    model, made, t = plan.hamiltonian.model, plan.made, float(plan.times[0])
+    here = model if isinstance(model, AbstractModel) else model.at(made.packet.position[number], t)
+    reference = reference_of(plan.hamiltonian, made, number, t)
+    band, found = int(made.packet.band[number]), bands(here, k)
+    inside = np.abs(np.asarray(found.states)[:, :, band] @ reference.conj()) ** 2
+    return gauge_connection(found, reference, band), inside
+
+
+def as_comparison(
+    plan: Plan, exact: xr.Dataset, names: list[str], means: list[tuple[np.ndarray, np.ndarray]]
+) -> xr.Dataset:
+    """The exact result with the differences of every theory."""
+    length = plan.hamiltonian.model.units.length
+    positions = np.stack([mean for mean, _ in means])
+    difference = positions - exact.position.values
+    distance = np.linalg.norm(difference, axis=-1)
+    path = np.linalg.norm(np.diff(exact.position.values, axis=1), axis=-1).sum(axis=1)
+    dims, units = ("theory", "packet", "time", "a"), {"units": length}
+    result = exact.assign(
+        theory_position=(dims, positions, {**units, "long_name": "mean position of the trajectories"}),
+        theory_spread=(
+            dims,
+            np.stack([spread for _, spread in means]),
+            {**units, "long_name": "standard deviation of the trajectories"},
+        ),
+        difference=(dims, difference, {**units, "long_name": "theory minus exact"}),
+        largest_difference=(
+            ("theory", "packet"),
+            distance.max(axis=-1),
+            {**units, "long_name": "largest distance from the exact position"},
+        ),
+        path=(("packet",), path, {**units, "long_name": "length of the exact path"}),
+    ).assign_coords(theory=names)
+    summary = "\n".join(
+        statement(name, difference[row], distance[row], exact, path, length) for row, name in enumerate(names)
+    )
+    result.attrs |= {**description(COMPARE, length), "summary": summary}
+    return result
+
+
+def statement(
+    name: str, difference: np.ndarray, distance: np.ndarray, exact: xr.Dataset, path: np.ndarray, length: str
+) -> str:
+    """One sentence: how far off the theory is at worst, against path and width of that packet."""
+    packet, when = np.unravel_index(int(np.nanargmax(distance)), distance.shape)
+    worst, time = distance[packet, when], exact.time.values[when]
+    axes = ", ".join(f"{label} {value:+.3g}" for label, value in zip(CARTESIAN, difference[packet, when], strict=False))
+    parts = [f"{name}: at most {worst:.3g} {length} off ({axes}) at t = {time:.6g}"]
+    if path[packet] > 0:
+        parts.append(f"{100 * worst / path[packet]:.2g} % of the path")
+    width = float(np.linalg.norm(exact.spread.values[packet, when]))
+    parts.append(f"{100 * worst / width:.2g} % of the width of the packet")
+    bound = float(np.linalg.norm(exact.position_error.values[packet, when]))
+    if bound > worst / 10:
+        parts.append(f"of which the exact evolution may have {bound:.2g} {length}")
+    return ", ".join(parts)
