@@ -102,7 +102,10 @@ def info(file: ResultFile) -> None:
 @guarded
 def plot(
     file: ResultFile,
-    out: Annotated[Path, typer.Option("-o", "--out", help="Picture: .png, .pdf, .svg.", show_default=False)],
+    out: Annotated[
+        Path,
+        typer.Option("-o", "--out", help="Picture: .png, .pdf, .svg; film of packets: .gif, .mp4.", show_default=False),
+    ],
     convergence: Annotated[bool, typer.Option("--convergence", help="Value against number of k points.")] = False,
     mu: Annotated[float | None, typer.Option("--mu", help="Band plots: a line at this energy.")] = None,
     energy_range: Annotated[
@@ -111,18 +114,22 @@ def plot(
     reference: Annotated[Path | None, typer.Option("--reference", help="Band plots: reference bands.")] = None,
     units: Annotated[str | None, typer.Option("--units", help='Unit of the result, e.g. "S/m".')] = None,
     variable: Annotated[
-        str | None, typer.Option("--variable", help="Responses: another variable, such as sigma of thermoelectric.")
+        str | None, typer.Option("--variable", help="Another variable: sigma of thermoelectric, wavevector of packets.")
     ] = None,
     component: Annotated[
         str | None, typer.Option("--component", help='Responses: one component, such as "yx"; disorder: its parts.')
     ] = None,
+    job: Annotated[
+        Path | None, typer.Option("--job", help="Wave vectors of packets: job whose model's curvature lies below.")
+    ] = None,
 ) -> None:
     """Draw a result."""
-    from blochflow.cli.commands import plot_result
+    from blochflow.cli.plotting import plot_result
 
     for_bands = {"mu": mu, "energy_range": energy_range, "reference": reference}
     for_responses = {"variable": variable, "component": component}
-    raise typer.Exit(plot_result(file, out, for_bands, for_responses, convergence=convergence, units=units))
+    done = plot_result(file, out, for_bands, for_responses, job=job, convergence=convergence, units=units)
+    raise typer.Exit(done)
 
 
 @app.command()

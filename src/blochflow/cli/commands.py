@@ -15,19 +15,22 @@ from blochflow.cli.check_integrals import check_integrals
 from blochflow.cli.explanations import unknown
 from blochflow.cli.guard import DONE, NOT_CONVERGED, say
 from blochflow.cli.job import Job, Task, read_job
-from blochflow.cli.load_model import check_tasks, load_model
-from blochflow.cli.quantities import all_quantities, is_disordered, is_exact
+from blochflow.cli.load_model import check_tasks, load_model, notes_of
+from blochflow.cli.motion import check_motion
+from blochflow.cli.plotting import refuse
+from blochflow.cli.quantities import all_quantities, is_disordered, is_exact, is_motion
 from blochflow.cli.runner import Finished, disorder_of, is_converged, output_files, passes_of, peak_memory, run_pass
+from blochflow.cli.values import DISORDER_KINDS
 from blochflow.core.checks import fail
 
 if TYPE_CHECKING:
-    from blochflow.models.base import AbstractModel
+    from blochflow.cli.load_model import AnyModel
 
 
 def run_job(path: Path, out: Path | None, settings: Sequence[str], dry_run: bool) -> int:
     """Check, load, compute, write, report."""
     started = time.perf_counter()
-    job, model = _read_and_check(path, settings)
+    job, model = read_and_check(path, settings)
     files = output_files(job, out)
     _banner(job, model)
     for task, file in zip(job.tasks, files, strict=True):
@@ -53,22 +56,24 @@ def check_job(path: Path, settings: Sequence[str]) -> int:
     from blochflow.cli.cost import predict
     from blochflow.cli.disorder_cost import predict_disordered
     from blochflow.cli.exact_cost import predict_exact
+    from blochflow.cli.motion_cost import predict_motion
     from blochflow.cli.surface_cost import predict_surface
     from blochflow.cli.table_cost import predict_table
 
-    job, model = _read_and_check(path, settings)
+    job, model = read_and_check(path, settings)
     _banner(job, model)
     from rich.table import Table
 
-    table = Table(
-        "task", "quantity", "k points", "time", "memory in flight", title="Predicted cost", title_justify="left"
-    )
+    columns = ("task", "quantity", "k points or steps", "time", "memory in flight")
+    table = Table(*columns, title="Predicted cost", title_justify="left")
     for members in passes_of(job.tasks):
         task, *others = (job.tasks[i] for i in members)
         if task.quantity == "fermi_surface":
             cost = predict_surface(job, task, model)
         elif task.quantity == "symmetry_table":
             cost = predict_table(model)
+        elif is_motion(task.quantity):
+            cost = predict_motion(job, task, model)
         elif is_exact(task.quantity):
             cost = predict_exact(job, task, model)
         elif is_disordered(task.quantity):
@@ -119,74 +124,17 @@ def show_result(file: Path) -> int:
     return DONE
 
 
-def plot_result(
-    file: Path,
-    out: Path,
-    for_bands: dict[str, Any],
-    for_responses: dict[str, Any],
-    *,
-    convergence: bool,
-    units: str | None,
-) -> int:
-    """Draw a result into a picture; ``for_...`` are the options of one kind of result, None where not given."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    import matplotlib.pyplot as plt
-
-    from blochflow import plot
-    from blochflow.core.convert import to_units
-    from blochflow.core.files import open as open_result
-    from blochflow.core.files import replacing
-
-    formats = plt.figure(0).canvas.get_supported_filetypes()
-    plt.close(0)
-    if out.suffix.lstrip(".").lower() not in formats:
-        raise fail("out", f"end in one of {', '.join('.' + f for f in formats)}", f"is {str(out)!r}")
-    result = open_result(file)
-    report.check_complete(result)
-    if units is not None:
-        # the unit of what is drawn
-        variable = for_responses["variable"]
-        drawn = result if variable is None or variable not in result else result[variable]
-        result = to_units(result.assign_attrs(units=drawn.attrs.get("units", "")), units)
-    if result.attrs["quantity"] == "symmetry_table":
-        raise fail("file", "hold numbers to draw", f"{file} is a table: see `blochflow info` and `blochflow export`")
-    if convergence:
-        _refuse(for_bands, "band structures", "--convergence draws a history")
-        _refuse(for_responses, "responses", "--convergence draws a history")
-        figure, _ = plot.convergence(result)
-    elif result.attrs["quantity"] == "bands":
-        _refuse(for_responses, "responses", f"{file} holds bands")
-        figure, _ = plot.bands(result, **for_bands)
-    else:
-        _refuse(for_bands, "band structures", f"{file} holds {result.attrs['quantity']}")
-        figure, _ = plot.auto(result, **for_responses)
-    with replacing(out) as aside:
-        figure.savefig(aside, format=out.suffix.lstrip(".").lower(), dpi=200, bbox_inches="tight")
-    plt.close(figure)
-    typer.echo(f"Wrote {out}.")
-    return DONE
-
-
-def _refuse(options: dict[str, Any], use: str, but: str) -> None:
-    """No option that was given may be ignored."""
-    for option, value in options.items():
-        if value is not None:
-            raise fail(option, f"be given for {use} only", but)
-
-
 def export_result(file: Path, out: Path, for_grids: dict[str, Any]) -> int:
     """Write a table, or bands on a grid for Fermi-surface viewers; ``for_grids`` are the options of the latter."""
     from blochflow.core.files import open as open_result
     from blochflow.response.export import export
 
     if out.suffix not in (".bxsf", ".frmsf"):
-        _refuse(for_grids, ".bxsf and .frmsf", f"the output is {str(out)!r}")
+        refuse(for_grids, ".bxsf and .frmsf", f"the output is {str(out)!r}")
     elif for_grids["mu"] is None:
         raise fail("mu", f"be given for {out.suffix}: --mu and the Fermi energy", "is missing")
     if file.suffix == ".toml":
-        _, model = _read_and_check(file, [])
+        _, model = read_and_check(file, [])
         export(model, out, **{name: value for name, value in for_grids.items() if value is not None})
     else:
         export(open_result(file), out)
@@ -194,20 +142,24 @@ def export_result(file: Path, out: Path, for_grids: dict[str, Any]) -> int:
     return DONE
 
 
-def _read_and_check(path: Path, settings: Sequence[str]) -> tuple[Job, AbstractModel]:
-    """Everything that can be wrong is found here."""
+def read_and_check(path: Path, settings: Sequence[str]) -> tuple[Job, Any]:
+    """Everything that can be wrong is found here; models that vary in space or time come with motions only."""
+    from blochflow.models.base import AbstractModel
+
     job = read_job(path, settings)
     model = load_model(job)
-    check_tasks(job, model)
-    check_integrals(job, model)
+    if isinstance(model, AbstractModel):
+        check_tasks(job, model)
+        check_integrals(job, model)
+    check_motion(job, model)
     return job, model
 
 
-def _banner(job: Job, model: AbstractModel) -> None:
+def _banner(job: Job, model: AnyModel) -> None:
     workers = job.execution["workers"] or "all cores"
     typer.echo(f"Blochflow {__version__}  {job.path}")
     typer.echo(f"model: {model.name}, {model.num_bands} bands, {model.dimension}D, units {model.units!r}")
-    for note in model.notes:
+    for note in notes_of(model):
         typer.echo(f"  note: {note}")
     typer.echo(f"threads: {workers}, max_memory: {job.execution['max_memory']}")
 
@@ -216,8 +168,16 @@ def _settings(task: Task) -> str:
     """Arguments of a task in one line."""
 
     def short(value: Any) -> str:
-        if isinstance(value, dict) and "kind" in value:
+        if isinstance(value, dict) and value.get("kind") in DISORDER_KINDS:
             return disorder_of(value).describe()
+        if is_motion(task.quantity) and isinstance(value, dict):
+            return "{ " + ", ".join(f"{name} = {short(entry)}" for name, entry in value.items()) + " }"
+        if value == []:
+            return "none"
+        if isinstance(value, list) and isinstance(value[0], dict):
+            return ", ".join(short(entry) for entry in value)
+        if isinstance(value, list) and isinstance(value[0], list):
+            return short(value[0]) + f", ... ({len(value)})" * (len(value) > 1)
         if isinstance(value, dict):
             return " ".join(value)  # names of a partition; their corners are in the job
         if not isinstance(value, list):

@@ -23,12 +23,14 @@ OWN_ENTRY = f"""\
 }}"""
 
 
-# functions without a task of a job: name -> module and function
+# functions without a task of a job: name -> module, none for the package itself, and function
 IN_PYTHON = {
     "together": ("response", "together"),
     "surface_distribution": ("response", "surface_distribution"),
     "wave_packet_spread": ("geometry", "wave_packet_spread"),
     "spread_velocity": ("geometry", "spread_velocity"),
+    "ensemble": ("", "ensemble"),
+    "average": ("", "average"),
     "exact.hofstadter": ("exact", "hofstadter"),
     "exact.ribbon": ("exact", "ribbon"),
     "exact.lattice_packet": ("exact", "lattice_packet"),
@@ -65,8 +67,9 @@ def describe_function(module: str, function: str) -> str:
     import importlib
     import inspect
 
-    found = getattr(importlib.import_module(f"blochflow.{module}"), function)
-    return f"bf.{module}.{function}, a function of the Python library\n\n{inspect.getdoc(found)}"
+    path = f".{module}" if module else ""
+    found = getattr(importlib.import_module(f"blochflow{path}"), function)
+    return f"bf{path}.{function}, a function of the Python library\n\n{inspect.getdoc(found)}"
 
 
 def describe(quantity: Quantity) -> str:

@@ -12,7 +12,7 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 
 from blochflow.cli.overrides import TABLES, apply_overrides
-from blochflow.cli.quantities import ONE_OF, all_quantities, arguments_of
+from blochflow.cli.quantities import EXCLUSIVE, ONE_OF, all_quantities, arguments_of
 from blochflow.cli.schema import ExecutionTable, ModelTable, ToleranceTable, task_table
 from blochflow.cli.toml_lines import key_in_line, key_lines, line_of
 from blochflow.core.checks import nearest
@@ -130,12 +130,22 @@ def _task(table: dict[str, Any], key: str, source: _Source) -> Task:
         wanted = "`mu` or `density`" if "density" in given else "`mu`"
         message = "`mu` and `density` exclude each other; give one." if both else f"{wanted} is missing."
         raise source.error(message, f"{key}.density" if both else f"{key}.mu")
-    choices = ONE_OF.get(quantity, ())
+    choices: tuple[str, ...] = ONE_OF.get(quantity, ())
     if choices and all(given[option] is None for option in choices):
         raise source.error(f"one of {' and '.join(f'`{x}`' for x in choices)} is needed.", f"{key}.{choices[0]}")
+    if quantity in EXCLUSIVE and all(given[option] is not None for option in choices):
+        named = " and ".join(f"`{x}`" for x in choices)
+        raise source.error(f"{named} exclude each other; give one.", f"{key}.{choices[1]}")
     tolerance: ToleranceTable | None = given.pop("tolerance", None)
-    arguments = {option: value for option, value in given.items() if value is not None}
+    arguments = {option: _plain(value) for option, value in given.items() if value is not None}
     return Task(quantity, name, arguments, None if tolerance is None else tolerance.model_dump())
+
+
+def _plain(value: Any) -> Any:
+    """Tables as dictionaries of what was given."""
+    if isinstance(value, list) and value and isinstance(value[0], BaseModel):
+        return [_plain(entry) for entry in value]
+    return value.model_dump(exclude_none=True) if isinstance(value, BaseModel) else value
 
 
 def _validate(table: type[BaseModel], data: Any, key: str, source: _Source) -> Any:
@@ -150,25 +160,27 @@ def _validate(table: type[BaseModel], data: Any, key: str, source: _Source) -> A
     complaints.sort(key=lambda c: c["type"] != "extra_forbidden")
     complaint = complaints[0]
     # pydantic appends names of union members to the place; only what the user wrote is of use
-    parts = [str(part) for part in complaint["loc"] if not isinstance(part, int)]
-    inner = _written(parts, data)
+    inner = _written(complaint["loc"], data)
     place = ".".join([key, *inner])
     if complaint["type"] == "extra_forbidden":
         owner = _table_at(table, inner[:-1])
         hint = nearest(inner[-1], owner)
         raise source.error(f"unknown key; known here are {', '.join(owner)}.", place, hint)
     if complaint["type"] == "missing":
-        raise source.error(f"`{parts[-1]}` is missing.", f"{place}.{parts[-1]}")
+        raise source.error(f"`{complaint['loc'][-1]}` is missing.", f"{place}.{complaint['loc'][-1]}")
     raise source.error(_message(complaint), place)
 
 
-def _written(parts: list[str], data: Any) -> list[str]:
-    """The leading part of a place that exists in the data."""
-    result = []
-    for part in parts:
-        if not isinstance(data, dict) or part not in data:
+def _written(place: Sequence[Any], data: Any) -> list[str]:
+    """The leading part of a place that exists in the data; tables in an array are numbered: ``events[0]``."""
+    result: list[str] = []
+    for part in place:
+        if isinstance(data, dict) and part in data:
+            result.append(str(part))
+        elif isinstance(data, list) and isinstance(part, int) and isinstance(data[part], dict):
+            result[-1] += f"[{part}]"
+        else:
             break
-        result.append(part)
         data = data[part]
     return result
 
@@ -176,8 +188,8 @@ def _written(parts: list[str], data: Any) -> list[str]:
 def _table_at(table: type[BaseModel], parts: Sequence[str]) -> list[str]:
     """Keys of the table at a place."""
     for part in parts:
-        annotation = table.model_fields[part].annotation
-        # an optional table is a union with None
+        annotation = table.model_fields[part.partition("[")[0]].annotation
+        # an optional table is a union with None, an array of tables is a list
         options = (*get_args(annotation), annotation)
         table = next(x for x in options if isinstance(x, type) and issubclass(x, BaseModel))
     return list(table.model_fields)

@@ -7,22 +7,26 @@ import inspect
 import sys
 import traceback
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from blochflow.cli.quantities import is_motion
 from blochflow.core.checks import nearest
 from blochflow.core.errors import BlochflowError, UserModelError
 
 if TYPE_CHECKING:
     from blochflow.cli.job import Job
     from blochflow.models.base import AbstractModel
+    from blochflow.models.local import AbstractLocalModel
+
+    AnyModel = AbstractModel | AbstractLocalModel
 
 PACKAGE = Path(__file__).parents[1]
 
 
-def load_model(job: Job) -> AbstractModel:
-    """Build the model of a job.
+def load_model(job: Job) -> AnyModel:
+    """Build the model of a job; one that varies in space or time only for motions.
 
     Raises
     ------
@@ -31,13 +35,17 @@ def load_model(job: Job) -> AbstractModel:
     FileFormatError, UserModelError
         A file or the user's function is at fault.
     """
+    from blochflow.models.base import AbstractModel
+
     table = job.model
     if table.wannier90 is not None:
         model = _from_wannier90(job)
-    elif table.zoo is not None:
-        model = _from_zoo(job)
     else:
-        model = _from_python(job)
+        made = _from_zoo(job) if table.zoo is not None else _from_python(job)
+        if not isinstance(made, AbstractModel):
+            _check_local(job, made)
+            return made
+        model = made
     if table.operators and table.wannier90 is None:
         try:
             model = model.with_operators(**table.operators)
@@ -46,6 +54,27 @@ def load_model(job: Job) -> AbstractModel:
     if table.spin_degeneracy is not None and table.wannier90 is None:
         model = model.with_spin_degeneracy(table.spin_degeneracy)
     return _cut(job, _in_flux(job, model))
+
+
+def _check_local(job: Job, model: AbstractLocalModel) -> None:
+    """Models of (k, x, t) only move packets, and are taken as they are."""
+    for index, task in enumerate(job.tasks):
+        if not is_motion(task.quantity):
+            message = (
+                f"{model.name} varies in space or time, where `{task.quantity}` is not known. Move packets "
+                '(quantity = "propagate"), or give a function that returns the model of one place, model.at(x, t).'
+            )
+            raise job.error(message, f"task[{index}].quantity")
+    for name in ("operators", "spin_degeneracy", "flux", "ribbon"):
+        if getattr(job.model, name):
+            raise job.error(f"models that vary in space or time have no `{name}`.", f"model.{name}")
+
+
+def notes_of(model: AnyModel) -> Sequence[str]:
+    """What the user should know of a model."""
+    from blochflow.models.base import AbstractModel
+
+    return model.notes if isinstance(model, AbstractModel) else ()
 
 
 def _in_flux(job: Job, model: AbstractModel) -> AbstractModel:
@@ -156,25 +185,28 @@ def _from_wannier90(job: Job) -> AbstractModel:
         raise job.error(str(exc), f"model.{named}") from exc
 
 
-def _from_zoo(job: Job) -> AbstractModel:
+def _from_zoo(job: Job) -> AnyModel:
     from blochflow.models import zoo
 
     name = job.model.zoo
-    if name not in zoo.names():
+    known = (*zoo.names(), *zoo.textures())
+    if name not in known:
         message = f"{name!r} is not a model of the zoo; `blochflow models` lists them."
-        raise job.source.error(message, "model.zoo", nearest(name, zoo.names()))
+        raise job.source.error(message, "model.zoo", nearest(name, known))
     return _call(job, getattr(zoo, name), f"zoo model {name!r}")
 
 
-def _from_python(job: Job) -> AbstractModel:
+def _from_python(job: Job) -> AnyModel:
     """``file.py:function``: import the file, call the function, check what comes back."""
     from blochflow.models.base import AbstractModel
+    from blochflow.models.local import AbstractLocalModel
 
     text = job.model.python
     model = _call(job, load_function(job, text, "model.python"), text)
-    if not isinstance(model, AbstractModel):
+    if not isinstance(model, AbstractModel | AbstractLocalModel):
         raise UserModelError(
-            f"{text} must return a model (bf.TightBinding, bf.LatticeModel, ...), but returned {type(model).__name__}."
+            f"{text} must return a model (bf.TightBinding, bf.LatticeModel, bf.LocalModel, ...), but returned "
+            f"{type(model).__name__}."
         )
     return model
 

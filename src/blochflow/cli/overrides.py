@@ -14,7 +14,8 @@ from blochflow.core.checks import nearest
 from blochflow.core.errors import JobError
 
 TABLES = ("model", "task", "execution")
-INNER = ("tolerance", "partition")  # tables inside of a task, which it may lack
+# tables inside of a task, which it may lack
+INNER = ("tolerance", "partition", "packet", "ensemble", "theory", "collisions")
 
 
 def apply_overrides(data: dict[str, Any], settings: Sequence[str]) -> dict[str, str]:

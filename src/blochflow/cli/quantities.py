@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from blochflow.core.quantity import Quantity
+from blochflow.dynamics.catalog import PROPAGATE
 from blochflow.exact.catalog import QUANTITIES as REFERENCES
 from blochflow.models.catalog import BANDS, FERMI_SURFACE
 from blochflow.response.catalog import QUANTITIES
@@ -22,6 +23,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "fermi_surface": ("mu",),
     "chemical_potential": ("density", "temperature"),
     "symmetry_table": (),
+    PROPAGATE.name: (),
 }
 REQUIRED = {
     "ohmic": ("tau",),
@@ -33,9 +35,15 @@ REQUIRED = {
     "spin_orbit_torque": ("disorder",),
     **{f"{EXACT}{name}": ("p", "q") for name in ("grand_potential", "electron_density", "entropy")},
     PROFILE: ("width",),
+    PROPAGATE.name: ("times",),
 }
 # options of which at least one must be given
-ONE_OF = {"magnetization_current": ("mu_gradient", "temperature_gradient")}
+ONE_OF = {
+    "magnetization_current": ("mu_gradient", "temperature_gradient"),
+    PROPAGATE.name: ("packet", "ensemble"),
+}
+# of which only one may be given
+EXCLUSIVE = (PROPAGATE.name,)
 # no integral over the zone: no tolerance
 WITHOUT_TOLERANCE = (BANDS.name, FERMI_SURFACE.name, SYMMETRY_TABLE.name)
 DESCRIPTIONS = {
@@ -49,13 +57,18 @@ DESCRIPTIONS = {
 def all_quantities() -> dict[str, Quantity]:
     """Name -> description of everything a task may compute."""
     references = {q.name: q for q in map(_named, REFERENCES.values())}
-    others = {q.name: q for q in (BANDS, FERMI_SURFACE, SYMMETRY_TABLE)}
+    others = {q.name: q for q in (BANDS, FERMI_SURFACE, SYMMETRY_TABLE, PROPAGATE)}
     return {**QUANTITIES, **others, **references}
 
 
 def is_exact(quantity: str) -> bool:
     """True for quantum references, which integrate over no zone of the model."""
     return quantity.startswith(EXACT)
+
+
+def is_motion(quantity: str) -> bool:
+    """True for trajectories, which integrate over time and not over the zone."""
+    return quantity == PROPAGATE.name
 
 
 def is_disordered(quantity: str) -> bool:
@@ -79,7 +92,7 @@ def describe_arguments(quantity: str) -> dict[str, str]:
     lines = {name: described.options.get(name, DESCRIPTIONS.get(name, "")) for name in arguments_of(quantity)}
     lines |= {name: text for name, text in described.options.items() if name not in lines}
     if quantity not in WITHOUT_TOLERANCE:
-        lines["tolerance"] = DESCRIPTIONS["tolerance"]
+        lines.setdefault("tolerance", DESCRIPTIONS["tolerance"])
     return lines
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from blochflow.cli.motion_report import beside_packets, describe_stops, packets_table
 from blochflow.core.checks import fail
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ SURFACE = (
     "error",
 )
 VALUES = ("value", "error", "converged")
+TRAJECTORIES = ("position", "wavevector", "velocity", "energy", "work", "gap", "status", "end_time", "energy_drift")
 COMPONENTS = ("quantity", "component", "allowed", "reason")
 PATIENCE = ("ms", 1e-3), ("s", 1.0), ("min", 60.0), ("h", 3600.0), ("days", 86400.0)
 
@@ -82,6 +84,8 @@ def result_table(result: xr.Dataset) -> Table:
         return _sheets_table(result)
     if "allowed" in result:
         return _components_table(result)
+    if result.attrs.get("quantity") == "propagate":
+        return packets_table(result)
     if "value" not in result:
         return _bands_table(result)
     unit = result.attrs.get("units", "")
@@ -115,6 +119,8 @@ def beside_table(result: xr.Dataset) -> Table | None:
     """What stands beside the value, each with its largest component: parts, comparisons, other coefficients."""
     from rich.table import Table
 
+    if result.attrs.get("quantity") == "propagate":
+        return beside_packets(result)
     columns = _beside(result) if "value" in result else []
     if not columns:
         return None
@@ -171,6 +177,8 @@ def check_complete(result: xr.Dataset) -> None:
     symmetries = result.attrs["quantity"] == "symmetry_table"
     wanted: tuple[str, ...] = ("energy", "distance") if bands else SURFACE if surface else VALUES
     wanted = COMPONENTS if symmetries else wanted
+    motion = result.attrs["quantity"] == "propagate"
+    wanted = TRAJECTORIES if motion else wanted
     missing = [name for name in wanted if name not in result]
     if missing:
         quantity = result.attrs["quantity"]
@@ -180,6 +188,10 @@ def check_complete(result: xr.Dataset) -> None:
     elif surface:
         good = result["vertex_k"].dims == ("vertex", "a") and result["corners"].dims == ("element", "corner")
         good = good and all(result[name].dims == ("sheet",) for name in SURFACE[2:])
+    elif motion:
+        good = all(result[name].dims == ("packet", "time", "a") for name in wanted[:3])
+        good = good and all(result[name].dims == ("packet", "time") for name in wanted[3:6])
+        good = good and all(result[name].dims == ("packet",) for name in wanted[6:])
     elif symmetries:
         good = all(result[name].dims == ("entry",) for name in wanted)
     else:
@@ -192,6 +204,8 @@ def check_complete(result: xr.Dataset) -> None:
 
 def describe_shortfall(result: xr.Dataset) -> str:
     """By how much a result misses its tolerance."""
+    if result.attrs.get("quantity") == "propagate":
+        return describe_stops(result)
     if "converged" not in result:
         return str(result.attrs.get("status_message", ""))
     missing = ~result["converged"].values

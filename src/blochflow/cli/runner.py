@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from blochflow.cli.load_model import load_function
-from blochflow.cli.quantities import EXACT, PROFILE, is_exact, positional_of
+from blochflow.cli.quantities import EXACT, PROFILE, is_exact, is_motion, positional_of
 from blochflow.core.errors import JobError
 
 if TYPE_CHECKING:
@@ -86,6 +86,10 @@ def compute(job: Job, task: Task, model: AbstractModel) -> xr.Dataset:
     from blochflow.execution.threads import Execution
     from blochflow.zone.tolerance import Tolerance
 
+    if is_motion(task.quantity):
+        from blochflow.cli.motion import compute_motion
+
+        return compute_motion(job, task, model)
     options = dict(task.arguments)
     if "reference" in options:
         options["reference"] = job.path.parent / options["reference"]
@@ -196,8 +200,8 @@ def run_pass(job: Job, tasks: Sequence[Task], model: AbstractModel, files: Seque
 
 
 def is_converged(result: xr.Dataset) -> bool:
-    """True when every state met its tolerance, and every sheet of a Fermi surface is resolved."""
-    if result.attrs.get("quantity") == "fermi_surface":
+    """True when every state met its tolerance, every sheet is resolved, and every packet reached its end."""
+    if result.attrs.get("quantity") in ("fermi_surface", "propagate"):
         return result.attrs.get("status") == "CONVERGED"
     return "converged" not in result or bool(result["converged"].values.all())
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, create_model, model_validator
 
-from blochflow.cli.quantities import WITHOUT_TOLERANCE, all_quantities, arguments_of
-from blochflow.cli.values import KINDS, AnyOption, Number, Text, parse_number
+from blochflow.cli import motion_tables
+from blochflow.cli.quantities import WITHOUT_TOLERANCE, all_quantities, arguments_of, is_motion
+from blochflow.cli.values import KINDS, STRICT, AnyOption, Number, Text, parse_number
 from blochflow.core.checks import parse_bytes
 
-STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 SOURCES = ("wannier90", "zoo", "python")
 
 
@@ -131,6 +131,7 @@ def task_table(quantity: str) -> type[BaseModel]:
     options = all_quantities()[quantity].options
     # a surface belongs to one energy
     kinds = {**KINDS, "mu": Number} if quantity == "fermi_surface" else KINDS
+    kinds = motion_tables.KINDS if is_motion(quantity) else kinds
     for name in required:
         # mu may be replaced by a density where the quantity allows it; that is checked afterwards
         replaceable = name == "mu" and "density" in options
@@ -138,6 +139,6 @@ def task_table(quantity: str) -> type[BaseModel]:
     for name in options:
         if name not in required:
             fields[name] = (kinds.get(name, AnyOption), None)
-    if quantity not in WITHOUT_TOLERANCE:
+    if quantity not in WITHOUT_TOLERANCE and "tolerance" not in fields:
         fields["tolerance"] = (ToleranceTable, Field(default_factory=ToleranceTable))
     return create_model(f"{quantity} task", __config__=STRICT, **fields)

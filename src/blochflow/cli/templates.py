@@ -55,6 +55,20 @@ EXAMPLES = {
     "crossed": "false",
     "tolerance": "{ rtol = 1e-3 }",
 }
+MOTION_EXAMPLES = {
+    "packet": "{ position = [0.0, 0.0], wavevector = [[0.3, 0.0], [0.8, 0.0]], band = 0 }",
+    "ensemble": "{ mu = -1.0, temperature = 0.1, count = 256, seed = 1 }",
+    "times": "{ start = 0.0, stop = 60.0, count = 121 }",
+    "electric_field": "[0.0, 0.05]",
+    "magnetic_field": "0.01",
+    "theory": "{ second_order = true }",
+    "events": '[{ kind = "zone_crossing" }, { kind = "section", normal = [0.0, 1.0], offset = 0.5 }]',
+    "collisions": "{ tau = 50.0 }",
+    "seed": "1",
+    "estimate_error": "false",
+    "conserving_step": "0.1",
+    "tolerance": "{ rtol = 1e-9 }",
+}
 # Where a quantity takes another kind of value than the others.  Responses that vanish in the middle of a symmetric
 # spectrum, as at mu = 0 of the starter model, need an absolute aim.
 OWN_EXAMPLES = {
@@ -62,6 +76,7 @@ OWN_EXAMPLES = {
     **{q.name: {"tolerance": "{ rtol = 1e-3, atol = 1e-6 }"} for q in INTRINSIC},
     # S is asked for relative to its size, which vanishes at mu = 0
     "thermoelectric": {"mu": '"-2.5:-1.0:4"', "tolerance": "{ rtol = 1e-2 }"},
+    "propagate": MOTION_EXAMPLES,
     "spin_hall": {"mu": "0.0", "temperature": "0.0"},
     **{name: {"p": "1", "q": "7"} for name in ("exact.grand_potential", "exact.electron_density", "exact.entropy")},
     "exact.edge_magnetization": {"width": "64"},
@@ -82,7 +97,7 @@ OWN_EXAMPLES = {
         for name in ("magnetization", "streda", "magnetocaloric")
     },
 }
-SHOWN = ("mu", "temperature", "path", "points", "color", "spin", "mu_gradient", "tolerance")
+SHOWN = ("mu", "temperature", "path", "points", "color", "spin", "mu_gradient", "tolerance", "packet", "electric_field")
 # where the Haldane model has no such property: zoo model and its parameters
 OWN_MODELS = {
     "spin_hall": ("kane_mele", "{ rashba = 0.05 }"),

@@ -62,7 +62,8 @@ def line_of(lines: dict[str, int], key: str) -> int | None:
         opened = [line for name, line in lines.items() if name.startswith(f"{key}.")]
         if opened:
             return min(opened)
-        key = key.rpartition(".")[0] if "." in key else ""
+        # of a table in an inline array only the line of the array is known
+        key = key.rpartition("[")[0] if key.endswith("]") and "." in key else key.rpartition(".")[0]
     return None
 
 

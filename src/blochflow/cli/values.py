@@ -10,8 +10,9 @@ import math
 import re
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, ConfigDict
 
+STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 LARGEST_SCAN = 1_000_000
 LARGEST_COUNT = 1_000_000  # k points per axis or along a path
 PARTITION_HELP = "{ K = [[0, 0], [1, 1], [0, 1]] }"

@@ -32,7 +32,7 @@ def csv_text(result: xr.Dataset) -> str:
     """The CSV table as text; the parts of a value become columns such as ``moment`` and ``moment_error``."""
     plain = _parts_apart(split_complex(result))
     names = [str(name) for name in plain.data_vars]
-    first = next((name for name in ("value", "value_re", "energy") if name in names), names[0])
+    first = next((name for name in ("value", "value_re", "position", "energy") if name in names), names[0])
     dims = [str(d) for d in plain[first].dims]
     shown = [name for name in names if set(plain[name].dims) <= set(dims)]
     shown.sort(key=lambda name: name != first)

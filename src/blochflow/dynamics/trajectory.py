@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from blochflow.core.dataset import CARTESIAN, describe_parameters, description, hash_arrays
-from blochflow.core.quantity import Quantity
+from blochflow.dynamics.catalog import PROPAGATE
 from blochflow.dynamics.flight import STATUSES, Flight, Happened, PacketStatus
 from blochflow.models.packets import WavePacket
 
@@ -16,37 +16,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
 LENGTHS = {"NATURAL": "a", "EV_ANGSTROM": "angstrom"}
-PROPAGATE = Quantity(
-    name="propagate",
-    title="Trajectories of wave packets",
-    symbol="x, k",
-    equation=(
-        "xdot = d_k h - Omega_kk kdot - Omega_kx xdot - Omega_kt;  "
-        "kdot = -d_x h - eE - e xdot x B + Omega_xk kdot + Omega_xx xdot + Omega_xt"
-    ),
-    references=("Sundaram1999", "Xiao2010"),
-    units={
-        (system, d): (1.0, unit) for system, unit in (("NATURAL", "a"), ("EV_ANGSTROM", "angstrom")) for d in (1, 2, 3)
-    },
-    valid_for="packets narrow in k and wide against the lattice, fields and textures that vary slowly over a packet",
-    not_included="transitions to other bands, spreading of the packet, scattering unless `collisions` is given",
-    conventions="electron charge -e; k unwrapped; times and fields in the model's units",
-    options={
-        "packet": "starting points: position, wavevector, band",
-        "times": "times at which to save; the first is where the packets start",
-        "electric_field": "vector, or function of (x, t)",
-        "magnetic_field": "vector in 3D, B_z in 2D, or function of (x, t)",
-        "theory": '"adiabatic"',
-        "events": "events to record, or to stop at",
-        "collisions": "random collisions, with `seed`",
-    },
-    explanation=(
-        "A wave packet of one band moves as a classical particle whose position and wave vector are coupled by Berry "
-        "curvatures: in k (anomalous velocity), in x, in (k, x) and in time. In a magnetic field its energy gains -m.B "
-        "and the density of states becomes D; in a texture the energy gains a gradient term of the same order as the "
-        "mixed curvature. Energy drift and adiabaticity are reported."
-    ),
-)
 
 
 @dataclass
@@ -140,6 +109,9 @@ def as_dataset(
         what = "difference between methods of seventh and eighth order"
         variables["position_error"] = (vector, errors[0], {"units": units.length, "long_name": what})
         variables["wavevector_error"] = (vector, errors[1], {"units": wave, "long_name": what})
+    if model.lattice is not None:
+        reciprocal = np.asarray(model.lattice.reciprocal)
+        variables["periods"] = (("period", "a"), reciprocal, {"units": wave, "long_name": "reciprocal vectors"})
     variables |= event_variables(flight.happened, names, d, units)
     worst = STATUSES[int(max(flight.status, default=0))]
     attrs = {

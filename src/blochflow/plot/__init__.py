@@ -1,6 +1,7 @@
 """Plots of results and of models: every function returns (figure, axes) and changes no global setting.
 
-Matplotlib is imported by the first plot.  Results may be given as Datasets or as the names of their files.
+`animation` writes a film instead.  Matplotlib is imported by the first plot.  Results may be given as Datasets or as
+the names of their files.
 """
 
 from __future__ import annotations
@@ -13,13 +14,16 @@ if TYPE_CHECKING:
     from blochflow.plot.contribution_plot import contributions as contributions
     from blochflow.plot.distribution_plot import surface_distribution as surface_distribution
     from blochflow.plot.fermi_plot import fermi_surface as fermi_surface
+    from blochflow.plot.film import animation as animation
     from blochflow.plot.response_plot import auto as auto
     from blochflow.plot.response_plot import convergence as convergence
     from blochflow.plot.response_plot import response as response
+    from blochflow.plot.trajectory_plot import trajectory as trajectory
     from blochflow.plot.zone_map import curvature_map as curvature_map
     from blochflow.plot.zone_map import spin_texture as spin_texture
 
 _NAMES = {
+    "animation": "film",
     "auto": "response_plot",
     "bands": "band_plot",
     "contributions": "contribution_plot",
@@ -29,6 +33,7 @@ _NAMES = {
     "response": "response_plot",
     "spin_texture": "zone_map",
     "surface_distribution": "distribution_plot",
+    "trajectory": "trajectory_plot",
 }
 
 
