@@ -214,7 +214,7 @@ def disorder_table() -> list[str]:
 def motion_table() -> list[str]:
     """Trajectories per second beside SciPy and the least that the method could take."""
     lines = [
-        "| model | packets | us per packet | steps | over the least | `solve_ivp` over this | largest drift | stopped |",
+        "| model | packets | us per packet | steps | over the least | `solve_ivp` over it | largest drift | stopped |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for name, model in (("Haldane model", "haldane"), ("Weyl lattice", "weyl")):

@@ -109,7 +109,8 @@ def _tolerance(task: Task) -> dict[str, Any]:
 
 
 def _check(job: Job, task: Task, model: Model, key: str) -> None:
-    from blochflow.dynamics import propagation
+    from blochflow.core.checks import as_times
+    from blochflow.dynamics import arguments
     from blochflow.dynamics.events import as_events
     from blochflow.models.fields import as_fields
     from blochflow.models.packets import as_packets
@@ -119,24 +120,24 @@ def _check(job: Job, task: Task, model: Model, key: str) -> None:
     source = "packet" if "packet" in task.arguments else "ensemble"
     with located(job, key, task.arguments):
         fields = as_fields(given.get("electric_field"), given.get("magnetic_field"), model.dimension, model.units)
-        theory = propagation.as_theory(given["theory"])
-        propagation.as_conserving(given.get("conserving_step"), model, fields)
-        times = propagation.as_times(motion.times)
+        theory = arguments.as_theory(given["theory"])
+        arguments.as_conserving(given.get("conserving_step"), model, fields)
+        times = as_times(motion.times)
     for i, event in enumerate(given["events"]):
         with located(job, f"{key}.events[{i}]", task.arguments["events"][i]):
             as_events(event, model)
     with located(job, f"{key}.{source}", task.arguments[source]):
         packets = as_packets(motion.packets, model.dimension, model.num_bands)
         try:
-            scale = propagation.scale_of(model, packets, float(times[0]))
-            propagation.check_apart(model, packets, float(times[0]), scale)
+            scale = arguments.scale_of(model, packets, float(times[0]))
+            arguments.check_apart(model, packets, float(times[0]), scale)
         except (DegenerateBandsError, NonFiniteError) as exc:
             raise job.error(str(exc), f"{key}.{source}") from exc
     inside = {name: f"{key}.collisions.{name}" for name in task.arguments.get("collisions", ())}
     with located(job, key, task.arguments, outside=inside):
         few = given.get("collisions")
         few = few and replace(few, table=min(few.table, CHECKED_PACKETS))
-        propagation.as_scatterer(few, given.get("seed"), model, fields, theory, 1.0 if times[-1] >= times[0] else -1.0)
+        arguments.as_scatterer(few, given.get("seed"), model, fields, theory, 1.0 if times[-1] >= times[0] else -1.0)
 
 
 @contextmanager

@@ -10,20 +10,26 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from blochflow.core.backend import jax, jnp
-from blochflow.core.checks import as_bool, as_choice, as_index, as_real_array, as_times, fail
-from blochflow.core.errors import ConvergenceError, DegenerateBandsError, ValidityWarning
+from blochflow.core.backend import jnp
+from blochflow.core.checks import as_bool, as_times, fail
+from blochflow.core.errors import ConvergenceError, ValidityWarning
+from blochflow.dynamics.arguments import (
+    as_conserving,
+    as_scatterer,
+    as_step_tolerance,
+    as_theory,
+    check_apart,
+    scale_of,
+)
 from blochflow.dynamics.collisions import Collisions
-from blochflow.dynamics.equations import Adiabatic, level
 from blochflow.dynamics.events import Event, as_events
-from blochflow.dynamics.flight import SMALLEST_GAP, STATUSES, Flight, PacketStatus, Setup
-from blochflow.dynamics.scatterers import AbstractScatterer, make_scatterer
-from blochflow.dynamics.theory import AbstractTheory, AdiabaticTheory, Model, Scale
+from blochflow.dynamics.flight import STATUSES, Flight, PacketStatus, Setup
+from blochflow.dynamics.scatterers import AbstractScatterer
+from blochflow.dynamics.theory import Model
 from blochflow.dynamics.trajectory import Track, as_dataset
 from blochflow.execution.threads import Execution, as_execution
-from blochflow.geometry.packet import with_nearest
 from blochflow.models.base import AbstractModel
-from blochflow.models.fields import Fields, as_fields
+from blochflow.models.fields import as_fields
 from blochflow.models.local import AbstractLocalModel
 from blochflow.models.packets import WavePacket, as_packets
 from blochflow.zone.tolerance import Tolerance
@@ -31,7 +37,6 @@ from blochflow.zone.tolerance import Tolerance
 if TYPE_CHECKING:
     import xarray as xr
 
-DEFAULT_RTOL = 1e-9
 LEAST_ADIABATIC = 0.1
 ROUNDING = 1e-15  # no error is smaller, relative to x and k
 
@@ -136,10 +141,10 @@ def propagate(
     as_bool(throw, "throw")
     runs = as_execution(execution)
     scale = scale_of(model, packets, float(saved[0]))
-    check_apart(model, packets, float(saved[0]), scale)
     sense = 1.0 if saved[-1] >= saved[0] else -1.0
 
     fixed = as_conserving(conserving_step, model, fields)
+    check_apart(model, packets, float(saved[0]), scale)
     scatterer = as_scatterer(collisions, seed, model, fields, chosen, sense)
 
     def run(lower: float, events: tuple[Event, ...]) -> tuple[Track, Flight]:
@@ -237,92 +242,3 @@ def judged(result: xr.Dataset, flight: Flight, throw: bool) -> xr.Dataset:
             result,
         )
     return result
-
-
-def as_conserving(step: Any, model: Model, fields: Fields) -> float | None:
-    """Length of steps that conserve the energy, or None; refuses what has no such energy."""
-    if step is None:
-        return None
-    length = float(as_real_array(step, "conserving_step", max_ndim=0, positive=True))
-    if isinstance(model, AbstractLocalModel) and model.varies_in_time:
-        raise fail("conserving_step", "be left out for models that vary in time", f"is given for {model.name}")
-    if not fields.uniform:
-        raise fail("conserving_step", "be left out where fields are functions of (x, t)", f"is {step!r}")
-    return length
-
-
-def as_scatterer(
-    collisions: Any, seed: Any, model: Model, fields: Fields, theory: AbstractTheory, sense: float
-) -> AbstractScatterer | None:
-    """Collisions of a run, or None; refuses what they cannot be combined with."""
-    if collisions is None:
-        if seed is not None:
-            raise fail("seed", "be left out without `collisions`", f"is {seed!r}")
-        return None
-    if not isinstance(collisions, Collisions):
-        raise fail("collisions", "be a bf.Collisions", f"is a {type(collisions).__name__}")
-    must = "be a non-negative integer where `collisions` are given"
-    if seed is None or as_index(seed, "seed", must) < 0:
-        raise fail("seed", must, f"is {seed!r}")
-    if not isinstance(model, AbstractModel):
-        raise fail("collisions", "be left out for models that vary in space or time", f"are given for {model.name}")
-    if fields.magnetic_function is not None:
-        raise fail("magnetic_field", "be uniform where `collisions` are given", "is a function")
-    if sense < 0:
-        raise fail("times", "increase where `collisions` are given", "decrease")
-    if not isinstance(theory, AdiabaticTheory):
-        raise fail("theory", 'be "adiabatic" where `collisions` are given', f"is {theory!r}")
-    if fields.electric_function is not None and theory.options.second_order:
-        raise fail("electric_field", "be uniform where `collisions` are given at second order", "is a function")
-    return make_scatterer(collisions, model, fields, theory.options, int(seed))
-
-
-def as_theory(theory: Any) -> AbstractTheory:
-    """A theory by name or by its options."""
-    if isinstance(theory, Adiabatic):
-        return AdiabaticTheory(theory)
-    as_choice(theory, "theory", ("adiabatic",))
-    return AdiabaticTheory(Adiabatic())
-
-
-def as_step_tolerance(tolerance: Any) -> float:
-    """Error of one step."""
-    if tolerance is None:
-        return DEFAULT_RTOL
-    if not isinstance(tolerance, Tolerance):
-        raise fail("tolerance", "be a bf.Tolerance, e.g. bf.Tolerance(rtol=1e-9)", f"is {tolerance!r}")
-    if not 1e-14 <= tolerance.rtol <= 1e-2:
-        raise fail("tolerance", "have an rtol between 1e-14 and 1e-2", f"has rtol = {tolerance.rtol:g}")
-    return float(tolerance.rtol)
-
-
-def scale_of(model: Model, packets: WavePacket, time: float) -> Scale:
-    """Length of the model, and an energy: its largest velocity matrix at the starts over the length."""
-    at_start = model if isinstance(model, AbstractModel) else model.at(packets.position[0], time)
-    length = (
-        at_start.matrices(jnp.asarray(packets.wavevector[:1])).length
-        if model.lattice is None
-        else model.lattice.shortest
-    )
-    gradient = at_start.matrices(jnp.asarray(packets.wavevector[:64])).gradient
-    energy = float(jnp.abs(gradient).max()) / float(length)
-    return Scale(jnp.asarray(length, dtype=jnp.float64), jnp.asarray(energy if energy > 0 else 1.0))
-
-
-def check_apart(model: Model, packets: WavePacket, time: float, scale: Scale) -> None:
-    """Raise where a packet starts on a degeneracy of its band."""
-    if model.num_bands == 1:
-        return
-
-    def gap(band: Any, k: Any, x: Any) -> Any:
-        return level(model, band, k, x, jnp.asarray(time)).gap
-
-    arrays = (jnp.asarray(packets.band), jnp.asarray(packets.wavevector), jnp.asarray(packets.position))
-    gaps = np.asarray(jax.jit(jax.vmap(gap))(*arrays))
-    worst = int(np.nanargmin(gaps)) if np.isfinite(gaps).any() else 0
-    if not gaps[worst] > SMALLEST_GAP * float(scale.energy):
-        here = model if isinstance(model, AbstractModel) else model.at(packets.position[worst], time)
-        energies = np.linalg.eigvalsh(np.asarray(here.hamiltonian(packets.wavevector[worst])))
-        band = int(packets.band[worst])
-        bands = with_nearest(energies, band)
-        raise DegenerateBandsError(packets.wavevector[worst], bands, float(gaps[worst]), "wave packet of one band")

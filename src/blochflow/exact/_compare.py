@@ -19,7 +19,8 @@ import numpy as np
 
 from blochflow.core.checks import fail
 from blochflow.core.dataset import CARTESIAN, description
-from blochflow.dynamics.propagation import as_theory, propagate
+from blochflow.dynamics.arguments import as_theory
+from blochflow.dynamics.propagation import propagate
 from blochflow.exact._lattice_packet import evolve, judged
 from blochflow.exact.catalog import COMPARE
 from blochflow.exact.hoppings_2d import as_count
