@@ -152,7 +152,7 @@ def test_spin_degeneracy_multiplies_once():
     [
         ({"mu": "high"}, "Argument `mu` must be a real number"),
         ({"mu": np.nan}, "Argument `mu` must be finite"),
-        ({"mu": [[0.0]]}, "Argument `mu` must have at most 1 dimension"),
+        ({"mu": [[0.0]]}, "Argument `mu` must be a number or a list of numbers"),
         ({"mu": None}, "Argument `mu` must be given"),
         ({"density": 1.0}, "Argument `mu` must be given"),
         ({"mu": None, "density": -1.0}, "Argument `density` must be greater than 0"),

@@ -28,7 +28,7 @@ def surface() -> FermiSurface:
     [
         (bf.zoo.ssh, {"mu": 0.0}, "Argument `model` must have two or three dimensions"),
         (bf.zoo.square, {"mu": np.nan}, "Argument `mu` must be finite"),
-        (bf.zoo.square, {"mu": [0.0, 1.0]}, "Argument `mu` must have at most 0 dimension"),
+        (bf.zoo.square, {"mu": [0.0, 1.0]}, "Argument `mu` must be one number"),
         (bf.zoo.square, {"mu": "1"}, "Argument `mu` must be a real number"),
         (bf.zoo.square, {"mu": 0.0, "grid": 3}, "Argument `grid` must have at least 4 cells"),
         (bf.zoo.square, {"mu": 0.0, "grid": (8, 8, 8)}, "Argument `grid` must be a positive integer or 2"),

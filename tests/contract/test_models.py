@@ -659,7 +659,7 @@ def test_parameters_of_a_function():
         (lambda: bf.LatticeModel(chain, [[1.0]], spin_degeneracy=0), "Argument `spin_degeneracy` must be 1 or 2"),
         (lambda: bf.ContinuumModel(chain, 0, cutoff=1.0), "Argument `dimension` must be 1, 2 or 3, but is 0"),
         (lambda: bf.ContinuumModel(chain, 1, cutoff=0.0), "Argument `cutoff` must be greater than 0"),
-        (lambda: bf.ContinuumModel(chain, 1, cutoff=[1.0, 2.0]), "Argument `cutoff` must have at most 0 dimension"),
+        (lambda: bf.ContinuumModel(chain, 1, cutoff=[1.0, 2.0]), "Argument `cutoff` must be one number"),
         (
             lambda: bf.ContinuumModel(chain, 1, cutoff=1.0, operators={"spin": PAULI}),
             "Argument `operators\\['spin'\\]` must have shape \\(1, 1\\) or \\(c, 1, 1\\)",

@@ -9,6 +9,7 @@ import pytest
 from random_models import random_blocks
 
 import blochflow as bf
+from blochflow.core.backend import jnp
 from blochflow.models.base import AbstractModel
 from blochflow.response.integrands import BerrySea, Weighed, as_tensor
 from blochflow.response.occupation import make_occupation
@@ -270,3 +271,23 @@ def test_interpolated_iron_is_only_nearly_symmetric(path, wsvec, size):
     inversion = next(i for i, g in enumerate(found.candidates) if str(g) == "inversion")
     # six decimals of H(R) in eV, a width of some 50 eV
     assert found.energy_mismatch[inversion] < 1e-6
+
+
+def test_small_pockets_do_not_verify_symmetries_that_the_model_lacks():
+    """All integrands vanish at the random k; time reversal must not follow from 0 = 0."""
+    sx, sy, sz = np.array([[[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]])
+
+    def ferromagnet(k):
+        scalar = -(jnp.cos(k[0]) + jnp.cos(k[1])) * jnp.eye(2)
+        return scalar + 0.1 * (jnp.sin(k[0]) * sy - jnp.sin(k[1]) * sx) + 0.05 * sz
+
+    model = bf.LatticeModel(ferromagnet, np.eye(2))
+    mu = float(np.linalg.eigvalsh(np.asarray(model.hamiltonian([0.0, 0.0])))[0]) + 0.004
+    quiet = bf.Execution(progress=False)
+    found = bf.response.anomalous_hall(model, mu, 0.0, execution=quiet)
+    plain = bf.response.anomalous_hall(model, mu, 0.0, symmetry=False, execution=quiet)
+    value, error = (float(x.sel(a="x", b="y").item()) for x in (plain.value, plain.error))
+    assert abs(value) > 10 * error and "time reversal" not in found.attrs["symmetry"].split(",")[0]
+    assert abs(found.value.sel(a="x", b="y").item() - value) <= error + found.error.sel(a="x", b="y").item()
+    table = bf.response.symmetry_table(model, mu=mu, temperature=0.0)
+    assert table["anomalous_hall"].is_allowed("xy")

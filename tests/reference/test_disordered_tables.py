@@ -149,3 +149,23 @@ def test_torque_of_a_dirac_cone_is_that_of_its_spin():
         np.testing.assert_allclose(torque[part].values[0, 0], want, atol=1e-13)
     # the Edelstein spin is even in m, its torque odd
     assert abs(torque.odd.values[0, 0, 0, 0]) > 10 * abs(torque.even.values[0, 0, 0, 0])
+
+
+def test_intrinsic_part_of_a_small_pocket_in_a_wide_cutoff():
+    """Table: no random k with which symmetries are verified lies in the pocket, and none may be found for that."""
+    result = bf.response.disordered_conductivity(rashba(), 0.1, 0.0, disorder=bf.Disorder.white(0.002), points=64)
+    intrinsic, error = (result[name].sel(a="y", b="x").item() for name in ("intrinsic", "intrinsic_error"))
+    assert abs(intrinsic + 0.0547294089) <= error < 1e-3 * abs(intrinsic)
+    # white noise of any strength
+    assert result.value.sel(a="y", b="x").item() == pytest.approx(-0.0421008736, abs=2 * error)
+
+
+def test_spin_density_names_what_lies_beyond_the_cutoff():
+    """sigma_yx = e v <s_x> holds for the intrinsic part and for its tail."""
+    cone, disorder = bf.zoo.topological_surface(m=(0.0, 0.0, 0.3)), white(0.1)
+    current = bf.response.disordered_conductivity(cone, 1.0, 0.0, disorder=disorder, points=32)
+    spin = bf.response.disordered_spin_density(cone, 1.0, 0.0, disorder=disorder, points=32)
+    tail = spin.cutoff_tail.sel(a="x", b="x").item()
+    assert tail == pytest.approx(current.cutoff_tail.sel(a="y", b="x").item(), rel=1e-6)
+    # the tail is integrated over four decades beyond the cutoff with one moderate rule: 1e-4 of it
+    assert spin.intrinsic.sel(a="x", b="x").item() + tail == pytest.approx(0.0238732415, abs=1e-4 * 0.0238732415)

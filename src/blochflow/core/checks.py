@@ -56,7 +56,8 @@ def _as_numbers(value: Any, name: str, must: str) -> np.ndarray:
 def _check_extent(array: np.ndarray, name: str, max_ndim: int) -> None:
     """Not empty, of at most ``max_ndim`` dimensions, and finite."""
     if array.ndim > max_ndim:
-        raise fail(name, f"have at most {max_ndim} dimension(s)", f"has shape {array.shape}")
+        must = f"have at most {max_ndim} dimensions" if max_ndim > 1 else "be a number or a list of numbers"
+        raise fail(name, must if max_ndim else "be one number", f"has shape {array.shape}")
     if array.size == 0:
         raise fail(name, "hold at least one number", "is empty")
     if not np.all(np.isfinite(array)):

@@ -33,6 +33,11 @@ class Status(StrEnum):
         "not defined: without carriers at the chemical potential the conductivity vanishes; move mu into a band, or "
         "raise the temperature"
     )
+    COARSE_SURFACE = (
+        "not converged: the Fermi surface has too few points; give more `points` (2D, the default ends at 2048 on a "
+        "curve) or a finer `grid` (3D), loosen rtol, or move mu off a van Hove energy; smooth disorder needs several "
+        "points within the inverse of its length"
+    )
     COARSE_FLUX = (
         "not converged: the extrapolations to zero field from two steps of the flux differ by more than the tolerance; "
         "raise `q`, loosen rtol, or raise the temperature"

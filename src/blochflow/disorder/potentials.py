@@ -205,9 +205,7 @@ def as_vertices(vertices: Sequence[Any] | None, model: AbstractModel) -> np.ndar
             if matrix.ndim == 3:
                 raise fail(f"vertices[{i}]", "name one component of the operator", f"is {vertex!r}")
         else:
-            matrix = np.asarray(as_hermitian(vertex, model.num_bands, f"vertices[{i}]"))
-            if matrix.ndim == 3:
-                raise fail(f"vertices[{i}]", "be one matrix", f"has shape {matrix.shape}")
+            matrix = np.asarray(as_hermitian(vertex, model.num_bands, f"vertices[{i}]", single=True))
         if model.orbitals is not None and not _is_local(matrix, np.asarray(model.orbitals)):
             raise fail(f"vertices[{i}]", "connect orbitals at the same place only", "connects different places")
         found.append(matrix)

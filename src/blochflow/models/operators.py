@@ -34,12 +34,16 @@ def as_operators(operators: Mapping[str, Any] | None, num_bands: int) -> dict[st
     return result
 
 
-def as_hermitian(matrix: Any, num_bands: int, argument: str) -> Array:
-    """Check one operator: (n, n) or (c, n, n); ``argument`` is what the caller's user knows it as."""
+def as_hermitian(matrix: Any, num_bands: int, argument: str, *, single: bool = False) -> Array:
+    """Check one operator: (n, n), or not only a ``single`` matrix but (c, n, n) too.
+
+    ``argument`` is what the caller's user knows it as.
+    """
     array = as_complex_array(matrix, argument)
-    if array.shape[-2:] != (num_bands, num_bands) or array.ndim not in (2, 3):
+    if array.shape[-2:] != (num_bands, num_bands) or array.ndim not in ((2,) if single else (2, 3)):
         n = num_bands
-        raise fail(argument, f"have shape ({n}, {n}) or (c, {n}, {n})", f"has shape {array.shape}")
+        other = "" if single else f" or (c, {n}, {n})"
+        raise fail(argument, f"have shape ({n}, {n}){other}", f"has shape {array.shape}")
     asymmetry = np.abs(array - array.conj().swapaxes(-1, -2)).max()
     if asymmetry > 1e-10 * max(1.0, np.abs(array).max()):
         raise fail(argument, "be Hermitian", f"differs from its adjoint by {asymmetry:.3g}")

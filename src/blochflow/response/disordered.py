@@ -18,7 +18,7 @@ from blochflow.response.catalog_disorder import (
 from blochflow.response.disordered_result import DisorderedRequest, SurfaceArguments, assemble
 from blochflow.response.hall import anomalous_hall
 from blochflow.response.observables import ObservableSea, as_operator, as_torque
-from blochflow.response.result import raise_if_missed
+from blochflow.response.result import CUTOFF_TAIL, raise_if_missed
 from blochflow.response.zone_options import ZoneOptions, measure
 from blochflow.zone.tolerance import Required
 
@@ -119,7 +119,8 @@ def disordered_observable(
     model, mu, temperature, disorder, **surface
         As for `disordered_conductivity`.
     operator : str or (n, n) or (c, n, n) array
-        Name of an operator of the model or a Hermitian matrix in the orbital basis.
+        Name of an operator of the model or a Hermitian matrix in the orbital basis of one cell: an element between
+        orbitals at different places gets the phase exp(i k.(tau_j - tau_i)) of their positions.
 
     Returns
     -------
@@ -277,4 +278,8 @@ def _driven(request: DisorderedRequest) -> xr.Dataset:
         execution=request.execution,
     ).scaled(whole)
     shape = (-1, components, model.dimension)
-    return assemble(request, (sea.value.reshape(shape), sea.error.reshape(shape)), sea.converged)
+    result = assemble(request, (sea.value.reshape(shape), sea.error.reshape(shape)), sea.converged)
+    if sea.cutoff_tail is not None:
+        label = {"units": result.attrs["units"], "long_name": CUTOFF_TAIL}
+        result["cutoff_tail"] = (result["value"].dims, sea.cutoff_tail.reshape(result["value"].shape), label)
+    return result

@@ -94,8 +94,10 @@ class DisorderedRequest:
 def _check_crossed(model: AbstractModel, found: Scatterers, temperature: Any) -> None:
     single = found.constant is not None and len(found.vertices) == 1
     if model.dimension != 2 or not single or not np.allclose(found.vertices[0], np.eye(model.num_bands)):
-        must = "be False but for two dimensions and white noise that couples to all orbitals alike"
-        raise fail("crossed", must, "is True")
+        must = "be False but for two dimensions and white noise with one vertex, the identity"
+        what = f"{len(found.vertices)} vertices in {model.dimension} dimensions"
+        kind = "white" if found.constant is not None else "correlated"
+        raise fail("crossed", must, f"is True with {kind} disorder of {what}")
     if np.any(np.asarray(temperature) != 0):
         raise fail("crossed", "be False at T > 0", "is True")
 
@@ -125,7 +127,7 @@ def assemble(request: DisorderedRequest, intrinsic: tuple[np.ndarray, np.ndarray
         dims=(*states.dims, "a", "b"),
         coords=states.coords,
         unit=unit,
-        attrs=_attributes(request, good, seen),
+        attrs=_attributes(request, good, np.array([x[2] for x in done]), seen),
     )
     left_out = {"third_cumulant": surface.scatterers.third is None, "crossed": not surface.crossed}
     for name, (part, doubt) in parts.items():
@@ -148,7 +150,10 @@ def negligible(intrinsic: tuple[np.ndarray, np.ndarray], values: np.ndarray, tol
     return np.asarray(intrinsic[1].max(axis=(1, 2)) <= np.maximum(floor, tolerance.atol or 0.0))
 
 
-def _attributes(request: DisorderedRequest, good: np.ndarray, seen: list[Diagnostics]) -> dict[str, Any]:
+def _attributes(
+    request: DisorderedRequest, good: np.ndarray, resolved: np.ndarray, seen: list[Diagnostics]
+) -> dict[str, Any]:
+    """``good``: converged; ``resolved``: as far as the Fermi surfaces are concerned."""
     surface, states, disorder = request.surface, request.states, request.disorder
     model, tolerance = surface.model, request.tolerance
     gap = min((x.gap for x in seen), default=np.inf)
@@ -165,7 +170,8 @@ def _attributes(request: DisorderedRequest, good: np.ndarray, seen: list[Diagnos
     final = seen[int(np.argmax([len(x.history) for x in seen]))]
     largest = [(n, v.sum(axis=0)) for n, v in final.history] or [(0, np.zeros(surface.shape[1:]))]
     where = np.unravel_index(int(np.abs(largest[-1][1]).argmax()), surface.shape[1:])
-    status = Status.CONVERGED if good.all() else Status.NOT_CONVERGED
+    missed = Status.NOT_CONVERGED if resolved.all() else Status.COARSE_SURFACE
+    status = Status.CONVERGED if good.all() else missed
     notes = list(dict.fromkeys(note for x in seen for note in (x.note, x.sheets) if note))
     return {
         **provenance(

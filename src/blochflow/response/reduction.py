@@ -17,7 +17,7 @@ import numpy as np
 from blochflow.core.errors import SymmetryWarning
 from blochflow.response.integrands import as_components, as_tensor
 from blochflow.response.source import ModelSource
-from blochflow.response.symmetry import Verification, verified_operations
+from blochflow.response.symmetry import Verification, sample_points, verified_operations
 from blochflow.zone.cells import CellSet
 from blochflow.zone.certificate import Filling
 from blochflow.zone.charts import AbstractChart, LatticeChart
@@ -32,6 +32,9 @@ from blochflow.zone.weights import mixed
 COMPARED = 4
 # A Fermi surface at T = 0 has no value at single k: compared at k_B T of this fraction of the width of the spectrum.
 BROADENED = 0.05
+# Other states compared with them, (quantile of all energies, k_B T over their width): small pockets that no random k
+# meets would leave integrands that vanish at all of these k, and with them the proof of symmetries that do not exist.
+WITNESSES = ((0.3, 0.2), (0.7, 0.1))
 # An integrand below this fraction of what its single bands are is rounding.
 NEGLIGIBLE = 1e-9
 # A mismatch below this fraction is rounding of the sum, which its error holds already.
@@ -132,9 +135,10 @@ def use_symmetry(source: ModelSource, filling: Filling, symmetry: Any, tolerance
     )
     if len(found.operations) == 1:
         return UsedSymmetry(source, None, whole, np.zeros(source.integrand.tensors))
-    delta = found.mean_delta.max(axis=0)
+    asked = sampled.asked
+    delta = found.mean_delta[:asked].max(axis=0)
     delta = np.where(delta <= ROUNDING / NEGLIGIBLE * sampled.negligible, 0.0, delta)
-    unsafe = (delta > 0.1 * tolerance.rtol * found.scale.max(axis=0)) & (delta > sampled.negligible)
+    unsafe = (delta > 0.1 * tolerance.rtol * found.scale[:asked].max(axis=0)) & (delta > sampled.negligible)
     if unsafe.any():
         warnings.warn(
             f"The symmetry of {source.model.name} holds to {delta[unsafe].max():.2g} only, which is more than a "
@@ -159,23 +163,33 @@ def origin_of(chart: AbstractChart) -> tuple[float, ...] | None:
 
 
 class Sampled:
-    """Energies and the integrand of some states at given k, each k evaluated once."""
+    """Energies and the integrand of some states at given k, each k evaluated once; first those ``asked`` for."""
 
     def __init__(self, source: ModelSource, filling: Filling) -> None:
         self.source = source
         chosen = np.unique(np.linspace(0, len(filling.mu) - 1, COMPARED).astype(int))
-        self.filling = Filling(filling.mu[chosen], filling.kt[chosen])
-        self.matrix = source.mixing(self.filling)
+        self.asked = len(chosen)
         self.known: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
+        energies = self._values(sample_points(source.model))[0]
+        width = max(float(np.ptp(energies)), 1e-300)
+        witnesses = np.array([(np.quantile(energies, part), share * width) for part, share in WITNESSES])
+        self.filling = Filling(
+            np.append(filling.mu[chosen], witnesses[:, 0]), np.append(filling.kt[chosen], witnesses[:, 1])
+        )
+        self.matrix = source.mixing(self.filling)
         self.negligible = np.zeros(source.integrand.tensors)
 
-    def _at(self, k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _values(self, k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         key = np.round(k, 12).tobytes()
         if key not in self.known:
             self.known[key] = self.source.sample_k(k)
-            largest = float(np.abs(self.known[key][1]).max())
-            self.negligible = np.maximum(self.negligible, NEGLIGIBLE * largest * self._amplification())
         return self.known[key]
+
+    def _at(self, k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        energies, values = self._values(k)
+        largest = float(np.abs(values).max())
+        self.negligible = np.maximum(self.negligible, NEGLIGIBLE * largest * self._amplification())
+        return energies, values
 
     def _amplification(self) -> np.ndarray:
         """(tensors,) largest factor from values to results."""

@@ -18,6 +18,8 @@ from blochflow.response.zone_options import ZoneOptions
 from blochflow.zone.integral import Integral
 from blochflow.zone.tolerance import Tolerance
 
+CUTOFF_TAIL = "contribution of the k.p model beyond its cutoff, not in value"
+
 if TYPE_CHECKING:
     import xarray as xr
 
@@ -81,7 +83,7 @@ def finish(
     )
     if integral.cutoff_tail is not None:
         tail = tensor(integral.cutoff_tail[:count]).reshape(result["value"].shape)
-        label = {"units": unit, "long_name": "contribution of the k.p model beyond its cutoff, not in value"}
+        label = {"units": unit, "long_name": CUTOFF_TAIL}
         result["cutoff_tail"] = (result["value"].dims, tail, label)
     if integral.forbidden is not None and cartesian:
         mask = np.abs(tensor(integral.forbidden.astype(float)[None]))[0] > 0

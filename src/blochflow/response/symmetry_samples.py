@@ -56,7 +56,9 @@ def states_to_sample(model: AbstractModel, mu: Any, temperature: Any) -> tuple[n
     chosen = np.atleast_1d(as_real_array(mu, "mu"))
     warm = model.units.boltzmann * np.atleast_1d(as_real_array(temperature, "temperature", positive=False))
     grid = np.stack(np.meshgrid(chosen, np.maximum(warm, SHARPEST * width), indexing="ij"), axis=-1).reshape(-1, 2)
-    return grid[:, 0], grid[:, 1]
+    # beside them states that see all bands: in a small pocket all tensors vanish at all random k
+    witnesses = low + width * np.array(FILLINGS)
+    return np.append(grid[:, 0], witnesses), np.append(grid[:, 1], np.full(len(witnesses), SMEARED * width))
 
 
 def spin_of(model: AbstractModel) -> str | None:
