@@ -1,8 +1,8 @@
 """Predicted cost of orbits: a single plane, field, level or packet on a coarse grid, timed after compilation.
 
-    time >= (number of planes, fields, levels or packets) * (time of one)
+    time = (number of planes, levels or packets) * (time of one)
 
-What the curves need beyond that is known when they are found.
+Curves that are hard to resolve and the search for extremal orbits need more; that is known when they are found.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from blochflow.models.base import AbstractModel
 
 TRIAL_CELLS = 12
-TRIAL_PLANES = 4
 
 
 def predict_orbits(job: Job, task: Task, model: AbstractModel) -> Cost:
@@ -51,17 +50,16 @@ def predict_orbits(job: Job, task: Task, model: AbstractModel) -> Cost:
         rows = len(request.values) * request.count
         seconds = (seconds + (rows - 1) * max(0.0, twice - seconds)) / max(1, count)
     else:
+        # the curves of one plane stand for every plane of the scan
         first = request.fields[0]
-        coarse |= {"mu": given["mu"][:1], "planes": min(TRIAL_PLANES, request.planes)}
-        coarse["magnetic_field"] = first.tolist() if model.dimension == 3 else float(first[0])
-        seconds, _ = _timed(job, task, model, coarse)
+        coarse |= {"energy": given["mu"][:1], "magnetic_field": first.tolist() if len(first) == 3 else float(first[0])}
+        seconds, _ = _timed(job, dataclasses.replace(task, quantity=CYCLOTRON_ORBITS.name, arguments={}), model, coarse)
         count, what = len(request.levels) * _directions(request.fields, model.dimension), "surface"
         if model.dimension == 3:
             count, what = count * request.planes, "plane"
-            seconds /= coarse["planes"]
     size = memory(cells * model.num_bands * 8 * (1 + model.dimension))
     grid = f"about {request.cells} x {request.cells} points and those on the curves"
-    return Cost(f"{_many(count, what)}, {grid}", f"at least {duration(max(1, count) * seconds)}", size)
+    return Cost(f"{_many(count, what)}, {grid}", f"roughly {duration(max(1, count) * seconds)}, or more", size)
 
 
 def _many(count: int, what: str) -> str:

@@ -25,7 +25,11 @@ def check_orbits(job: Job, model: AbstractModel) -> None:
     """
     for index, task in enumerate(job.tasks):
         if is_orbit(task.quantity):
-            with located(job, f"task[{index}]", task.arguments, outside={"model": f"task[{index}].quantity"}):
+            key = f"task[{index}]"
+            outside = {"model": f"{key}.quantity"}
+            if "k" in task.arguments and "band" not in task.arguments:
+                outside["band"] = f"{key}.k"
+            with located(job, key, task.arguments, outside=outside):
                 request_of(task, model)
 
 

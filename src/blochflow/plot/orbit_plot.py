@@ -21,6 +21,8 @@ PATH = "path"
 # Orbits and pockets that a legend can name.
 MOST_LABELS = 8
 MARKERS = {"electron": "o", "hole": "s", "open": "x"}
+# of orbits that the legend tells apart
+STYLES = ("-", "--", ":", "-.")
 # a direction that turns by less (degrees) does not
 STILL = 1e-6
 
@@ -127,7 +129,7 @@ def _draw_paths(dataset: xr.Dataset, axes: Axes | None) -> tuple[Figure, Axes]:
     else:
         figure, axes = axes_for(axes, (5.0, 4.4))
     rows = [x for x in np.ndindex(*dataset["kind"].shape) if dataset["kind"].values[x]]
-    named: set[str] = set()
+    named: list[str] = []
     for place in rows:
         path, band = dataset["path"].values[place], int(dataset["band"].values[place])
         closed = dataset["kind"].values[place] != "open"
@@ -136,8 +138,10 @@ def _draw_paths(dataset: xr.Dataset, axes: Axes | None) -> tuple[Figure, Axes]:
             path = path + into_zone(center[None], dataset["periods"].values)[0] - center
         path = np.vstack([path, path[:1]]) if closed else path
         label = _label(dataset, place, f"band {band}", len(rows))
-        axes.plot(*path.T, color=f"C{band % 10}", linewidth=1.3, label=label if label not in named else None)
-        named.add(label)
+        shown = label if label not in named else None
+        named += [label] if shown else []
+        style = STYLES[named.index(label) % len(STYLES)] if len(rows) <= MOST_LABELS else "-"
+        axes.plot(*path.T, style, color=f"C{band % 10}", linewidth=1.3, label=shown)
     unit = dataset["path"].attrs.get("units")
     setters = [axes.set_xlabel, axes.set_ylabel, *([axes.set_zlabel] if solid else [])]  # type: ignore[attr-defined]
     for set_label, a in zip(setters, dataset["a"].values, strict=True):
@@ -178,9 +182,10 @@ def _draw_numbers(dataset: xr.Dataset, variable: str, axes: Axes | None) -> tupl
                 if not what or not chosen.any():
                     continue
                 text = f"band {n}, {what}"
-                style = "-" if levels else ""
-                axes.plot(x[chosen], columns[chosen, i], style, marker=MARKERS.get(str(what), "+"), markersize=3.5,
-                          linewidth=1.0, color=f"C{int(n) % 10}", label=None if text in named else text)  # fmt: skip
+                axes.plot(
+                    x[chosen], columns[chosen, i], linestyle="-" if levels else "none", color=f"C{int(n) % 10}", linewidth=1.0,
+                    marker=MARKERS.get(str(what), "+"), markersize=3.5, label=None if text in named else text,
+                )  # fmt: skip
                 named.add(text)
     axes.set_xlabel(label)
     name = str(values.attrs.get("long_name", variable)).partition(",")[0]
