@@ -183,7 +183,8 @@ def _draw_numbers(dataset: xr.Dataset, variable: str, axes: Axes | None) -> tupl
                     continue
                 text = f"band {n}, {what}"
                 axes.plot(
-                    x[chosen], columns[chosen, i], linestyle="-" if levels else "none", color=f"C{int(n) % 10}", linewidth=1.0,
+                    x[chosen], columns[chosen, i], linestyle="-" if levels else "none", linewidth=1.0,
+                    color=f"C{int(n) % 10}",
                     marker=MARKERS.get(str(what), "+"), markersize=3.5, label=None if text in named else text,
                 )  # fmt: skip
                 named.add(text)
