@@ -162,3 +162,9 @@ def test_an_orbit_beyond_the_cutoff_is_located(job: Path) -> None:
     done = blochflow("run", job, "-o", "run.nc")
     assert done.exit_code == 2 and ":6: `task[0].energy`: Argument `energy` must have orbits within" in done.stderr
     assert not Path("run.nc").exists()
+
+
+def test_other_results_are_no_orbits() -> None:
+    still = bf.orbits.bloch_oscillation(bf.zoo.square(), [0.1, 0.2], [0.1, 0.0])
+    with pytest.raises(ValueError, match="`result` must be of cyclotron_orbits, landau_levels or quantum_oscillations"):
+        bf.plot.orbits(still)
