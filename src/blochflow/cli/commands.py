@@ -17,8 +17,9 @@ from blochflow.cli.guard import DONE, NOT_CONVERGED, say
 from blochflow.cli.job import Job, Task, read_job
 from blochflow.cli.load_model import check_tasks, load_model, notes_of
 from blochflow.cli.motion import check_motion
-from blochflow.cli.plotting import refuse
-from blochflow.cli.quantities import all_quantities, is_disordered, is_exact, is_motion
+from blochflow.cli.orbit_tasks import check_orbits
+from blochflow.cli.plotting import UNDRAWN, refuse
+from blochflow.cli.quantities import all_quantities, is_disordered, is_exact, is_motion, is_orbit
 from blochflow.cli.runner import Finished, disorder_of, is_converged, output_files, passes_of, peak_memory, run_pass
 from blochflow.cli.values import DISORDER_KINDS
 from blochflow.core.checks import fail
@@ -45,7 +46,7 @@ def run_job(path: Path, out: Path | None, settings: Sequence[str], dry_run: bool
             finished.append(done)
             _report_task(done)
     typer.echo(f"Done in {report.duration(time.perf_counter() - started)}, peak memory {report.memory(peak_memory())}.")
-    drawn = next((f for task, f in zip(job.tasks, files, strict=True) if task.quantity != "symmetry_table"), None)
+    drawn = next((f for task, f in zip(job.tasks, files, strict=True) if task.quantity not in UNDRAWN), None)
     if drawn is not None:
         typer.echo(f"Plot with:  blochflow plot {drawn} -o {drawn.with_suffix('.png')}")
     return DONE if all(is_converged(done.result) for done in finished) else NOT_CONVERGED
@@ -57,6 +58,7 @@ def check_job(path: Path, settings: Sequence[str]) -> int:
     from blochflow.cli.disorder_cost import predict_disordered
     from blochflow.cli.exact_cost import predict_exact
     from blochflow.cli.motion_cost import predict_motion
+    from blochflow.cli.orbit_cost import predict_orbits
     from blochflow.cli.surface_cost import predict_surface
     from blochflow.cli.table_cost import predict_table
 
@@ -74,6 +76,8 @@ def check_job(path: Path, settings: Sequence[str]) -> int:
             cost = predict_table(model)
         elif is_motion(task.quantity):
             cost = predict_motion(job, task, model)
+        elif is_orbit(task.quantity):
+            cost = predict_orbits(job, task, model)
         elif is_exact(task.quantity):
             cost = predict_exact(job, task, model)
         elif is_disordered(task.quantity):
@@ -151,6 +155,7 @@ def read_and_check(path: Path, settings: Sequence[str]) -> tuple[Job, Any]:
     if isinstance(model, AbstractModel):
         check_tasks(job, model)
         check_integrals(job, model)
+        check_orbits(job, model)
     check_motion(job, model)
     return job, model
 

@@ -9,6 +9,7 @@ import typer
 
 from blochflow.cli import report
 from blochflow.cli.guard import DONE
+from blochflow.cli.quantities import is_orbit
 from blochflow.core.checks import fail
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FILMS = (".gif", ".mp4")
+# results of a few numbers or words
+UNDRAWN = ("symmetry_table", "orbits.bloch_oscillation")
 
 
 def plot_result(
@@ -57,8 +60,8 @@ def plot_result(
         variable = for_responses["variable"]
         drawn = result if variable is None or variable not in result else result[variable]
         result = to_units(result.assign_attrs(units=drawn.attrs.get("units", "")), units)
-    if result.attrs["quantity"] == "symmetry_table":
-        raise fail("file", "hold numbers to draw", f"{file} is a table: see `blochflow info` and `blochflow export`")
+    if result.attrs["quantity"] in UNDRAWN:
+        raise fail("file", "hold curves to draw", f"{file} is a table: see `blochflow info` and `blochflow export`")
     if convergence:
         refuse(for_bands, "band structures", "--convergence draws a history")
         refuse(for_responses, "responses", "--convergence draws a history")
@@ -66,6 +69,10 @@ def plot_result(
     elif result.attrs["quantity"] == "bands":
         refuse(for_responses, "responses", f"{file} holds bands")
         figure, _ = plot.bands(result, **for_bands)
+    elif is_orbit(result.attrs["quantity"]):
+        refuse(for_bands, "band structures", f"{file} holds {result.attrs['quantity']}")
+        refuse({"component": for_responses["component"]}, "responses", f"{file} holds {result.attrs['quantity']}")
+        figure, _ = plot.orbits(result, for_responses["variable"])
     else:
         refuse(for_bands, "band structures", f"{file} holds {result.attrs['quantity']}")
         figure, _ = plot.auto(result, **for_responses)

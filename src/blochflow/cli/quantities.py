@@ -9,6 +9,13 @@ from dataclasses import replace
 
 from blochflow.core.quantity import Quantity
 from blochflow.dynamics.catalog import PROPAGATE
+from blochflow.dynamics.orbit_catalog import (
+    BLOCH_OSCILLATION,
+    CYCLOTRON_ORBITS,
+    LANDAU_LEVELS,
+    QUANTUM_OSCILLATIONS,
+)
+from blochflow.dynamics.orbit_catalog import QUANTITIES as ORBITS
 from blochflow.exact.catalog import QUANTITIES as REFERENCES
 from blochflow.models.catalog import BANDS, FERMI_SURFACE
 from blochflow.response.catalog import QUANTITIES
@@ -24,6 +31,9 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "chemical_potential": ("density", "temperature"),
     "symmetry_table": (),
     PROPAGATE.name: (),
+    CYCLOTRON_ORBITS.name: ("energy", "magnetic_field"),
+    LANDAU_LEVELS.name: ("magnetic_field",),
+    BLOCH_OSCILLATION.name: ("k", "electric_field"),
 }
 REQUIRED = {
     "ohmic": ("tau",),
@@ -36,6 +46,7 @@ REQUIRED = {
     **{f"{EXACT}{name}": ("p", "q") for name in ("grand_potential", "electron_density", "entropy")},
     PROFILE: ("width",),
     PROPAGATE.name: ("times",),
+    QUANTUM_OSCILLATIONS.name: ("magnetic_field",),
 }
 # options of which at least one must be given
 ONE_OF = {
@@ -45,7 +56,7 @@ ONE_OF = {
 # of which only one may be given
 EXCLUSIVE = (PROPAGATE.name,)
 # no integral over the zone: no tolerance
-WITHOUT_TOLERANCE = (BANDS.name, FERMI_SURFACE.name, SYMMETRY_TABLE.name)
+WITHOUT_TOLERANCE = (BANDS.name, FERMI_SURFACE.name, SYMMETRY_TABLE.name, *ORBITS)
 DESCRIPTIONS = {
     "mu": "chemical potential, in the energy unit of the model",
     "temperature": "temperature (K for models in eV, else in the energy unit of the model)",
@@ -58,7 +69,7 @@ def all_quantities() -> dict[str, Quantity]:
     """Name -> description of everything a task may compute."""
     references = {q.name: q for q in map(_named, REFERENCES.values())}
     others = {q.name: q for q in (BANDS, FERMI_SURFACE, SYMMETRY_TABLE, PROPAGATE)}
-    return {**QUANTITIES, **others, **references}
+    return {**QUANTITIES, **others, **ORBITS, **references}
 
 
 def is_exact(quantity: str) -> bool:
@@ -69,6 +80,11 @@ def is_exact(quantity: str) -> bool:
 def is_motion(quantity: str) -> bool:
     """True for trajectories, which integrate over time and not over the zone."""
     return quantity == PROPAGATE.name
+
+
+def is_orbit(quantity: str) -> bool:
+    """True for orbits, levels and oscillations in fields, which are curves and lines of k."""
+    return quantity in ORBITS
 
 
 def is_disordered(quantity: str) -> bool:

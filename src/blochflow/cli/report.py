@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from blochflow.cli.motion_report import beside_packets, describe_stops, packets_table
+from blochflow.cli.orbit_report import COLUMNS, has_orbits, orbits_table
 from blochflow.core.checks import fail
 
 if TYPE_CHECKING:
@@ -86,6 +87,8 @@ def result_table(result: xr.Dataset) -> Table:
         return _components_table(result)
     if result.attrs.get("quantity") == "propagate":
         return packets_table(result)
+    if result.attrs.get("quantity") in COLUMNS:
+        return orbits_table(result)
     if "value" not in result:
         return _bands_table(result)
     unit = result.attrs.get("units", "")
@@ -179,6 +182,8 @@ def check_complete(result: xr.Dataset) -> None:
     wanted = COMPONENTS if symmetries else wanted
     motion = result.attrs["quantity"] == "propagate"
     wanted = TRAJECTORIES if motion else wanted
+    orbits = result.attrs["quantity"] in COLUMNS
+    wanted = COLUMNS[result.attrs["quantity"]] if orbits else wanted
     missing = [name for name in wanted if name not in result]
     if missing:
         quantity = result.attrs["quantity"]
@@ -188,6 +193,8 @@ def check_complete(result: xr.Dataset) -> None:
     elif surface:
         good = result["vertex_k"].dims == ("vertex", "a") and result["corners"].dims == ("element", "corner")
         good = good and all(result[name].dims == ("sheet",) for name in SURFACE[2:])
+    elif orbits:
+        good = has_orbits(result)
     elif motion:
         good = all(result[name].dims == ("packet", "time", "a") for name in wanted[:3])
         good = good and all(result[name].dims == ("packet", "time") for name in wanted[3:6])

@@ -69,6 +69,27 @@ MOTION_EXAMPLES = {
     "conserving_step": "0.1",
     "tolerance": "{ rtol = 1e-9 }",
 }
+ORBIT_EXAMPLES = {
+    "magnetic_field": "[0.02, 0.04]",
+    "grid": "48",
+    "band": "1",
+    "k": "[[0.0, 0.0]]",
+    "kind": '"electron"',
+    "levels": "4",
+    "berry": "true",
+    "moment": "false",
+    "g_factor": "2.0",
+    "extent": "2.0",
+    "k_parallel": "0.0",
+}
+OSCILLATION_EXAMPLES = {
+    **ORBIT_EXAMPLES,
+    "mu": '"0.8:1.2:3"',
+    "temperature": "[0.0, 0.005]",
+    "tau": "200.0",
+    "harmonics": "2",
+    "planes": "40",
+}
 # Where a quantity takes another kind of value than the others.  Responses that vanish in the middle of a symmetric
 # spectrum, as at mu = 0 of the starter model, need an absolute aim.
 OWN_EXAMPLES = {
@@ -77,6 +98,10 @@ OWN_EXAMPLES = {
     # S is asked for relative to its size, which vanishes at mu = 0
     "thermoelectric": {"mu": '"-2.5:-1.0:4"', "tolerance": "{ rtol = 1e-2 }"},
     "propagate": MOTION_EXAMPLES,
+    "orbits.cyclotron_orbits": {**ORBIT_EXAMPLES, "energy": '"0.8:1.2:3"', "magnetic_field": "0.02"},
+    "orbits.landau_levels": ORBIT_EXAMPLES,
+    "orbits.quantum_oscillations": OSCILLATION_EXAMPLES,
+    "orbits.bloch_oscillation": {"k": "[[0.0, 0.2]]", "electric_field": "[0.05, 0.0]", "band": "0"},
     "spin_hall": {"mu": "0.0", "temperature": "0.0"},
     **{name: {"p": "1", "q": "7"} for name in ("exact.grand_potential", "exact.electron_density", "exact.entropy")},
     "exact.edge_magnetization": {"width": "64"},
@@ -100,6 +125,9 @@ OWN_EXAMPLES = {
 SHOWN = ("mu", "temperature", "path", "points", "color", "spin", "mu_gradient", "tolerance", "packet", "electric_field")
 # where the Haldane model has no such property: zoo model and its parameters
 OWN_MODELS = {
+    **{f"orbits.{x}": ("massive_dirac", "{ mass = 0.4 }") for x in ("cyclotron_orbits", "quantum_oscillations")},
+    "orbits.landau_levels": ("massive_dirac", "{ mass = 0.4 }"),
+    "orbits.bloch_oscillation": ("square", "{ }"),
     "spin_hall": ("kane_mele", "{ rashba = 0.05 }"),
     "valley_hall": ("graphene", "{ mass = 0.5 }"),
     "disordered_conductivity": ("massive_dirac", "{ mass = 0.3 }"),

@@ -32,8 +32,10 @@ def csv_text(result: xr.Dataset) -> str:
     """The CSV table as text; the parts of a value become columns such as ``moment`` and ``moment_error``."""
     plain = _parts_apart(split_complex(result))
     names = [str(name) for name in plain.data_vars]
-    first = next((name for name in ("value", "value_re", "position", "energy") if name in names), names[0])
+    first = next((name for name in ("value", "value_re", "position", "energy", "amplitude") if name in names), names[0])
     dims = [str(d) for d in plain[first].dims]
+    plain = _components_apart(plain, dims)
+    names = [str(name) for name in plain.data_vars]
     shown = [name for name in names if set(plain[name].dims) <= set(dims)]
     shown.sort(key=lambda name: name != first)
     labels = [str(c) for c in plain.coords if set(plain[c].dims) <= set(dims)]
@@ -65,6 +67,20 @@ def _parts_apart(result: xr.Dataset) -> xr.Dataset:
         for name, suffix in (("parts", ""), ("parts_error", "_error")):
             if name in result:
                 apart[f"{part}{suffix}"] = result[name].sel(part=part, drop=True)
+    return apart
+
+
+def _components_apart(result: xr.Dataset, dims: list[str]) -> xr.Dataset:
+    """Vectors beside numbers, such as centers of orbits, as one variable per component."""
+    if "a" in dims or "a" not in result.coords:
+        return result
+    apart = result
+    for name in [str(x) for x in result.variables if "a" in result[x].dims and x != "a"]:
+        vector = result[name]
+        if set(map(str, vector.dims)) - {"a"} <= set(dims):
+            parts = {f"{name}_{a}": vector.sel(a=a, drop=True) for a in result["a"].values}
+            bare = {x: part.drop_vars(list(part.coords)) for x, part in parts.items()}
+            apart = apart.drop_vars(name).assign(bare)
     return apart
 
 

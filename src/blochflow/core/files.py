@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 REAL, IMAGINARY = "_re", "_im"
 # netCDF does not tell an array of one number from a number
-ARRAY_ATTRIBUTES = ("grid", "history_points", "history_value", "label_positions")
+ARRAY_ATTRIBUTES = ("grid", "history_points", "history_value", "label_positions", "electric_field")
 
 
 def save(result: xr.Dataset, path: Any) -> Path:

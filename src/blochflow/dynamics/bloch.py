@@ -79,6 +79,20 @@ def bloch_oscillation(model: AbstractModel, k: Any, electric_field: Any, *, band
     (31.4159265359, 10.0)
     """
     model = as_model(model)
+    start, field, index = check_arguments(model, k, electric_field, band=band)
+    vector, note = _reciprocal_along(model, field)
+    if vector is None:
+        lines, errors = None, np.full(len(start), np.nan)
+    else:
+        pairs = [_converged(model, k0, vector, field, index) for k0 in start]
+        lines, errors = [line for line, _ in pairs], np.array([error for _, error in pairs])
+    return _as_dataset(model, start, field, index, vector, lines, errors, note)
+
+
+def check_arguments(
+    model: AbstractModel, k: Any, electric_field: Any, *, band: Any = 0
+) -> tuple[np.ndarray, np.ndarray, int]:
+    """Wave vectors (K, d), field (d,) and band; ValueError where an argument cannot be meant."""
     d = model.dimension
     start = np.atleast_2d(as_wavevectors(k, d))
     field = np.atleast_1d(as_real_array(electric_field, "electric_field"))
@@ -90,13 +104,7 @@ def bloch_oscillation(model: AbstractModel, k: Any, electric_field: Any, *, band
     index = as_index(band, "band", must)
     if not 0 <= index < model.num_bands:
         raise fail("band", must, f"is {band!r}")
-    vector, note = _reciprocal_along(model, field)
-    if vector is None:
-        lines, errors = None, np.full(len(start), np.nan)
-    else:
-        pairs = [_converged(model, k0, vector, field, index) for k0 in start]
-        lines, errors = [line for line, _ in pairs], np.array([error for _, error in pairs])
-    return _as_dataset(model, start, field, index, vector, lines, errors, note)
+    return start, field, index
 
 
 def _reciprocal_along(model: AbstractModel, field: np.ndarray) -> tuple[np.ndarray | None, str]:

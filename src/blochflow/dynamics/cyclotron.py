@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from blochflow.core.checks import as_real_array, fail
 from blochflow.dynamics.orbit_catalog import CYCLOTRON_ORBITS
-from blochflow.dynamics.orbit_planes import EXTENT, Curve, PlaneStack, as_cells, as_magnetic_axis
+from blochflow.dynamics.orbit_planes import EXTENT, Curve, MagneticAxis, PlaneStack, as_cells, as_magnetic_axis
 from blochflow.dynamics.orbit_record import Orbit, describe
 from blochflow.dynamics.orbit_table import as_table, fill, motion_columns, orbit_columns
 from blochflow.execution.threads import Execution, as_execution
@@ -19,6 +20,31 @@ if TYPE_CHECKING:
     import xarray as xr
 
 CELLS = {2: 64, 3: 48}  # along the longest reciprocal vector
+
+
+@dataclass(frozen=True, eq=False)
+class OrbitRequest:
+    """Checked arguments of `cyclotron_orbits`."""
+
+    field: MagneticAxis
+    energies: np.ndarray
+    planes: np.ndarray
+    g_factor: float | None
+    cells: int
+    extent: float
+
+    @classmethod
+    def of(cls, model: AbstractModel, energy: Any, magnetic_field: Any, *, k_parallel: Any = 0.0,
+           g_factor: Any = None, grid: Any = None, extent: Any = EXTENT) -> OrbitRequest:  # fmt: skip
+        """Raise ValueError where an argument cannot be meant."""
+        field = as_magnetic_axis(magnetic_field, model)
+        energies = np.atleast_1d(as_real_array(energy, "energy"))
+        planes = np.atleast_1d(as_real_array(k_parallel, "k_parallel"))
+        if model.dimension == 2 and (np.ndim(k_parallel) or planes[0]):
+            raise fail("k_parallel", "be left out in two dimensions", f"is {k_parallel!r}")
+        spin, cells = as_g_factor(g_factor, model), as_cells(grid, CELLS[model.dimension])
+        reach = float(as_real_array(extent, "extent", max_ndim=0, positive=True))
+        return cls(field, energies, planes, spin, cells, reach)
 
 
 def cyclotron_orbits(
@@ -93,22 +119,18 @@ def cyclotron_orbits(
     ([['electron']], 3.361566634, 0.574377973)
     """
     model = as_model(model)
-    field = as_magnetic_axis(magnetic_field, model)
-    energies = np.atleast_1d(as_real_array(energy, "energy"))
-    planes = np.atleast_1d(as_real_array(k_parallel, "k_parallel"))
-    if model.dimension == 2 and (np.ndim(k_parallel) or planes[0]):
-        raise fail("k_parallel", "be left out in two dimensions", f"is {k_parallel!r}")
-    spin = as_g_factor(g_factor, model)
+    options: Any = {"k_parallel": k_parallel, "g_factor": g_factor, "grid": grid, "extent": extent}
+    request = OrbitRequest.of(model, energy, magnetic_field, **options)
+    field, energies, planes = request.field, request.energies, request.planes
     solver = LevelSolver(model, as_execution(execution))
-    reach = float(as_real_array(extent, "extent", max_ndim=0, positive=True))
-    stack = PlaneStack(model, field, solver, as_cells(grid, CELLS[model.dimension]), reach)
+    stack = PlaneStack(model, field, solver, request.cells, request.extent)
     lists: list[list[Orbit]] = []
     notes = []
     for value in energies:
         for k in planes:
             plane, curves = stack.resolved(float(k), float(value))
             check_cutoff(curves, "energy")
-            lists.append([describe(curve, spin) for curve in in_order(curves)])
+            lists.append([describe(curve, request.g_factor) for curve in in_order(curves)])
             notes.append("" if curves else plane.note(float(value)))
     columns = orbit_columns(model) | motion_columns(model, field.strength)
     dims, shape = ("energy", "k_parallel"), (len(energies), len(planes))

@@ -18,7 +18,7 @@ import numpy as np
 from blochflow.core.checks import as_bool, as_choice, as_index, as_real_array, fail
 from blochflow.core.dataset import CARTESIAN, description, provenance
 from blochflow.dynamics.orbit_catalog import LANDAU_LEVELS
-from blochflow.dynamics.orbit_planes import PlaneStack, as_cells, as_magnetic_axis
+from blochflow.dynamics.orbit_planes import MagneticAxis, PlaneStack, as_cells, as_magnetic_axis
 from blochflow.dynamics.orbit_table import Column, fill, mass_unit
 from blochflow.dynamics.pockets import Pocket, PocketState, pockets_near, pockets_on_grid
 from blochflow.execution.threads import Execution, as_execution
@@ -53,6 +53,44 @@ MESSAGES = {
     "NO_ORBIT": "the pocket has no closed orbit of this area",
     "UNCERTAIN_BRANCH": "bands touch inside the pocket: the Berry phase is taken between -pi and pi",
 }
+
+
+@dataclass(frozen=True, eq=False)
+class LevelRequest:
+    """Checked arguments of `landau_levels`."""
+
+    axis: MagneticAxis
+    values: np.ndarray
+    count: int
+    band: int | None
+    near: np.ndarray | None
+    kind: str | None
+    keep: tuple[bool, bool]
+    cells: int
+
+    @classmethod
+    def of(cls, model: AbstractModel, magnetic_field: Any, *, levels: Any = 5, band: Any = None, k: Any = None,
+           kind: Any = None, berry: Any = True, moment: Any = True, grid: Any = None) -> LevelRequest:  # fmt: skip
+        """Raise ValueError where an argument cannot be meant."""
+        if model.dimension != 2:
+            raise fail("model", "have two dimensions for Landau levels", f"{model.name} has {model.dimension}")
+        values = np.atleast_1d(as_real_array(magnetic_field, "magnetic_field"))
+        axis = as_magnetic_axis(float(values[0]), model)
+        if (values == 0).any():
+            raise fail("magnetic_field", "not be zero: without a field there are no levels", "is")
+        count = as_index(levels, "levels", "be a whole number of at least 1")
+        if count < 1:
+            raise fail("levels", "be a whole number of at least 1", f"is {levels!r}")
+        wanted = None if kind is None else as_choice(kind, "kind", ("electron", "hole"))
+        keep = (as_bool(berry, "berry"), as_bool(moment, "moment"))
+        chosen, near = _as_band(band, model), None
+        if k is not None:
+            if chosen is None:
+                raise fail("band", "be given together with `k`", "is None")
+            near = np.atleast_2d(as_real_array(k, "k", max_ndim=2))
+            if near.shape[1:] != (2,):
+                raise fail("k", "have shape (2,) or (P, 2)", f"has shape {np.shape(k)}")
+        return cls(axis, values, count, chosen, near, wanted, keep, as_cells(grid, CELLS))
 
 
 def landau_levels(
@@ -126,29 +164,16 @@ def landau_levels(
     array([0.91433 , 1.229634])
     """
     model = as_model(model)
-    if model.dimension != 2:
-        raise fail("model", "have two dimensions for Landau levels", f"{model.name} has {model.dimension}")
-    values = np.atleast_1d(as_real_array(magnetic_field, "magnetic_field"))
-    axis = as_magnetic_axis(float(values[0]), model)
-    if (values == 0).any():
-        raise fail("magnetic_field", "not be zero: without a field there are no levels", "is")
-    count = as_index(levels, "levels", "be a whole number of at least 1")
-    if count < 1:
-        raise fail("levels", "be a whole number of at least 1", f"is {levels!r}")
-    wanted = None if kind is None else as_choice(kind, "kind", ("electron", "hole"))
-    keep = (as_bool(berry, "berry"), as_bool(moment, "moment"))
+    request = LevelRequest.of(
+        model, magnetic_field, levels=levels, band=band, k=k, kind=kind, berry=berry, moment=moment, grid=grid
+    )
+    values, count, keep = request.values, request.count, request.keep
     solver = LevelSolver(model, as_execution(execution))
-    plane = PlaneStack(model, axis, solver, as_cells(grid, CELLS)).at(0.0)
-    chosen = _as_band(band, model)
-    if k is not None:
-        if chosen is None:
-            raise fail("band", "be given together with `k`", "is None")
-        near = np.atleast_2d(as_real_array(k, "k", max_ndim=2))
-        if near.shape[1:] != (2,):
-            raise fail("k", "have shape (2,) or (P, 2)", f"has shape {np.shape(k)}")
-        pockets = pockets_near(plane, chosen, near, wanted)
+    plane = PlaneStack(model, request.axis, solver, request.cells).at(0.0)
+    if request.near is not None and request.band is not None:
+        pockets = pockets_near(plane, request.band, request.near, request.kind)
     else:
-        pockets = pockets_on_grid(plane, chosen, wanted)
+        pockets = pockets_on_grid(plane, request.band, request.kind)
     fields = magnetic_unit(model.units) * values
     rows = [[level_of(p, float(b), n, keep) for n in range(count)] for b in fields for p in pockets]
     return _as_dataset(model, plane.stack, values, pockets, rows, count, keep)

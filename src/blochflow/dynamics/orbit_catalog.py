@@ -28,10 +28,11 @@ CYCLOTRON_ORBITS = Quantity(
     conventions=_CONVENTIONS,
     options={
         "energy": "energy of the orbits (a scan)",
-        "magnetic_field": "B_z in 2D, vector in 3D",
+        "magnetic_field": "B_z in 2D, vector in 3D; not zero",
         "k_parallel": "k.B^ of the planes in 3D (a scan)",
         "g_factor": "Zeeman energy (g/2) mu_B B.sigma with the model's spin (default: none)",
         "grid": "cells of the detection grid along the longest reciprocal vector",
+        "extent": "3D, field along no lattice vector: half the width of the searched square, in home cells",
     },
     explanation=(
         "Every closed and open curve E_n(k) = energy in the plane perpendicular to the field, with its band, kind, "
@@ -51,12 +52,14 @@ LANDAU_LEVELS = Quantity(
     not_included="order B^2 (susceptibility), magnetic breakdown, the width of levels",
     conventions=_CONVENTIONS,
     options={
-        "magnetic_field": "B_z (a scan)",
+        "magnetic_field": "B_z (a scan), of either sign, not zero",
         "levels": "how many of every pocket",
-        "band": "band index (default: all bands)",
+        "band": "band index (default: all bands); needed with k",
         "k": "wave vectors near the extrema (default: all extrema on the grid)",
+        "kind": '"electron" (minima only) or "hole" (maxima only)',
         "berry": "keep the Berry phase",
         "moment": "keep the phase of the orbital moment",
+        "grid": "cells of the detection grid along the longest reciprocal vector",
     },
     explanation=(
         "The number of states below a level n of a pocket is (n + 1/2) e|B|/h. With the density of states D = 1 + "
@@ -78,12 +81,13 @@ QUANTUM_OSCILLATIONS = Quantity(
     not_included="magnetic breakdown, magnetic interaction, extrema between which no plane of the scan lies",
     conventions=_CONVENTIONS,
     options={
-        "magnetic_field": "vectors (field, a) in 3D, numbers in 2D",
+        "magnetic_field": "a vector or vectors (field, a) in 3D, a number or numbers in 2D",
         "tau": "quantum lifetime of the Dingle factor (default: none)",
         "harmonics": "number of harmonics p",
         "g_factor": "Zeeman energy with the model's spin",
         "planes": "planes in the scan of k.B^",
         "grid": "cells of the detection grid along the longest reciprocal vector",
+        "extent": "3D, field along no lattice vector: half the width of the searched square, in home cells",
     },
     explanation=(
         "In two dimensions every closed orbit oscillates, in three the extremal ones: the area of every family of "

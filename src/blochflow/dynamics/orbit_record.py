@@ -26,6 +26,7 @@ from blochflow.zone.roots import Levels, roots_on_rays
 from blochflow.zone.sheets import Piece, chain
 
 SMALLEST_DENSITY = 0.1  # of D, below which the theory has no orbits
+LARGEST_ERROR = 0.05  # relative, of mass and period, above which an orbit counts as not resolved
 PATH = 96  # points stored of every orbit
 
 
@@ -132,7 +133,8 @@ def describe(curve: Curve, g_factor: float | None, *, phases: bool = True) -> Or
         return replace(orbit, status=OrbitStatus.UNRESOLVED)
     if len(curve.bands) > 1:
         return replace(orbit, status=OrbitStatus.DEGENERATE)
-    return _with_geometry(curve, orbit, g_factor, phases)
+    found = _with_geometry(curve, orbit, g_factor, phases)
+    return replace(found, status=OrbitStatus.UNRESOLVED) if found.error > LARGEST_ERROR else found
 
 
 def _with_geometry(curve: Curve, orbit: Orbit, g_factor: float | None, phases: bool) -> Orbit:

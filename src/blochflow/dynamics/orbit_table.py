@@ -141,8 +141,12 @@ def as_table(
         )
     unit = quantity.unit(model.units.name, model.dimension)[1]
     settings = {key: value for key, value in attrs.items() if key != "evaluations"}
+    zone: dict[str, Any] = {}
+    if model.lattice is not None:
+        named = {"units": f"1/{model.units.length}", "long_name": "reciprocal vectors"}
+        zone["periods"] = (("period", "a"), np.asarray(model.lattice.reciprocal), named)
     return xr.Dataset(
-        dict(variables),
+        {**variables, **zone},
         coords={"a": list(CARTESIAN[: model.dimension]), **coords},
         attrs={
             **description(quantity, unit),

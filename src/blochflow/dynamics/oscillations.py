@@ -40,6 +40,37 @@ class Oscillation:
     density: np.ndarray
 
 
+@dataclass(frozen=True, eq=False)
+class OscillationRequest:
+    """Checked arguments of `quantum_oscillations`."""
+
+    levels: np.ndarray
+    degrees: np.ndarray
+    fields: np.ndarray
+    harmonics: int
+    planes: int
+    lifetime: float | None
+    g_factor: float | None
+    cells: int
+    extent: float
+
+    @classmethod
+    def of(cls, model: AbstractModel, mu: Any, temperature: Any, *, magnetic_field: Any, tau: Any = None,
+           harmonics: Any = 1, g_factor: Any = None, planes: Any = PLANES, grid: Any = None,
+           extent: Any = EXTENT) -> OscillationRequest:  # fmt: skip
+        """Raise ValueError where an argument cannot be meant."""
+        levels = np.atleast_1d(as_real_array(mu, "mu"))
+        degrees = np.atleast_1d(as_real_array(temperature, "temperature", positive=False))
+        fields = _as_fields(magnetic_field, model)
+        for vector in fields:
+            as_magnetic_axis(vector if model.dimension == 3 else float(vector[0]), model)
+        counts = _as_count(harmonics, "harmonics", 1), _as_count(planes, "planes", FEWEST_PLANES)
+        lifetime = None if tau is None else float(as_real_array(tau, "tau", max_ndim=0, positive=True))
+        spin, cells = as_g_factor(g_factor, model), as_cells(grid, CELLS[model.dimension])
+        reach = float(as_real_array(extent, "extent", max_ndim=0, positive=True))
+        return cls(levels, degrees, fields, *counts, lifetime, spin, cells, reach)
+
+
 def quantum_oscillations(
     model: AbstractModel,
     mu: Any,
@@ -108,15 +139,12 @@ def quantum_oscillations(
     (1.937184, 0.208548)
     """
     model = as_model(model)
-    levels = np.atleast_1d(as_real_array(mu, "mu"))
-    degrees = np.atleast_1d(as_real_array(temperature, "temperature", positive=False))
-    fields = _as_fields(magnetic_field, model)
-    count = _as_count(harmonics, "harmonics", 1)
-    slices = _as_count(planes, "planes", FEWEST_PLANES)
-    lifetime = None if tau is None else float(as_real_array(tau, "tau", max_ndim=0, positive=True))
-    spin = as_g_factor(g_factor, model)
-    cells = as_cells(grid, CELLS[model.dimension])
-    reach = float(as_real_array(extent, "extent", max_ndim=0, positive=True))
+    request = OscillationRequest.of(
+        model, mu, temperature, magnetic_field=magnetic_field, tau=tau, harmonics=harmonics, g_factor=g_factor,
+        planes=planes, grid=grid, extent=extent,
+    )  # fmt: skip
+    levels, degrees, fields = request.levels, request.degrees, request.fields
+    count, lifetime = request.harmonics, request.lifetime
     solver = LevelSolver(model, as_execution(execution))
     lists: list[list[Oscillation]] = []
     notes: list[str] = []
@@ -124,14 +152,14 @@ def quantum_oscillations(
         known: dict[tuple[float, ...], list[Extremal]] = {}
         for vector in fields:
             axis = as_magnetic_axis(vector if model.dimension == 3 else float(vector[0]), model)
-            stack = PlaneStack(model, axis, solver, cells, reach)
+            stack = PlaneStack(model, axis, solver, request.cells, request.extent)
             # in two dimensions the curves are the same for every field
             direction = tuple(np.round(axis.axis, 12))
             if direction not in known:
-                known[direction], curves = extremal_orbits(stack, float(value), slices)
+                known[direction], curves = extremal_orbits(stack, float(value), request.planes)
                 check_cutoff(curves, "mu")
                 notes.append(_note(stack, float(value), curves, known[direction]))
-            factors = _Factors(model, degrees, count, lifetime, spin)
+            factors = _Factors(model, degrees, count, lifetime, request.g_factor)
             lists.append([factors.of(_on(stack, found)) for found in _sorted(known[direction])])
     return _as_dataset(model, levels, degrees, fields, count, lists, notes, solver, (lifetime, g_factor))
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from blochflow.plot.distribution_plot import surface_distribution as surface_distribution
     from blochflow.plot.fermi_plot import fermi_surface as fermi_surface
     from blochflow.plot.film import animation as animation
+    from blochflow.plot.orbit_plot import orbits as orbits
     from blochflow.plot.response_plot import auto as auto
     from blochflow.plot.response_plot import convergence as convergence
     from blochflow.plot.response_plot import response as response
@@ -30,6 +31,7 @@ _NAMES = {
     "convergence": "response_plot",
     "curvature_map": "zone_map",
     "fermi_surface": "fermi_plot",
+    "orbits": "orbit_plot",
     "response": "response_plot",
     "spin_texture": "zone_map",
     "surface_distribution": "distribution_plot",

@@ -15,6 +15,7 @@ from blochflow.plot.contribution_plot import contributions, contributions_of
 from blochflow.plot.distribution_plot import surface_distribution
 from blochflow.plot.fermi_plot import fermi_surface
 from blochflow.plot.figure import GREEK, as_result, axes_for, component_symbol, require, set_title, with_unit
+from blochflow.plot.orbit_plot import LEVELS, ORBITS, OSCILLATIONS, orbits
 from blochflow.plot.response_lines import choose_component, choose_variable, draw, lines_of, longest_scan
 from blochflow.plot.trajectory_plot import trajectory
 
@@ -26,13 +27,14 @@ if TYPE_CHECKING:
 def auto(
     result: Any, *, variable: str | None = None, component: str | None = None, axes: Axes | None = None
 ) -> tuple[Figure, Axes]:
-    """The plot that suits a result: bands, a Fermi surface, a distribution on it, trajectories, or a response.
+    """The plot that suits a result: bands, a Fermi surface, a distribution on it, trajectories, orbits, or a response.
 
     Parameters
     ----------
     result : Dataset or file
     variable, component : str, optional
-        For responses: as in `response` and `contributions`; ``variable`` of trajectories as in `trajectory`.
+        For responses: as in `response` and `contributions`; ``variable`` of trajectories as in `trajectory`,
+        of orbits as in `orbits`.
     axes : Axes, optional
 
     Returns
@@ -56,6 +58,10 @@ def auto(
         if component is not None:
             raise fail("component", "be given for responses only", "the result is 'propagate'")
         return trajectory(dataset, variable or "position", axes=axes)
+    if dataset.attrs.get("quantity") in (ORBITS, LEVELS, OSCILLATIONS):
+        if component is not None:
+            raise fail("component", "be given for responses only", f"the result is {dataset.attrs['quantity']!r}")
+        return orbits(dataset, variable, axes=axes)
     surfaces: dict[str, Any] = {"fermi_surface": fermi_surface, "surface_distribution": surface_distribution}
     draw_other = surfaces.get(str(dataset.attrs.get("quantity")), bands if "energy" in dataset else None)
     if draw_other is None:
