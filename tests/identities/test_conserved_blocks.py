@@ -103,6 +103,7 @@ def test_two_cones_are_two_cones(temperature):
     assert (difference <= whole.error.values + sum(part.error.values for part in parts)).all()
 
 
+@pytest.mark.slow
 def test_cancelling_blocks_are_made_more_accurate():
     """Opposite masses at opposite shifts: sigma cancels to a part in forty, and is still known to the tolerance."""
     model = two_cones(signs=(1.0, -1.0), shift=0.15)

@@ -80,11 +80,12 @@ def critical_points(model: AbstractModel) -> list[CriticalPoint]:
     wide = np.flatnonzero(np.ptp(energies, axis=0) > SAME * scale)
     found = [*_extrema(model, k, energies, step, wide), *_stationary(model, k, slopes, shape, step, wide, scale)]
     result: list[CriticalPoint] = []
-    for point in sorted(found, key=lambda x: x.energy):
+    # edges of bands first: they are stationary points too, and rounding must not choose the name
+    for point in found:
         same = (x for x in result if x.band == point.band and abs(x.energy - point.energy) <= SAME * scale)
         if next(same, None) is None:
             result.append(point)
-    return result
+    return sorted(result, key=lambda x: x.energy)
 
 
 def _grid(model: AbstractModel) -> tuple[np.ndarray, tuple[int, ...], float]:
