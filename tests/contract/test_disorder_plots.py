@@ -217,7 +217,7 @@ def test_wrong_distributions(sigma: xr.Dataset, surface: xr.Dataset) -> None:
         (lambda: bf.plot.surface_distribution(surface, "scattering_rate", "x"), "`direction` must be left out"),
         (lambda: bf.plot.surface_distribution(surface, arrows="phi"), "`arrows` must be one of"),
         (lambda: bf.response.surface_distribution(model, 0.0, disorder=WHITE), "`mu` must cross a band"),
-        (lambda: bf.response.surface_distribution(model, [0.8, 1.0], disorder=WHITE), "`mu` must have at most 0 dim"),
+        (lambda: bf.response.surface_distribution(model, [0.8, 1.0], disorder=WHITE), "`mu` must be one number"),
         (lambda: bf.response.surface_distribution(model, 3.9, disorder=WHITE), "inside the cutoff"),
         (lambda: bf.response.surface_distribution(model, 1.0, disorder=0.1), "`disorder` must be a bf.Disorder"),
         (lambda: bf.response.surface_distribution(model, 1.0, disorder=WHITE, points=20), "`points` must be a mult"),

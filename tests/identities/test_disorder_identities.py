@@ -207,7 +207,7 @@ def test_wrong_input_is_refused():
             qwz(), 1.4, 0.0, disorder=bf.Disorder(lambda q: np.exp(-(q**2).sum(axis=-1)))
         ),
         "be False at T > 0": lambda: compute(model, 1.0, 0.1, disorder=white(0.1), crossed=True),
-        "white noise that couples": lambda: compute(
+        "white noise with one vertex": lambda: compute(
             model, 1.0, 0.0, disorder=bf.Disorder.gaussian(0.1, 1.0), crossed=True
         ),
         "multiple of 8": lambda: compute(model, 1.0, 0.0, disorder=white(0.1), points=33),
