@@ -95,9 +95,9 @@ def _check_crossed(model: AbstractModel, found: Scatterers, temperature: Any) ->
     single = found.constant is not None and len(found.vertices) == 1
     if model.dimension != 2 or not single or not np.allclose(found.vertices[0], np.eye(model.num_bands)):
         must = "be False but for two dimensions and white noise with one vertex, the identity"
-        what = f"{len(found.vertices)} {'vertex' if len(found.vertices) == 1 else 'vertices'} in {model.dimension} dimensions"
+        what = f"vertices {len(found.vertices)}, dimension {model.dimension}"
         kind = "white" if found.constant is not None else "correlated"
-        raise fail("crossed", must, f"is True with {kind} disorder of {what}")
+        raise fail("crossed", must, f"is True ({kind} disorder, {what})")
     if np.any(np.asarray(temperature) != 0):
         raise fail("crossed", "be False at T > 0", "is True")
 
