@@ -20,7 +20,7 @@ from blochflow.response.reduction import UsedSymmetry
 from blochflow.response.source import SAME_ENERGY, ModelSource
 from blochflow.zone.cells import CellSet
 from blochflow.zone.certificate import Filling
-from blochflow.zone.integral import Integral
+from blochflow.zone.integral import Integral, closer, levels_together
 from blochflow.zone.tolerance import Required
 
 # Cells per axis of the zone in which bands of different blocks are compared.
@@ -67,13 +67,10 @@ def average_of_blocks(
     ``average`` integrates every block as accurately as it is told; ``symmetry`` is that of the whole model.
     """
     total = sum_of_blocks(average(required), symmetry, required)
-    if total.converged.all() or not np.isfinite(total.error).all():
+    wanted = closer(total, required)
+    if wanted is None:
         return total
-    ratio = required.allowed(total.value, total.absolute) / np.maximum(total.error, 1e-300)
-    share, given = 0.5 * min(float(ratio.min()), 1.0), required.tolerance
-    atol = None if given.atol is None else share * given.atol
-    closer = replace(required, tolerance=replace(given, rtol=share * given.rtol, atol=atol))
-    again = sum_of_blocks(average(closer), symmetry, required)
+    again = sum_of_blocks(average(wanted), symmetry, required)
     return replace(again, evaluations=total.evaluations + again.evaluations)
 
 
@@ -87,9 +84,7 @@ def sum_of_blocks(parts: list[Integral], symmetry: UsedSymmetry, required: Requi
     failed = next((part.status for part in parts if part.status is not Status.CONVERGED), Status.NOT_CONVERGED)
     tails = [part.cutoff_tail for part in parts if part.cutoff_tail is not None]
     history = []
-    for back in range(max(len(part.history) for part in parts), 0, -1):
-        # all parts end together; the shorter ones stand at their first value before they begin
-        then = [part.history[max(0, len(part.history) - back)] for part in parts]
+    for then in levels_together(parts):
         whole = np.sum([each for _, each in then], axis=0)
         history.append((sum(points for points, _ in then), symmetry.project(whole, np.zeros_like(whole))[0]))
     rigor = "; ".join(dict.fromkeys(part.rigor for part in parts))

@@ -26,7 +26,7 @@ from blochflow.response.source import ModelSource
 from blochflow.response.states import States, as_states
 from blochflow.response.zone_options import ZoneOptions, as_call, chart_of, check_options, measure
 from blochflow.zone.certificate import Filling
-from blochflow.zone.integral import Integral, combined
+from blochflow.zone.integral import Integral, closer, combined
 from blochflow.zone.tolerance import Required, Tolerance
 
 if TYPE_CHECKING:
@@ -114,13 +114,8 @@ class Request:
 
     def tightened(self, total: Integral) -> Request | None:
         """The same, more accurate, for terms whose sum ``total`` missed its tolerance by cancellation, or None."""
-        if total.converged.all() or not np.isfinite(total.error).all():
-            return None
-        allowed = Required(self.tolerance).allowed(total.value, total.absolute)
-        ratio = float((allowed / np.maximum(total.error, 1e-300)).min())
-        share, given = 0.5 * min(ratio, 1.0), self.tolerance
-        atol = None if given.atol is None else share * given.atol
-        return replace(self, tolerance=replace(given, rtol=share * given.rtol, atol=atol))
+        wanted = closer(total, Required(self.tolerance))
+        return None if wanted is None else replace(self, tolerance=wanted.tolerance)
 
     @property
     def reference(self) -> float:

@@ -92,9 +92,7 @@ def merged(parts: list[tuple[np.ndarray, Integral]]) -> Integral:
         return together
 
     history = []
-    for back in range(max(len(part.history) for part in each), 0, -1):
-        # all parts end together; the shorter ones stand at their first value before they begin
-        then = [part.history[max(0, len(part.history) - back)] for part in each]
+    for then in levels_together(each):
         value = np.empty_like(joined("value"))
         value[rows] = np.concatenate([value for _, value in then])
         history.append((sum(points for points, _ in then), value))
@@ -113,6 +111,22 @@ def merged(parts: list[tuple[np.ndarray, Integral]]) -> Integral:
         gap=min(part.gap for part in each),
         symmetry=next((part.symmetry for part in each if part.symmetry != "none"), "none"),
     )
+
+
+def levels_together(parts: list[Integral]) -> list[list[tuple[int, np.ndarray]]]:
+    """Entries of all histories at each level: all end together, shorter ones stand at their first value before."""
+    longest = max(len(part.history) for part in parts)
+    return [[part.history[max(0, len(part.history) - back)] for part in parts] for back in range(longest, 0, -1)]
+
+
+def closer(total: Integral, required: Required) -> Required | None:
+    """What terms must meet whose sum ``total`` missed ``required`` by cancellation, or None."""
+    if total.converged.all() or not np.isfinite(total.error).all():
+        return None
+    ratio = required.allowed(total.value, total.absolute) / np.maximum(total.error, 1e-300)
+    share, given = 0.5 * min(float(ratio.min()), 1.0), required.tolerance
+    atol = None if given.atol is None else share * given.atol
+    return replace(required, tolerance=replace(given, rtol=share * given.rtol, atol=atol))
 
 
 def combined(
