@@ -69,7 +69,7 @@ class UsedSymmetry:
         if self.found is None:
             return None
         allowed = allowed_components(self.found.operations, self.found.kind)
-        one = ~as_components(allowed.astype(float), _unsigned(self.source.integrand)).astype(bool)
+        one = ~as_components(allowed.astype(float), unsigned(self.source.integrand)).astype(bool)
         return np.tile(one, self.source.integrand.tensors)
 
     @property
@@ -111,7 +111,7 @@ class UsedSymmetry:
         )
 
 
-class _unsigned:
+class unsigned:
     """Entries of an integrand without signs, to carry masks from tensors to components."""
 
     def __init__(self, bands: Any) -> None:

@@ -1,0 +1,350 @@
+"""Dipoles of band geometry and the conductivity quadratic in the electric field.
+
+    D_a;bc = Int f d_a Omega_bc,   D_a[T_bc] = Int f d_a T_bc,   j_a = sigma_a;bc E_b E_c
+    sigma = -(e^3/hbar^3) {1/(Z2 Z12)} Int f d_a d_b d_c E + (e^3/hbar^2) {D_c;ab/Z2} + (e^3/hbar) {metric}
+
+Source: Sodemann and Fu, PRL 115, 216806 (2015); Gao, Yang, Niu, PRL 112, 166601 (2014); the factors of all models of
+relaxation are in `quadratic_terms`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Unpack
+
+import numpy as np
+
+from blochflow.core.checks import as_choice, as_real_array, fail
+from blochflow.core.errors import ValidityWarning
+from blochflow.geometry.bands import bands as solve
+from blochflow.geometry.subspace import touching_bands
+from blochflow.models.base import AbstractModel
+from blochflow.response.catalog_nonlinear import (
+    BERRY_CURVATURE_DIPOLE,
+    NONLINEAR_CONDUCTIVITY,
+    PLAIN_METRIC_UNITS,
+    QUANTUM_METRIC_DIPOLE,
+)
+from blochflow.response.dipole_integrands import CurvatureDipole, PopulationSea, SymmetricDipoles
+from blochflow.response.quadratic_terms import RELAXATION, WITH_POPULATION, drude_factor, quadratic_parts
+from blochflow.response.relaxation import per_time
+from blochflow.response.request import Request, ZoneArguments
+from blochflow.response.symmetry import sample_points
+from blochflow.response.tensor_sums import Base, bases, joined, ordered, point_dataset
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+METRICS = {"band_normalised": "normalised", "plain": "metric"}
+# Of the smallest gap: hbar/tau and photon energies above it leave the range of the theory.
+MOST_OF_GAP = 0.5
+
+
+def berry_curvature_dipole(
+    model: Any, mu: Any, temperature: Any, *, density: Any = None, **zone: Unpack[ZoneArguments]
+) -> xr.Dataset:
+    """Berry curvature dipole of a two- or three-dimensional crystal.
+
+        D_a;bc = Int d^dk/(2 pi)^d sum_n f_n d_a Omega_n,bc = -Int sum_n f'_n d_a E_n Omega_n,bc
+
+    Source: [SodemannFu2015] Eq. (5), whose D_bd is D_b;ac eps_acd/2 here.  Valid for: T >= 0.  Not included: bands
+    outside the model.
+
+    Parameters
+    ----------
+    model, mu, temperature, density, **zone
+        As for `anomalous_nernst`; T = 0 is refused on grids of points.
+
+    Returns
+    -------
+    Dataset
+        ``value``, ``error`` with dims (mu, temperature, a, b, c), antisymmetric in (b, c); a is the derivative.
+        Units: length in two dimensions, none in three.
+
+    Raises
+    ------
+    ValueError
+        Wrong arguments, or a one-dimensional model.
+    ConvergenceError
+        Tolerance not reached; ``.result`` is the whole Dataset.
+
+    Warns
+    -----
+    ValidityWarning
+        Bands coincide at every k: the curvature between them is left out.
+
+    Examples
+    --------
+    >>> import blochflow as bf
+    >>> tilted = bf.zoo.massive_dirac(tilt=(0.2, 0.0))
+    >>> dipole = bf.response.berry_curvature_dipole(tilted, mu=0.5, temperature=0.0)
+    >>> round(float(dipole.value.sel(a="x", b="x", c="y").item()), 5)
+    -0.01241
+    """
+    request = Request.of("berry_curvature_dipole", model, mu, temperature, zone, density, plane=True)
+    warn_of_groups(model)
+    scale, unit = request.factor(BERRY_CURVATURE_DIPOLE)
+    surface = CurvatureDipole(model.dimension)
+    (integral,) = request.integrals(surface, factor=scale)
+    return request.result(BERRY_CURVATURE_DIPOLE, integral.scaled(scale), surface, unit, request.throw)
+
+
+def quantum_metric_dipole(
+    model: Any,
+    mu: Any,
+    temperature: Any,
+    *,
+    metric: str = "band_normalised",
+    density: Any = None,
+    **zone: Unpack[ZoneArguments],
+) -> xr.Dataset:
+    """Dipole of the band-normalised, or plain, quantum metric.
+
+        D_a;bc = Int d^dk/(2 pi)^d sum_n f_n d_a T_n,bc = -Int sum_n f'_n d_a E_n T_n,bc
+
+    Source: [Gao2014]; [Kaplan2024].  T_bc = -G_bc of `geometry.berry_connection_polarizability`.  Valid for: T >= 0.
+    Not included: bands outside the model.
+
+    Parameters
+    ----------
+    model, mu, temperature, density, **zone
+        As for `anomalous_nernst`, in one dimension too; T = 0 is refused on grids of points.
+    metric : "band_normalised" or "plain"
+        T, metric divided by gaps, or g itself.
+
+    Returns
+    -------
+    Dataset
+        ``value``, ``error`` with dims (mu, temperature, a, b, c), symmetric in (b, c); a is the derivative.  Units:
+        length^(3-d) per energy, or length^(3-d) for the plain metric.
+
+    Raises
+    ------
+    ValueError
+        Wrong arguments.
+    ConvergenceError
+        Tolerance not reached; ``.result`` is the whole Dataset.
+
+    Warns
+    -----
+    ValidityWarning
+        Bands coincide at every k: the metric between them is left out.
+
+    Examples
+    --------
+    >>> import blochflow as bf
+    >>> tilted = bf.zoo.massive_dirac(tilt=(0.2, 0.0))
+    >>> dipole = bf.response.quantum_metric_dipole(tilted, mu=0.5, temperature=0.0)
+    >>> bool(dipole.value.sel(a="x", b="x", c="x") < 0)                # T < 0 in the upper band
+    True
+    """
+    name = METRICS[as_choice(metric, "metric", METRICS)]
+    request = Request.of("quantum_metric_dipole", model, mu, temperature, zone, density)
+    warn_of_groups(model)
+    plain = replace(QUANTUM_METRIC_DIPOLE, units=PLAIN_METRIC_UNITS, equation="D_a;bc = Int sum_n f_n d_a g_n,bc")
+    quantity = plain if name == "metric" else QUANTUM_METRIC_DIPOLE
+    scale, unit = request.factor(quantity)
+    surface = SymmetricDipoles(model.dimension, (name,))
+    (integral,) = request.integrals(surface, factor=scale)
+    return request.result(quantity, integral.scaled(scale), surface, unit, request.throw)
+
+
+def nonlinear_conductivity(
+    model: Any,
+    mu: Any,
+    temperature: Any,
+    *,
+    tau: Any = None,
+    frequencies: Any = (0.0, 0.0),
+    relaxation: Any = "bare",
+    density: Any = None,
+    **zone: Unpack[ZoneArguments],
+) -> xr.Dataset:
+    """Conductivity quadratic in the electric field, with Drude, Berry-curvature-dipole and metric parts.
+
+        sigma_a;bc = -(e^3/hbar^3) {1/(Z2 Z12)} Int f d_a d_b d_c E + (e^3/hbar^2) {D_c;ab/Z2}
+                     + (e^3/hbar) {c1 D_a[T_bc] + c2 D_c[T_ab] + c3 Y_a^bc},     Z(w) = 1/tau - i w
+
+    Braces: half the sum over (b, w1) <-> (c, w2).  j(t) = sigma(w1, w2) E(w1) E(w2) exp(-i(w1 + w2)t): a field
+    Re[E exp(-iwt)] gives j_0 = Re[sigma(w, -w) E E*]/2 and j_2w = sigma(w, w) E E/2.
+    Source: [SodemannFu2015]; [Gao2014]; relaxation [Kaplan2024].
+    Valid for: hbar/tau and hbar w small against the gaps at mu (``validity_broadening``, ``validity_frequency``);
+    e E |A| too.  Not included: scattering beyond a constant tau, absorption between bands.
+
+    Parameters
+    ----------
+    model : AbstractModel
+        1D (no Berry curvature), 2D or 3D.
+    mu, temperature, density, **zone
+        As for `anomalous_nernst`; T = 0 is refused on grids of points.
+    tau : float or (S,) array
+        hbar/energy for NATURAL models, fs for EV_ANGSTROM ones; an array adds a dimension ``tau``.
+    frequencies : (w1, w2) or (F, 2) array
+        Photon energies hbar w in the model's energy; pairs add a dimension ``frequency`` (w1) with a coordinate
+        ``second_frequency``.
+    relaxation : str or list
+        What collisions relax to, which decides the metric part: "bare", bands dressed by the field to f0 of the energy
+        without field; "local", to f0 of their energy in the field; "uniform", the density matrix to equilibrium;
+        "intraband", only occupations; "clean", no collisions (no tau).  A list adds a dimension ``relaxation``.
+
+    Returns
+    -------
+    Dataset
+        ``value``, ``error`` with dims (mu, temperature[, relaxation, tau, frequency], a, b, c), complex where a
+        frequency is not zero; ``parts``, ``parts_error`` with the dimension ``part``: "drude", "bcd", "metric".  Units:
+        e^3 length^(3-d)/(hbar energy); A m^(3-d)/V^2 for EV_ANGSTROM models.
+
+    Raises
+    ------
+    ValueError
+        Wrong arguments; "clean" at zero frequency, where the limit is not unique.
+    ConvergenceError
+        Tolerance not reached; ``.result`` is the whole Dataset.
+
+    Warns
+    -----
+    ValidityWarning
+        hbar/tau or a frequency exceeds half the smallest gap; or bands coincide at every k.
+
+    Examples
+    --------
+    >>> import blochflow as bf
+    >>> tilted = bf.zoo.massive_dirac(tilt=(0.2, 0.0))
+    >>> sigma = bf.response.nonlinear_conductivity(tilted, mu=0.5, temperature=0.02, tau=20.0)
+    >>> [str(x) for x in sigma.part.values]
+    ['drude', 'bcd', 'metric']
+    """
+    request = Request.of("nonlinear_conductivity", model, mu, temperature, zone, density)
+    names = as_relaxations(relaxation)
+    pairs = as_pairs(frequencies)
+    rates = as_rates(model, tau, names, pairs)
+    warn_of_groups(model)
+    choices = [[[(name, rate, *pair) for pair in pairs] for rate in rates] for name in names]
+    found, worst = _results(request, choices)
+    if worst is not None:
+        found, _ = _results(worst, choices)
+    listed = not isinstance(relaxation, str)
+    scans = [
+        ("relaxation", names if listed else None, {}),
+        ("tau", np.atleast_1d(tau) if tau is not None and np.ndim(tau) else None, {"units": model.units.time}),
+        ("frequency", pairs[:, 0] if np.ndim(frequencies) == 2 else None, {"units": model.units.energy}),
+    ]
+    result = ordered(joined(found, scans))
+    if np.ndim(frequencies) == 2:
+        second = ("frequency", pairs[:, 1], {"units": model.units.energy})
+        result = result.assign_coords(second_frequency=second)
+    else:
+        result.attrs["frequencies"] = pairs[0]
+    if tau is not None and np.ndim(tau) == 0:
+        result.attrs["tau"] = float(tau)
+    result.attrs["relaxation"] = "; ".join(f"{name}: {RELAXATION[name]}" for name in names)
+    check_validity(result, rates.max(), float(np.abs(pairs).max()))
+    return request.checked(NONLINEAR_CONDUCTIVITY, result)
+
+
+def _results(request: Request, choices: list[Any]) -> tuple[list[Any], Request | None]:
+    """Datasets of all choices, and a sharper request where a sum missed the tolerance by cancellation."""
+    flat = [choice for of_name in choices for of_rate in of_name for choice in of_rate]
+    integrals = quadratic_integrals(request, flat)
+    sharper: list[Request] = []
+
+    def one(choice: Any) -> xr.Dataset:
+        parts = quadratic_parts(integrals, *choice)
+        if not np.any(choice[2:]):
+            parts = {name: replace(part, value=part.value.real, tail=part.tail.real) for name, part in parts.items()}
+        result, whole = point_dataset(request, NONLINEAR_CONDUCTIVITY, parts, ("a", "b", "c"))
+        tighter = request.tightened(whole)
+        if tighter is not None:
+            sharper.append(tighter)
+        return result
+
+    found = [[[one(choice) for choice in of_rate] for of_rate in of_name] for of_name in choices]
+    return found, min(sharper, key=lambda x: x.tolerance.rtol, default=None)
+
+
+def quadratic_integrals(request: Request, choices: list[Any]) -> dict[str, Base]:
+    """The integrals that all choices (relaxation, rate, w1, w2) share."""
+    model, d = request.model, request.model.dimension
+    # conversion of an absolute tolerance of the result to one of each integral
+    factor = NONLINEAR_CONDUCTIVITY.unit(model.units.name, d)[0]
+    largest = factor * max(1.0, *(abs(drude_factor(*choice)) for choice in choices))
+    surface = SymmetricDipoles(d, (drude_form(request), "normalised"), model)
+    drude, normalised = bases(request, surface, largest)
+    found = {"drude": drude, "normalised": normalised, "curvature": Base.zero(len(drude.value), d, 3)}
+    if d > 1:
+        (found["curvature"],) = bases(request, CurvatureDipole(d), largest)
+    if any(name in WITH_POPULATION for name, *_ in choices):
+        (found["population"],) = bases(request, PopulationSea(d), largest)
+    return found
+
+
+def drude_form(request: Request) -> str:
+    """By parts where second derivatives of H would cost much more than H: many hoppings, all states above T = 0."""
+    return "cubed" if request.model.prepare_grid() is not None and (request.states.kt > 0).all() else "drude"
+
+
+def as_relaxations(relaxation: Any) -> list[str]:
+    """Known names."""
+    names = [relaxation] if isinstance(relaxation, str) else list(relaxation)
+    if not names:
+        raise fail("relaxation", f"name one of {', '.join(RELAXATION)}", "is empty")
+    return [as_choice(name, "relaxation", tuple(RELAXATION)) for name in names]
+
+
+def as_pairs(frequencies: Any) -> np.ndarray:
+    """(F, 2) photon energies."""
+    array = as_real_array(frequencies, "frequencies", max_ndim=2)
+    if array.ndim == 0 or array.shape[-1] != 2:
+        raise fail("frequencies", "be a pair (w1, w2), or pairs (F, 2)", f"has shape {array.shape}")
+    return np.atleast_2d(array)
+
+
+def as_rates(model: AbstractModel, tau: Any, names: list[str], pairs: np.ndarray) -> np.ndarray:
+    """(S,) rates hbar/tau in the model's energy; 0 for the clean limit."""
+    clean = [name == "clean" for name in names]
+    if all(clean):
+        if tau is not None:
+            raise fail("tau", 'be left out for relaxation="clean"', f"is {tau!r}")
+        rates = np.zeros(1)
+    elif tau is None:
+        raise fail("tau", "be given, the relaxation time", "is missing")
+    else:
+        rates = 1 / (per_time(model) * np.atleast_1d(as_real_array(tau, "tau", positive=True)))
+    if any(clean) and not all(clean):
+        raise fail("relaxation", 'not mix "clean", which has no tau, with others', f"is {names}")
+    if any(clean) and (pairs == 0).any():
+        must = 'hold no zero for relaxation="clean", whose limit there depends on how fields are switched on'
+        raise fail("frequencies", must, f"holds {pairs[(pairs == 0).any(axis=1)][0].tolist()}")
+    return rates
+
+
+def warn_of_groups(model: AbstractModel) -> None:
+    """Bands that coincide at all of some random k."""
+    found = solve(model, sample_points(model))
+    groups = np.asarray(touching_bands(found)).all(axis=0)
+    if not groups.any():
+        return
+    members = [np.flatnonzero(row | (np.arange(len(row)) == n)) for n, row in enumerate(groups) if row.any()]
+    texts = dict.fromkeys(", ".join(map(str, group)) for group in members)
+    warnings.warn(
+        f"Bands of {model.name} coincide at every k ({'; '.join(texts)}): pairs within such a group are left out, which "
+        "holds as long as nothing splits them by more than hbar/tau.",
+        ValidityWarning,
+        stacklevel=3,
+    )
+
+
+def check_validity(result: xr.Dataset, rate: float, frequency: float) -> None:
+    """Record hbar/tau and hbar w over the smallest gap, and warn where they are not small."""
+    gap = float(result.attrs["validity_smallest_gap"])
+    for name, size, what in (("broadening", rate, "hbar/tau"), ("frequency", frequency, "hbar w")):
+        ratio = size / gap if np.isfinite(gap) and gap > 0 else 0.0
+        result.attrs[f"validity_{name}"] = ratio
+        if ratio > MOST_OF_GAP:
+            warnings.warn(
+                f"{what} = {size:.3g} is {ratio:.2g} of the smallest gap at mu, {gap:.3g}: the expansion in their ratio "
+                "does not hold; compare with bf.exact.liouville_response.",
+                ValidityWarning,
+                stacklevel=3,
+            )
