@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from blochflow.core.quantity import Quantity
-from blochflow.core.units import CONDUCTANCE_HBAR_SI
+from blochflow.core.units import CONDUCTANCE_HBAR_SI, QUADRATIC_CONDUCTIVITY
 from blochflow.response.catalog_intrinsic import DENSITY, ZONE_OPTIONS
 
 DIPOLE_UNITS = {
@@ -20,15 +20,6 @@ METRIC_UNITS = {
     ("EV_ANGSTROM", 1): (1.0, "angstrom^2/eV"),
     ("EV_ANGSTROM", 2): (1.0, "angstrom/eV"),
     ("EV_ANGSTROM", 3): (1.0, "1/eV"),
-}
-# e^3/hbar times length^(3-d)/energy
-QUADRATIC_UNITS = {
-    ("NATURAL", 1): (1.0, "e^3 a^2/(hbar E)"),
-    ("NATURAL", 2): (1.0, "e^3 a/(hbar E)"),
-    ("NATURAL", 3): (1.0, "e^3/(hbar E)"),
-    ("EV_ANGSTROM", 1): (CONDUCTANCE_HBAR_SI * 1e-20, "A m^2/V^2"),
-    ("EV_ANGSTROM", 2): (CONDUCTANCE_HBAR_SI * 1e-10, "A m/V^2"),
-    ("EV_ANGSTROM", 3): (CONDUCTANCE_HBAR_SI, "A/V^2"),
 }
 # e^2/hbar times length^(3-d)
 NONLOCAL_UNITS = {
@@ -90,7 +81,7 @@ NONLINEAR_CONDUCTIVITY = Quantity(
     equation="sigma_a;bc = -(e^3/hbar^3) {1/(Z2 Z12)} Int f d_a d_b d_c E + (e^3/hbar^2) {(1/Z2) D_c;ab} + (e^3/hbar) "
     "{c1 D_a[T_bc] + c2 D_c[T_ab] + c3 Y_a^bc},  Z = 1/tau - i w",
     references=("SodemannFu2015", "Gao2014", "Kaplan2024"),
-    units=QUADRATIC_UNITS,
+    units=QUADRATIC_CONDUCTIVITY,
     valid_for="k_B T or hbar/tau and hbar w below the gaps at mu; fields e E |A| below them; constant tau",
     not_included="extrinsic side jump and skew scattering; transitions between bands (shift and injection currents)",
     conventions="j_a = sigma_a;bc E_b E_c at w = 0, charge -e; fields exp(-i w t), sigma symmetric under (b, w1) <-> "
