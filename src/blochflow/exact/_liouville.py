@@ -111,20 +111,17 @@ def liouville_response(
     rate = 1 / float(as_real_array(tau, "tau", max_ndim=0, positive=True))
     rate *= HBAR_EV_FS if model.units.time == "fs" else 1.0
     work = Perturbation(name, rate, pair)
-    value, error, history, shape = refine(model, states, work, call.tolerance)
     quantity = LIOUVILLE_RESPONSE if order == 2 else LINEAR_LIOUVILLE
     factor, unit = quantity.unit(model.units.name, model.dimension)
-    if not np.any(pair):
-        value = value.real
-    axes = tuple(range(1, value.ndim))
-    converged = error.max(axis=axes) <= call.tolerance.allowed(np.abs(value).max(axis=axes), np.zeros(1), factor)
-    status = Status.CONVERGED if converged.all() else Status.NOT_CONVERGED
+    found = refine(model, states, work, call.tolerance, factor)
+    value = found.value if np.any(pair) else found.value.real
+    status = Status.CONVERGED if found.converged.all() else Status.NOT_CONVERGED
     where = np.unravel_index(int(np.abs(value).argmax()), value.shape)
     result = build_result(
         quantity,
         factor * value.reshape(*states.shape, *value.shape[1:]),
-        abs(factor) * error.reshape(*states.shape, *error.shape[1:]),
-        converged.reshape(states.shape),
+        abs(factor) * found.error.reshape(*states.shape, *value.shape[1:]),
+        found.converged.reshape(states.shape),
         dims=("mu", "temperature", "a", "b", "c")[: 2 + value.ndim - 1],
         coords=states.coords,
         unit=unit,
@@ -132,14 +129,14 @@ def liouville_response(
             **provenance(model, [states.mu, states.kt, pair], f"{call.tolerance} {name} {rate}"),
             "status": status.name,
             "status_message": str(status.value),
-            "evaluations": sum(points for points, _ in history),
+            "evaluations": sum(points for points, _ in found.history),
             "rtol": float(call.tolerance.rtol),
-            "grid": np.array(shape),
+            "grid": np.array(found.shape),
             "relaxation": name,
             "tau": float(tau),
             "frequencies": pair,
-            "history_points": np.array([points for points, _ in history]),
-            "history_value": factor * np.array([entry[where].real for _, entry in history]),
+            "history_points": np.array([points for points, _ in found.history]),
+            "history_value": factor * np.array([entry[where].real for _, entry in found.history]),
         },
     )
     if call.throw and status is not Status.CONVERGED:
@@ -160,10 +157,19 @@ def as_frequencies(frequencies: Any, order: Any) -> np.ndarray:
     return array
 
 
-def refine(
-    model: AbstractModel, states: States, work: Perturbation, tolerance: Tolerance
-) -> tuple[np.ndarray, np.ndarray, list[tuple[int, np.ndarray]], tuple[int, ...]]:
-    """Double the grid until two agree: values and errors (P, a, ..), history, finest grid."""
+@dataclass(frozen=True, eq=False)
+class Refined:
+    """Values and errors (P, a, ..), (P,) whether they meet the tolerance, history, finest grid."""
+
+    value: np.ndarray
+    error: np.ndarray
+    converged: np.ndarray
+    history: list[tuple[int, np.ndarray]]
+    shape: tuple[int, ...]
+
+
+def refine(model: AbstractModel, states: States, work: Perturbation, tolerance: Tolerance, factor: float) -> Refined:
+    """Double the grid until two agree; ``factor`` converts to the units of the tolerance."""
     shape, history = first_grid(model), []
     most = MOST_POINTS[len(shape)] if tolerance.max_evaluations is None else tolerance.max_evaluations
     least = 2 ** len(shape) * int(np.prod(shape))
@@ -172,14 +178,17 @@ def refine(
     value: np.ndarray | None = None
     while True:
         grid = DensityGrid.of(model, shape)
-        before, value = value, np.stack([work.response(grid, *state) for state in zip(states.mu, states.kt, strict=True)])
+        found = [work.response(grid, *state) for state in zip(states.mu, states.kt, strict=True)]
+        before, value = value, np.stack([current for current, _ in found])
+        absolute = np.array([size for _, size in found])
         history.append((int(np.prod(shape)), value))
         if before is not None:
             size = np.abs(value).max(axis=tuple(range(1, value.ndim)), keepdims=True)
-            error = np.broadcast_to(np.abs(value - before), value.shape) + ROUNDING * size
-            reached = error.reshape(len(value), -1).max(axis=1) <= tolerance.rtol * size.reshape(-1)
+            error = np.abs(value - before) + ROUNDING * size
+            allowed = tolerance.allowed(size.reshape(-1), absolute, factor)
+            reached = error.reshape(len(value), -1).max(axis=1) <= allowed
             if reached.all() or 2 ** len(shape) * np.prod(shape) > most:
-                return value, error, history, shape
+                return Refined(value, error, reached, history, shape)
         shape = tuple(2 * n for n in shape)
 
 
@@ -191,17 +200,16 @@ class Perturbation:
     rate: float
     frequencies: np.ndarray
 
-    def response(self, grid: DensityGrid, mu: float, kt: float) -> np.ndarray:
-        """(a, b) or (a, b, c)."""
+    def response(self, grid: DensityGrid, mu: float, kt: float) -> tuple[np.ndarray, float]:
+        """(a, b) or (a, b, c), and the size of what is summed."""
         if len(self.frequencies) == 1:
-            (w,) = self.frequencies
-            first = self.first(grid, mu, kt, w)
-            return np.stack([grid.current(x) for x in first], axis=1)
+            first = self.first(grid, mu, kt, self.frequencies[0])
+            return np.stack([grid.current(x) for x in first], axis=1), max(grid.size(x) for x in first)
         w1, w2 = self.frequencies
-        plain = self.second(grid, mu, kt, w1, w2)
+        plain, size = self.second(grid, mu, kt, w1, w2)
         # [c, a, b]: b at w2 first, then a at w1
-        other = plain if w1 == w2 else self.second(grid, mu, kt, w2, w1)
-        return 0.5 * (plain + other.swapaxes(1, 2))
+        other = plain if w1 == w2 else self.second(grid, mu, kt, w2, w1)[0]
+        return 0.5 * (plain + other.swapaxes(1, 2)), size
 
     def denominators(self, frequency: float, order: int) -> tuple[complex, complex]:
         """z within groups of bands, and between them."""
@@ -224,19 +232,20 @@ class Perturbation:
             found.append(grid.resolve(source, *self.denominators(frequency, 1)))
         return found
 
-    def second(self, grid: DensityGrid, mu: float, kt: float, w1: float, w2: float) -> np.ndarray:
-        """Currents (c, a, b): field b at w2 acts first, field a at w1 second."""
+    def second(self, grid: DensityGrid, mu: float, kt: float, w1: float, w2: float) -> tuple[np.ndarray, float]:
+        """Currents (c, a, b): field b at w2 acts first, field a at w1 second; and the size of their terms."""
         first = self.first(grid, mu, kt, w2)
         z = self.denominators(w1 + w2, 2)
         target = DressedTarget(grid, mu, kt, self.relaxation) if self.relaxation in DRESSED else None
-        result = np.zeros((grid.dimension,) * 3, dtype=complex)
+        result, size = np.zeros((grid.dimension,) * 3, dtype=complex), 0.0
         for b, rho in enumerate(first):
             for a in range(grid.dimension):
                 source = 1j * grid.derivative(rho, a)
                 if target is not None:
                     source = source + 1j * self.rate * target.second(a, b)
-                result[:, a, b] = grid.current(grid.resolve(source, *z))
-        return result
+                rho_2 = grid.resolve(source, *z)
+                result[:, a, b], size = grid.current(rho_2), max(size, grid.size(rho_2))
+        return result, size
 
 
 @dataclass(frozen=True, eq=False)
@@ -277,5 +286,3 @@ class DressedTarget:
             polarizability = -2 * (pairs * grid.inverse_gap).sum(axis=-1)
             total += grid.diagonal(0.5 * polarizability * grid.slope(self.mu, self.kt))
         return total
-
-

@@ -64,7 +64,9 @@ class DensityGrid:
         phase = np.exp(1j * k @ orbitals.T)
         position: np.ndarray = orbitals.T
         if model.has_position_matrices:
-            parts = [np.asarray(model.matrices(jnp.asarray(k[i : i + BATCH])).position) for i in range(0, len(k), BATCH)]
+            parts = [
+                np.asarray(model.matrices(jnp.asarray(k[i : i + BATCH])).position) for i in range(0, len(k), BATCH)
+            ]
             position = phase[:, None, :, None] * np.concatenate(parts) * phase.conj()[:, None, None, :]
             diagonal = np.arange(model.num_bands)
             position[:, :, diagonal, diagonal] += orbitals.T
@@ -159,6 +161,11 @@ class DensityGrid:
         average = np.einsum("kanm,kmn->a", self.velocity, matrix) / len(matrix)
         return -average * model.spin_degeneracy / model.lattice.volume  # type: ignore[union-attr]
 
+    def size(self, matrix: np.ndarray) -> float:
+        """Largest component of the current if nothing cancelled, which sets the rounding."""
+        terms = np.einsum("kanm,kmn->a", np.abs(self.velocity), np.abs(matrix)) / len(matrix)
+        return float(terms.max()) * self.model.spin_degeneracy / self.model.lattice.volume  # type: ignore[union-attr]
+
 
 def adjoint(matrix: np.ndarray) -> np.ndarray:
     """Hermitian conjugate of the last two axes."""
@@ -178,4 +185,6 @@ def first_grid(model: AbstractModel) -> tuple[int, ...]:
     lengths = np.linalg.norm(np.asarray(model.lattice.reciprocal), axis=1)  # type: ignore[union-attr]
     longest = {1: 32, 2: 16, 3: 8}[len(lengths)]
     reach = 2 * model.fourier_structure()[1]
-    return tuple(int(2 * np.ceil(max(longest * x / lengths.max(), 4, r) / 2)) for x, r in zip(lengths, reach, strict=True))
+    return tuple(
+        int(2 * np.ceil(max(longest * x / lengths.max(), 4, r) / 2)) for x, r in zip(lengths, reach, strict=True)
+    )

@@ -88,7 +88,7 @@ NONLINEAR_CONDUCTIVITY = Quantity(
     "(c, w2); E = Re(E e^-iwt) gives j_0 = Re[sigma(w, -w) E E*]/2 and j_2w = sigma(w, w) E E/2",
     options={
         "tau": f"{TAU}; left out for the relaxation clean",
-        "frequencies": "the photon energies hbar w1, hbar w2 in the energy unit of the model (default [0, 0]), or pairs",
+        "frequencies": "photon energies hbar w1, hbar w2 in the energy unit of the model (default [0, 0]), or pairs",
         "relaxation": f"what collisions relax to: {MODELS_OF_RELAXATION}, or a list of them",
         **ZONE_OPTIONS,
         **DENSITY,

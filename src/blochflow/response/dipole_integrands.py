@@ -3,7 +3,7 @@
     D_i[X] = Int sum_n f_n d_i X_n = Int sum_n (-f'_n) v_n,i X_n        no derivative of X is ever taken
     "drude"       Int f d_a d_b d_c E = Int (-f') (v_a d_b v_c)_symmetrised
     "cubed"       the same integral by parts, (1/2) Int f'' v_a v_b v_c:  no second derivative of H, only T > 0
-    "normalised"  D_a[T_bc],  "metric"  D_a[g_bc]
+    "normalised"  D_a[T_bc],  "metric"  D_a[g_bc],  "cube"  Int (-f') v_a v_b v_c
     "curvature"   D_c[Omega_ab]
 
 Source: Sodemann and Fu, PRL 115, 216806 (2015); Gao, Yang, Niu, PRL 112, 166601 (2014).
@@ -126,7 +126,7 @@ class SymmetricDipoles(BandIntegrand):
     ----------
     dimension : int
     results : tuple of str
-        From "drude", "cubed", "normalised", "metric".
+        From "drude", "cubed", "cube", "normalised", "metric".
     model : AbstractModel or None
         Needed for the second derivatives of H in "drude" alone.
     """
@@ -180,7 +180,7 @@ class SymmetricDipoles(BandIntegrand):
         if name == "metric":
             return data.dipoles(data.metric().sum(axis=-1))
         pairs = upper_pairs(self.dimension)
-        if name == "cubed":
+        if name in ("cubed", "cube"):
             return data.dipoles(jnp.stack([data.slope[:, a] * data.slope[:, b] for a, b in pairs], axis=1))
         return full_symmetric(data.slope[:, :, None] * self._mass(data, matrices)[:, None], self.dimension)
 

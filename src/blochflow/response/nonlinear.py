@@ -139,7 +139,7 @@ def quantum_metric_dipole(
     >>> bool(dipole.value.sel(a="x", b="x", c="x") < 0)                # T < 0 in the upper band
     True
     """
-    name = METRICS[as_choice(metric, "metric", METRICS)]
+    name = METRICS[as_choice(metric, "metric", tuple(METRICS))]
     request = Request.of("quantum_metric_dipole", model, mu, temperature, zone, density)
     warn_of_groups(model)
     plain = replace(QUANTUM_METRIC_DIPOLE, units=PLAIN_METRIC_UNITS, equation="D_a;bc = Int sum_n f_n d_a g_n,bc")
@@ -322,14 +322,14 @@ def as_rates(model: AbstractModel, tau: Any, names: list[str], pairs: np.ndarray
 def warn_of_groups(model: AbstractModel) -> None:
     """Bands that coincide at all of some random k."""
     found = solve(model, sample_points(model))
-    groups = np.asarray(touching_bands(found)).all(axis=0)
+    groups: np.ndarray = np.asarray(touching_bands(found)).min(axis=0)
     if not groups.any():
         return
     members = [np.flatnonzero(row | (np.arange(len(row)) == n)) for n, row in enumerate(groups) if row.any()]
     texts = dict.fromkeys(", ".join(map(str, group)) for group in members)
     warnings.warn(
-        f"Bands of {model.name} coincide at every k ({'; '.join(texts)}): pairs within such a group are left out, which "
-        "holds as long as nothing splits them by more than hbar/tau.",
+        f"Bands of {model.name} coincide at every k ({'; '.join(texts)}): pairs within such a group are left out, "
+        "which holds as long as nothing splits them by more than hbar/tau.",
         ValidityWarning,
         stacklevel=3,
     )
@@ -343,8 +343,8 @@ def check_validity(result: xr.Dataset, rate: float, frequency: float) -> None:
         result.attrs[f"validity_{name}"] = ratio
         if ratio > MOST_OF_GAP:
             warnings.warn(
-                f"{what} = {size:.3g} is {ratio:.2g} of the smallest gap at mu, {gap:.3g}: the expansion in their ratio "
-                "does not hold; compare with bf.exact.liouville_response.",
+                f"{what} = {size:.3g} is {ratio:.2g} of the smallest gap at mu, {gap:.3g}: the expansion in this "
+                "ratio does not hold; compare with bf.exact.liouville_response.",
                 ValidityWarning,
                 stacklevel=3,
             )

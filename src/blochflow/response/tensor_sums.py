@@ -17,12 +17,11 @@ from blochflow.core.quantity import Quantity
 from blochflow.response.integrands import as_tensor
 from blochflow.response.reduction import unsigned
 from blochflow.response.request import Request
+from blochflow.response.zone_options import measure
 from blochflow.zone.integral import Integral, combined
 
 if TYPE_CHECKING:
     import xarray as xr
-
-FIELDS = ("value", "error", "absolute", "tail")
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +66,9 @@ class Base:
     def times(self, factor: complex) -> Base:
         """Value and tail times a complex number."""
         size, mask = abs(factor), self.forbidden if factor != 0 else np.ones_like(self.forbidden)
-        return Base(factor * self.value, size * self.error, size * self.absolute, factor * self.tail, mask, self.sources)
+        return Base(
+            factor * self.value, size * self.error, size * self.absolute, factor * self.tail, mask, self.sources
+        )
 
     def turned(self, axes: str) -> Base:
         """Other order of indices: "bca" makes the tensor whose entry (a, b, c) is X_bca of this one."""
@@ -77,13 +78,14 @@ class Base:
             return np.einsum(f"{leading}{axes}->{leading}{''.join(letters)}", array)
 
         mask = one(self.forbidden, "")
-        return Base(*(one(getattr(self, name)) for name in FIELDS), mask, self.sources)
+        return Base(one(self.value), one(self.error), one(self.absolute), one(self.tail), mask, self.sources)
 
     def plus(self, other: Base) -> Base:
         """Sum; errors add up."""
-        total = [getattr(self, name) + getattr(other, name) for name in FIELDS]
+        value, error = self.value + other.value, self.error + other.error
+        absolute, tail = self.absolute + other.absolute, self.tail + other.tail
         sources = tuple({id(x): x for x in (*self.sources, *other.sources)}.values())
-        return Base(*total, self.forbidden & other.forbidden, sources)
+        return Base(value, error, absolute, tail, self.forbidden & other.forbidden, sources)
 
 
 def total(terms: Iterable[Base]) -> Base:
@@ -94,13 +96,14 @@ def total(terms: Iterable[Base]) -> Base:
     return first
 
 
-def bases(request: Request, bands: Any, atol_factor: float = 1.0) -> list[Base]:
-    """One tensor per tensor of ``bands``, integrated over d^dk/(2 pi)^d with spins."""
-    from blochflow.response.zone_options import measure
+def bases(request: Request, bands: Any, unit: float) -> list[Base]:
+    """One tensor per tensor of ``bands``, integrated over d^dk/(2 pi)^d with spins.
 
+    ``unit`` times these are numbers of the size to which an absolute tolerance refers.
+    """
     model = request.model
     factor = model.spin_degeneracy * measure(model)
-    integrals = request.integrals(bands, factor=max(atol_factor, 1e-300) * factor)
+    integrals = request.integrals(bands, factor=unit * factor)
     # the worst of a pass stands for it, so that its work is counted once
     source = next((x for x in integrals if not x.converged.all()), integrals[0])
     return [Base.of(integral, bands, model.dimension, factor, source) for integral in integrals]
