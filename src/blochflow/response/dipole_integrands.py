@@ -31,6 +31,7 @@ from blochflow.geometry.cumulative import (
 )
 from blochflow.models.base import PAIRS, AbstractModel, BlochMatrices
 from blochflow.response.integrands import BandIntegrand, Entries
+from blochflow.response.magnitudes import size_of_dipole
 from blochflow.zone.tensor_symmetry import TensorKind
 from blochflow.zone.weights import Weight
 
@@ -200,12 +201,31 @@ class SymmetricDipoles(BandIntegrand):
 
 
 class CurvatureDipole(BandIntegrand):
-    """Dipole of the Berry curvature, Int f d_c Omega_ab: index c, then the pairs of `PAIRS`."""
+    """Dipole of the Berry curvature, Int f d_c Omega_ab, or of the orbital moment: index c, then pairs of `PAIRS`.
+
+    Attributes
+    ----------
+    dimension : int
+    name : "curvature" or "moment"
+    rounding_scale : float
+        `size_of_dipole`: with P*T the curvature of every band is rounding at every k.
+    """
 
     dimension: int = eqx.field(static=True)
+    name: str = eqx.field(static=True)
+    rounding_scale: float = eqx.field(static=True)
     surface: ClassVar[bool] = True
     kind: ClassVar[TensorKind] = ANTISYMMETRIC
-    subject: ClassVar[str] = "The Berry curvature"
+    subject: ClassVar[str] = "The Berry curvature, or the orbital moment,"
+
+    @property
+    def terms(self) -> float:
+        return self.rounding_scale
+
+    @classmethod
+    def of(cls, model: AbstractModel, name: str = "curvature") -> CurvatureDipole:
+        """For a model of two or three dimensions."""
+        return cls(model.dimension, name, size_of_dipole(model, 2 if name == "curvature" else 1))
 
     @property
     def size(self) -> int:
@@ -222,30 +242,11 @@ class CurvatureDipole(BandIntegrand):
         ]
 
     def __call__(self, matrices: BlochMatrices) -> tuple[Array, Array]:
-        return carried(matrices, "curvature")
-
-
-class OrbitalDipole(BandIntegrand):
-    """Int f d_c m_ab of the orbital moment, as `CurvatureDipole`."""
-
-    dimension: int = eqx.field(static=True)
-    surface: ClassVar[bool] = True
-    kind: ClassVar[TensorKind] = ANTISYMMETRIC
-    subject: ClassVar[str] = "The orbital moment"
-    size = CurvatureDipole.size
-    entries = CurvatureDipole.entries
-
-    def __call__(self, matrices: BlochMatrices) -> tuple[Array, Array]:
-        return carried(matrices, "moment")
-
-
-def carried(matrices: BlochMatrices, name: str) -> tuple[Array, Array]:
-    """Energies, and v_c X_ab of single bands (k, n, c p) for X one of the sums of `cumulative_sums`."""
-    matrices = replace(matrices, eigenbasis=in_eigenstates(matrices))
-    energies, (total,) = cumulative_sums(matrices, (name,))
-    single = jnp.diff(total, axis=1, prepend=jnp.zeros_like(total[:, :1]))
-    slope = jnp.swapaxes(PairData.of(matrices).slope, 1, 2)
-    return energies, (slope[..., None] * single[:, :, None]).reshape(*energies.shape, -1)
+        matrices = replace(matrices, eigenbasis=in_eigenstates(matrices))
+        energies, (total,) = cumulative_sums(matrices, (self.name,))
+        single = jnp.diff(total, axis=1, prepend=jnp.zeros_like(total[:, :1]))
+        slope = jnp.swapaxes(PairData.of(matrices).slope, 1, 2)
+        return energies, (slope[..., None] * single[:, :, None]).reshape(*energies.shape, -1)
 
 
 class PopulationSea(BandIntegrand):

@@ -75,16 +75,22 @@ class InterbandRest(BandIntegrand):
     ----------
     dimension : int
     even : bool
-        The even part in z, or the odd one.
+        The even part in z, or the odd one, which with P*T is rounding at every k.
+    rounding_scale : float
     z : ()
     """
 
     dimension: int = eqx.field(static=True)
     even: bool = eqx.field(static=True)
+    rounding_scale: float = eqx.field(static=True)
     z: Array
     size = SymmetricDipoles.size
     entries = SymmetricDipoles.entries
     tensors: ClassVar[int] = 2  # type: ignore[misc]
+
+    @property
+    def terms(self) -> float:
+        return self.rounding_scale
 
     @property
     def kind(self) -> TensorKind:  # type: ignore[override]

@@ -31,7 +31,7 @@ from blochflow.response.quadratic_terms import RELAXATION, WITH_POPULATION, drud
 from blochflow.response.relaxation import per_time
 from blochflow.response.request import Request, ZoneArguments
 from blochflow.response.symmetry import sample_points
-from blochflow.response.tensor_sums import Base, bases, joined, ordered, point_dataset
+from blochflow.response.tensor_sums import Base, bases, joined, ordered, point_dataset, sharper_request
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -85,8 +85,8 @@ def berry_curvature_dipole(
     request = Request.of("berry_curvature_dipole", model, mu, temperature, zone, density, plane=True)
     warn_of_groups(model)
     scale, unit = request.factor(BERRY_CURVATURE_DIPOLE)
-    surface = CurvatureDipole(model.dimension)
-    (integral,) = request.integrals(surface, factor=scale)
+    surface = CurvatureDipole.of(model)
+    (integral,) = request.integrals(surface, factor=scale, terms=surface.terms)
     return request.result(BERRY_CURVATURE_DIPOLE, integral.scaled(scale), surface, unit, request.throw)
 
 
@@ -221,9 +221,9 @@ def nonlinear_conductivity(
     rates = as_rates(model, tau, names, pairs)
     warn_of_groups(model)
     choices = [[[(name, rate, *pair) for pair in pairs] for rate in rates] for name in names]
-    found, worst = _results(request, choices)
-    if worst is not None:
-        found, _ = _results(worst, choices)
+    found, sharper = _results(request, request, choices)
+    if sharper is not None:
+        found, _ = _results(request, sharper, choices)
     listed = not isinstance(relaxation, str)
     scans = [
         ("relaxation", names if listed else None, {}),
@@ -243,24 +243,22 @@ def nonlinear_conductivity(
     return request.checked(NONLINEAR_CONDUCTIVITY, result)
 
 
-def _results(request: Request, choices: list[Any]) -> tuple[list[Any], Request | None]:
-    """Datasets of all choices, and a sharper request where a sum missed the tolerance by cancellation."""
+def _results(request: Request, asked: Request, choices: list[Any]) -> tuple[list[Any], Request | None]:
+    """Datasets of all choices from integrals as accurate as ``asked``, and a sharper request where sums cancel."""
     flat = [choice for of_name in choices for of_rate in of_name for choice in of_rate]
-    integrals = quadratic_integrals(request, flat)
-    sharper: list[Request] = []
+    integrals = quadratic_integrals(asked, flat)
+    wanted: list[Request] = []
 
     def one(choice: Any) -> xr.Dataset:
         parts = quadratic_parts(integrals, *choice)
         if not np.any(choice[2:]):
             parts = {name: replace(part, value=part.value.real, tail=part.tail.real) for name, part in parts.items()}
         result, whole = point_dataset(request, NONLINEAR_CONDUCTIVITY, parts, ("a", "b", "c"))
-        tighter = request.tightened(whole)
-        if tighter is not None:
-            sharper.append(tighter)
+        wanted.extend(sharper_request(request, whole, parts))
         return result
 
     found = [[[one(choice) for choice in of_rate] for of_rate in of_name] for of_name in choices]
-    return found, min(sharper, key=lambda x: x.tolerance.rtol, default=None)
+    return found, min(wanted, key=lambda x: x.tolerance.rtol, default=None)
 
 
 def quadratic_integrals(request: Request, choices: list[Any]) -> dict[str, Base]:
@@ -273,7 +271,7 @@ def quadratic_integrals(request: Request, choices: list[Any]) -> dict[str, Base]
     drude, normalised = bases(request, surface, largest)
     found = {"drude": drude, "normalised": normalised, "curvature": Base.zero(len(drude.value), d, 3)}
     if d > 1:
-        (found["curvature"],) = bases(request, CurvatureDipole(d), largest)
+        (found["curvature"],) = bases(request, CurvatureDipole.of(model), largest)
     if any(name in WITH_POPULATION for name, *_ in choices):
         (found["population"],) = bases(request, PopulationSea(d), largest)
     return found

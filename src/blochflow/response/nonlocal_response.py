@@ -18,12 +18,13 @@ import numpy as np
 from blochflow.core.backend import jnp
 from blochflow.core.checks import as_choice, as_real_array, fail
 from blochflow.response.catalog_nonlinear import NONLOCAL_CONDUCTIVITY
-from blochflow.response.dipole_integrands import OrbitalDipole, SymmetricDipoles
+from blochflow.response.dipole_integrands import CurvatureDipole, SymmetricDipoles
 from blochflow.response.flow_integrands import FlowSea, InterbandSea, InterbandSurface
+from blochflow.response.magnitudes import size_of_dipole
 from blochflow.response.nonlinear import check_validity, warn_of_groups
 from blochflow.response.relaxation import per_time
 from blochflow.response.request import Request, ZoneArguments
-from blochflow.response.tensor_sums import Base, bases, joined, ordered, point_dataset, total
+from blochflow.response.tensor_sums import Base, bases, joined, ordered, point_dataset, sharper_request, total
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -109,9 +110,9 @@ def nonlocal_conductivity(
         raise fail("frequency", "be a number or a list of numbers", f"has shape {photons.shape}")
     warn_of_groups(model)
     points = [[(rate, w) for w in photons] for rate in rates]
-    found, sharper = _results(request, name, points)
+    found, sharper = _results(request, request, name, points)
     if sharper is not None:
-        found, _ = _results(sharper, name, points)
+        found, _ = _results(request, sharper, name, points)
     scans = [
         ("tau", times if np.ndim(tau) else None, {"units": model.units.time}),
         ("frequency", photons if np.ndim(frequency) else None, {"units": model.units.energy}),
@@ -125,10 +126,10 @@ def nonlocal_conductivity(
     return request.checked(NONLOCAL_CONDUCTIVITY, result)
 
 
-def _results(request: Request, relaxation: str, points: list[Any]) -> tuple[list[Any], Request | None]:
-    """Datasets of all rates and frequencies, and a sharper request where a sum missed the tolerance."""
-    shared = static_integrals(request)
-    sharper: list[Request] = []
+def _results(request: Request, asked: Request, relaxation: str, points: list[Any]) -> tuple[list[Any], Request | None]:
+    """Datasets of all rates and frequencies from integrals as ``asked``, and a sharper request where sums cancel."""
+    shared = static_integrals(asked)
+    wanted: list[Request] = []
 
     def one(rate: float, frequency: float) -> xr.Dataset:
         z = frequency + 1j * rate
@@ -136,17 +137,15 @@ def _results(request: Request, relaxation: str, points: list[Any]) -> tuple[list
         if relaxation == "occupations":
             del parts["curl"]
         else:
-            parts["interband"] = interband(request, parts, z)
+            parts["interband"] = interband(asked, parts, z)
         if frequency == 0:
             parts = {name: replace(part, value=part.value.real, tail=part.tail.real) for name, part in parts.items()}
         result, whole = point_dataset(request, NONLOCAL_CONDUCTIVITY, parts, ("a", "b", "c"))
-        tighter = request.tightened(whole)
-        if tighter is not None:
-            sharper.append(tighter)
+        wanted.extend(sharper_request(request, whole, parts))
         return with_longitudinal(result)
 
     found = [[one(*point) for point in of_rate] for of_rate in points]
-    return found, min(sharper, key=lambda x: x.tolerance.rtol, default=None)
+    return found, min(wanted, key=lambda x: x.tolerance.rtol, default=None)
 
 
 def static_integrals(request: Request) -> dict[str, Base]:
@@ -155,7 +154,11 @@ def static_integrals(request: Request) -> dict[str, Base]:
     unit = NONLOCAL_CONDUCTIVITY.unit(request.model.units.name, d)[0]
     cube, metric = bases(request, SymmetricDipoles(d, ("cube", "metric")), unit)
     drift, kubo = bases(request, FlowSea(d), unit)
-    (moment,) = bases(request, OrbitalDipole(d), unit) if d > 1 else (Base.zero(len(cube.value), d, 3),)
+    (moment,) = (
+        bases(request, CurvatureDipole.of(request.model, "moment"), unit)
+        if d > 1
+        else (Base.zero(len(cube.value), d, 3),)
+    )
     return {"cube": cube, "metric": metric, "drift": drift, "kubo": kubo, "moment": moment}
 
 
@@ -188,12 +191,14 @@ def interband(request: Request, parts: dict[str, Base], z: complex) -> Base:
     given = 0.0 if request.tolerance.atol is None else request.tolerance.atol
     atol = SHARE * max(request.tolerance.rtol * unit * float(scale), given)
     asked = replace(request, tolerance=replace(request.tolerance, atol=atol))
-    terms = []
+    # with one width more than the moments, as |z| stands for a width
+    terms = float(abs(z)) * size_of_dipole(request.model, 3)
+    found = []
     for even in (True, False):
         for kind in (InterbandSurface, InterbandSea):
-            re, im = bases(asked, kind(d, even, jnp.asarray(z)), unit)
-            terms.append(re.plus(im.times(1j)).times(-0.5))
-    return total(terms)
+            re, im = bases(asked, kind(d, even, 0.0 if even else terms, jnp.asarray(z)), unit)
+            found.append(re.plus(im.times(1j)).times(-0.5))
+    return total(found)
 
 
 def with_longitudinal(result: xr.Dataset) -> xr.Dataset:

@@ -103,7 +103,7 @@ def bases(request: Request, bands: Any, unit: float) -> list[Base]:
     """
     model = request.model
     factor = model.spin_degeneracy * measure(model)
-    integrals = request.integrals(bands, factor=unit * factor)
+    integrals = request.integrals(bands, factor=unit * factor, terms=bands.terms)
     # the worst of a pass stands for it, so that its work is counted once
     source = next((x for x in integrals if not x.converged.all()), integrals[0])
     return [Base.of(integral, bands, model.dimension, factor, source) for integral in integrals]
@@ -157,6 +157,14 @@ def point_dataset(
         masks = np.stack([part.forbidden for part in parts.values()])
         result["parts_forbidden"] = (("part", *axes), masks, {"long_name": "zero by symmetry"})
     return result.assign_coords(part=list(parts)), whole
+
+
+def sharper_request(request: Request, whole: Integral, parts: Mapping[str, Base]) -> list[Request]:
+    """What to ask of the integrals where each has converged but their sum has not, since they cancel; else nothing."""
+    if not all(source.converged.all() for part in parts.values() for source in part.sources):
+        return []
+    tighter = request.tightened(whole)
+    return [] if tighter is None else [tighter]
 
 
 def joined(results: Any, scans: Sequence[tuple[str, Any, dict[str, str]]]) -> xr.Dataset:
