@@ -17,6 +17,7 @@ from blochflow.dynamics.orbit_catalog import (
 )
 from blochflow.dynamics.orbit_catalog import QUANTITIES as ORBITS
 from blochflow.exact.catalog import QUANTITIES as REFERENCES
+from blochflow.exact.catalog_liouville import LIOUVILLE_RESPONSE
 from blochflow.models.catalog import BANDS, FERMI_SURFACE
 from blochflow.response.catalog import QUANTITIES
 from blochflow.response.catalog_disorder import DISORDERED
@@ -24,6 +25,7 @@ from blochflow.response.catalog_symmetry import SYMMETRY_TABLE
 
 EXACT = "exact."
 PROFILE = f"{EXACT}current_profile"
+LIOUVILLE = f"{EXACT}{LIOUVILLE_RESPONSE.name}"
 # arguments other than (model, mu, temperature), and options without a default
 ARGUMENTS: dict[str, tuple[str, ...]] = {
     "bands": ("path",),
@@ -38,6 +40,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
 REQUIRED = {
     "ohmic": ("tau",),
     "thermoelectric": ("tau",),
+    "nonlocal_conductivity": ("tau",),
     "valley_hall": ("partition",),
     "disordered_conductivity": ("disorder",),
     "disordered_observable": ("disorder", "operator"),
@@ -45,6 +48,7 @@ REQUIRED = {
     "spin_orbit_torque": ("disorder",),
     **{f"{EXACT}{name}": ("p", "q") for name in ("grand_potential", "electron_density", "entropy")},
     PROFILE: ("width",),
+    LIOUVILLE: ("tau",),
     PROPAGATE.name: ("times",),
     QUANTUM_OSCILLATIONS.name: ("magnetic_field",),
 }
@@ -67,7 +71,7 @@ DESCRIPTIONS = {
 
 def all_quantities() -> dict[str, Quantity]:
     """Name -> description of everything a task may compute."""
-    references = {q.name: q for q in map(_named, REFERENCES.values())}
+    references = {q.name: q for q in map(_named, (*REFERENCES.values(), LIOUVILLE_RESPONSE))}
     others = {q.name: q for q in (BANDS, FERMI_SURFACE, SYMMETRY_TABLE, PROPAGATE)}
     return {**QUANTITIES, **others, **ORBITS, **references}
 
