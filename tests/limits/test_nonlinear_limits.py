@@ -142,15 +142,16 @@ SHIFTED = bf.TightBinding(
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("tau", [0.3, 3.0, 100.0])
-def test_bare_relaxation_is_exact_at_zero_frequency(tau):
+@pytest.mark.parametrize("relaxation", ["bare", "local", "intraband"])
+@pytest.mark.parametrize("tau", [0.3, 100.0])
+def test_static_currents_are_exact_at_any_relaxation_time(relaxation, tau):
     """At every relaxation time, with orbitals anywhere in the cell."""
     exact = bf.exact.liouville_response(
-        SHIFTED, 0.2, 0.25, tau=tau, relaxation="bare", tolerance=bf.Tolerance(rtol=1e-11)
+        SHIFTED, 0.2, 0.25, tau=tau, relaxation=relaxation, tolerance=bf.Tolerance(rtol=1e-11)
     ).value.item()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", bf.ValidityWarning)
-        found = R.nonlinear_conductivity(SHIFTED, 0.2, 0.25, tau=tau, relaxation="bare", **SHARP).value.item()
+        found = R.nonlinear_conductivity(SHIFTED, 0.2, 0.25, tau=tau, relaxation=relaxation, **SHARP).value.item()
     assert found == pytest.approx(exact, rel=1e-9)
 
 

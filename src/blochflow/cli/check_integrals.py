@@ -191,7 +191,7 @@ def _check_nonlocal(given: dict[str, Any], model: AbstractModel) -> None:
 
 
 def _check_metric(given: dict[str, Any], model: AbstractModel) -> None:
-    from blochflow.response.nonlinear import METRICS
+    from blochflow.response.dipoles import METRICS
 
     as_choice(given.get("metric", "band_normalised"), "metric", tuple(METRICS))
 

@@ -1,6 +1,6 @@
-"""Dipoles of band geometry and the conductivity quadratic in the electric field.
+"""The conductivity quadratic in the electric field; see `nonlinear_conductivity`.
 
-    D_a;bc = Int f d_a Omega_bc,   D_a[T_bc] = Int f d_a T_bc,   j_a = sigma_a;bc E_b E_c
+    j_a = sigma_a;bc E_b E_c,   D_a;bc = Int f d_a Omega_bc,   D_a[T_bc] = Int f d_a T_bc
     sigma = -(e^3/hbar^3) {1/(Z2 Z12)} Int f d_a d_b d_c E + (e^3/hbar^2) {D_c;ab/Z2} + (e^3/hbar) {metric}
 
 Source: Sodemann and Fu, PRL 115, 216806 (2015); Gao, Yang, Niu, PRL 112, 166601 (2014); the factors of all models of
@@ -17,137 +17,22 @@ import numpy as np
 
 from blochflow.core.checks import as_choice, as_real_array, fail
 from blochflow.core.errors import ValidityWarning
-from blochflow.geometry.bands import bands as solve
-from blochflow.geometry.subspace import touching_bands
 from blochflow.models.base import AbstractModel
 from blochflow.response.catalog_nonlinear import (
-    BERRY_CURVATURE_DIPOLE,
     NONLINEAR_CONDUCTIVITY,
-    PLAIN_METRIC_UNITS,
-    QUANTUM_METRIC_DIPOLE,
 )
 from blochflow.response.dipole_integrands import CurvatureDipole, PopulationSea, SymmetricDipoles
+from blochflow.response.dipoles import warn_of_groups
 from blochflow.response.quadratic_terms import RELAXATION, WITH_POPULATION, drude_factor, quadratic_parts
 from blochflow.response.relaxation import per_time
 from blochflow.response.request import Request, ZoneArguments
-from blochflow.response.symmetry import sample_points
 from blochflow.response.tensor_sums import Base, bases, joined, ordered, point_dataset, sharper_request
 
 if TYPE_CHECKING:
     import xarray as xr
 
-METRICS = {"band_normalised": "normalised", "plain": "metric"}
 # Of the smallest gap: hbar/tau and photon energies above it leave the range of the theory.
 MOST_OF_GAP = 0.5
-
-
-def berry_curvature_dipole(
-    model: Any, mu: Any, temperature: Any, *, density: Any = None, **zone: Unpack[ZoneArguments]
-) -> xr.Dataset:
-    """Berry curvature dipole of a two- or three-dimensional crystal.
-
-        D_a;bc = Int d^dk/(2 pi)^d sum_n f_n d_a Omega_n,bc = -Int sum_n f'_n d_a E_n Omega_n,bc
-
-    Source: [SodemannFu2015] Eq. (5), whose D_bd is D_b;ac eps_acd/2 here.  Valid for: T >= 0.  Not included: bands
-    outside the model.
-
-    Parameters
-    ----------
-    model, mu, temperature, density, **zone
-        As for `anomalous_nernst`; T = 0 is refused on grids of points.
-
-    Returns
-    -------
-    Dataset
-        ``value``, ``error`` with dims (mu, temperature, a, b, c), antisymmetric in (b, c); a is the derivative.
-        Units: length in two dimensions, none in three.
-
-    Raises
-    ------
-    ValueError
-        Wrong arguments, or a one-dimensional model.
-    ConvergenceError
-        Tolerance not reached; ``.result`` is the whole Dataset.
-
-    Warns
-    -----
-    ValidityWarning
-        Bands coincide at every k: the curvature between them is left out.
-
-    Examples
-    --------
-    >>> import blochflow as bf
-    >>> tilted = bf.zoo.massive_dirac(tilt=(0.2, 0.0))
-    >>> dipole = bf.response.berry_curvature_dipole(tilted, mu=0.5, temperature=0.0)
-    >>> round(float(dipole.value.sel(a="x", b="x", c="y").item()), 5)
-    -0.01241
-    """
-    request = Request.of("berry_curvature_dipole", model, mu, temperature, zone, density, plane=True)
-    warn_of_groups(model)
-    scale, unit = request.factor(BERRY_CURVATURE_DIPOLE)
-    surface = CurvatureDipole.of(model)
-    (integral,) = request.integrals(surface, factor=scale, terms=surface.terms)
-    return request.result(BERRY_CURVATURE_DIPOLE, integral.scaled(scale), surface, unit, request.throw)
-
-
-def quantum_metric_dipole(
-    model: Any,
-    mu: Any,
-    temperature: Any,
-    *,
-    metric: str = "band_normalised",
-    density: Any = None,
-    **zone: Unpack[ZoneArguments],
-) -> xr.Dataset:
-    """Dipole of the band-normalised, or plain, quantum metric.
-
-        D_a;bc = Int d^dk/(2 pi)^d sum_n f_n d_a T_n,bc = -Int sum_n f'_n d_a E_n T_n,bc
-
-    Source: [Gao2014]; [Kaplan2024].  T_bc = -G_bc of `geometry.berry_connection_polarizability`.  Valid for: T >= 0.
-    Not included: bands outside the model.
-
-    Parameters
-    ----------
-    model, mu, temperature, density, **zone
-        As for `anomalous_nernst`, in one dimension too; T = 0 is refused on grids of points.
-    metric : "band_normalised" or "plain"
-        T, metric divided by gaps, or g itself.
-
-    Returns
-    -------
-    Dataset
-        ``value``, ``error`` with dims (mu, temperature, a, b, c), symmetric in (b, c); a is the derivative.  Units:
-        length^(3-d) per energy, or length^(3-d) for the plain metric.
-
-    Raises
-    ------
-    ValueError
-        Wrong arguments.
-    ConvergenceError
-        Tolerance not reached; ``.result`` is the whole Dataset.
-
-    Warns
-    -----
-    ValidityWarning
-        Bands coincide at every k: the metric between them is left out.
-
-    Examples
-    --------
-    >>> import blochflow as bf
-    >>> tilted = bf.zoo.massive_dirac(tilt=(0.2, 0.0))
-    >>> dipole = bf.response.quantum_metric_dipole(tilted, mu=0.5, temperature=0.0)
-    >>> bool(dipole.value.sel(a="x", b="x", c="x") < 0)                # T < 0 in the upper band
-    True
-    """
-    name = METRICS[as_choice(metric, "metric", tuple(METRICS))]
-    request = Request.of("quantum_metric_dipole", model, mu, temperature, zone, density)
-    warn_of_groups(model)
-    plain = replace(QUANTUM_METRIC_DIPOLE, units=PLAIN_METRIC_UNITS, equation="D_a;bc = Int sum_n f_n d_a g_n,bc")
-    quantity = plain if name == "metric" else QUANTUM_METRIC_DIPOLE
-    scale, unit = request.factor(quantity)
-    surface = SymmetricDipoles(model.dimension, (name,))
-    (integral,) = request.integrals(surface, factor=scale)
-    return request.result(quantity, integral.scaled(scale), surface, unit, request.throw)
 
 
 def nonlinear_conductivity(
@@ -315,22 +200,6 @@ def as_rates(model: AbstractModel, tau: Any, names: list[str], pairs: np.ndarray
         must = 'hold no zero for relaxation="clean", whose limit there depends on how fields are switched on'
         raise fail("frequencies", must, f"holds {pairs[(pairs == 0).any(axis=1)][0].tolist()}")
     return rates
-
-
-def warn_of_groups(model: AbstractModel) -> None:
-    """Bands that coincide at all of some random k."""
-    found = solve(model, sample_points(model))
-    groups: np.ndarray = np.asarray(touching_bands(found)).min(axis=0)
-    if not groups.any():
-        return
-    members = [np.flatnonzero(row | (np.arange(len(row)) == n)) for n, row in enumerate(groups) if row.any()]
-    texts = dict.fromkeys(", ".join(map(str, group)) for group in members)
-    warnings.warn(
-        f"Bands of {model.name} coincide at every k ({'; '.join(texts)}): pairs within such a group are left out, "
-        "which holds as long as nothing splits them by more than hbar/tau.",
-        ValidityWarning,
-        stacklevel=3,
-    )
 
 
 def check_validity(result: xr.Dataset, rate: float, frequency: float) -> None:

@@ -19,9 +19,10 @@ from blochflow.core.backend import jnp
 from blochflow.core.checks import as_choice, as_real_array, fail
 from blochflow.response.catalog_nonlinear import NONLOCAL_CONDUCTIVITY
 from blochflow.response.dipole_integrands import CurvatureDipole, SymmetricDipoles
+from blochflow.response.dipoles import warn_of_groups
 from blochflow.response.flow_integrands import FlowSea, InterbandSea, InterbandSurface
 from blochflow.response.magnitudes import size_of_dipole
-from blochflow.response.nonlinear import check_validity, warn_of_groups
+from blochflow.response.nonlinear import check_validity
 from blochflow.response.relaxation import per_time
 from blochflow.response.request import Request, ZoneArguments
 from blochflow.response.tensor_sums import Base, bases, joined, ordered, point_dataset, sharper_request, total
