@@ -33,8 +33,6 @@ IN_PYTHON = {
     "average": ("", "average"),
     "exact.hofstadter": ("exact", "hofstadter"),
     "exact.ribbon": ("exact", "ribbon"),
-    "exact.lattice_packet": ("exact", "lattice_packet"),
-    "exact.compare": ("exact", "compare"),
 }
 # how a job has the models that functions return
 IN_MODEL = {
