@@ -7,7 +7,7 @@ only, the grids are fine enough for rounding: temperatures are high, and the tra
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from random_models import Blocks, random_blocks, seeds
+from random_models import Blocks, paraunitary, random_blocks, seeds, wannier_like
 
 import blochflow as bf
 from blochflow.models.base import PAIRS
@@ -239,11 +239,42 @@ def test_three_dimensions_contain_two():
 
 def test_wannier_functions_give_what_orbitals_give():
     """The same bands in a basis of Wannier functions with position matrices, by scattered and by factorised sums."""
-    from random_models import paraunitary, wannier_like
-
     source = random_blocks(4, 3, 1)
     wannier = wannier_like(source, paraunitary(np.random.default_rng(4), 3, 1))
     options = {"tau": 3.0, "relaxation": ["bare", "uniform"], "grid": 64, "throw": False, **PLAIN}
     first = R.nonlinear_conductivity(source.model(), 0.5, KT, **options)
     second = R.nonlinear_conductivity(wannier, 0.5, KT, **options)
     np.testing.assert_allclose(second.parts.values, first.parts.values, atol=1e-10 * np.abs(first.parts.values).max())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("with_positions", [False, True])
+def test_factorised_sums_give_what_scattered_points_give(with_positions, monkeypatch):
+    """Matrices in lattice components, and the Drude part by parts, as for models with hundreds of hoppings."""
+    import equinox
+
+    from blochflow.core.backend import jax
+
+    source = random_blocks(6, 3, 3)
+    # warm, and bands far apart, so that this grid suffices
+    blocks = 0.2 * source.blocks
+    blocks[len(blocks) // 2] += np.diag([0.0, 3.0, 6.0])
+    source = Blocks(source.lattice, source.orbitals, source.cells, blocks)
+    model = wannier_like(source, paraunitary(np.random.default_rng(4), 3, 3)) if with_positions else source.model()
+    options = {"tau": 3.0, "grid": 12, "throw": False, **PLAIN}
+
+    def computed():
+        quadratic = R.nonlinear_conductivity(model, 0.2, 1.0, relaxation=["bare", "uniform"], **options)
+        return quadratic, R.nonlocal_conductivity(model, 0.2, 1.0, frequency=0.3, **options)
+
+    scattered = computed()
+    monkeypatch.setattr("blochflow.models.tight_binding.FACTORISE_FROM", 1)
+    equinox.clear_caches()
+    jax.clear_caches()
+    assert model.prepare_grid() is not None
+    for one, other in zip(scattered, computed(), strict=True):
+        for part in one.part.values:
+            first, second = (x.parts.sel(part=part).values for x in (one, other))
+            # both forms of the Drude part differ by what this grid leaves; all else is the same sum
+            close = 1e-3 if part == "drude" else 1e-9
+            np.testing.assert_allclose(second, first, rtol=0, atol=close * np.abs(first).max() + 1e-15)

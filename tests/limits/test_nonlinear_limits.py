@@ -26,6 +26,7 @@ def test_dipole_of_a_tilted_massive_dirac_cone():
     assert abs(found.value.sel(a="y", b="x", c="y").item()) == 0
 
 
+@pytest.mark.slow
 def test_quadratic_hall_current_of_the_dipole():
     """sigma_a;bc = tau (D_c;ab + D_b;ac)/2, twice the chi of Sodemann and Fu for one order of fields."""
     model = bf.zoo.massive_dirac(mass=0.3, tilt=(0.1, 0.0), cutoff=2.0)
@@ -184,6 +185,7 @@ def test_conductivity_of_one_band_is_that_of_drude():
     assert found.attrs["units"] == drude.attrs["units"]
 
 
+@pytest.mark.slow
 def test_linear_current_holds_the_anomalous_hall_conductivity():
     model = bf.zoo.haldane()
     exact = bf.exact.liouville_response(model, -1.5, 0.3, tau=1e4, order=1, tolerance=bf.Tolerance(rtol=1e-9))
@@ -192,6 +194,7 @@ def test_linear_current_holds_the_anomalous_hall_conductivity():
     assert exact.value.sel(a="x", b="y").item() == pytest.approx(hall, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_evolution_in_small_fields():
     """Stationary currents, odd and even in the field, against linear and quadratic response: errors fall as E^2."""
     tau, end = 1.0, 22.0

@@ -54,6 +54,7 @@ DIPOLES = {
 }
 
 
+@pytest.mark.slow
 def test_zone_averages():
     density = R.electron_density(MODEL, MU, KT, **GRID).value.item()
     assert density == pytest.approx(0.8266238687, abs=HALF_UNIT)
@@ -104,6 +105,7 @@ def test_rectification():
     assert found[0, 0, 0] == pytest.approx(-1.4122021107, abs=HALF_UNIT)
 
 
+@pytest.mark.slow
 def test_automatic_rule_finds_the_same():
     found = R.nonlinear_conductivity(MODEL, MU, KT, tau=20.0, **SHARP)
     np.testing.assert_allclose(columns(found.value), BARE_TOTAL, atol=HALF_UNIT)

@@ -18,9 +18,7 @@ import numpy as np
 from blochflow.core.checks import as_choice, as_real_array, fail
 from blochflow.core.errors import ValidityWarning
 from blochflow.models.base import AbstractModel
-from blochflow.response.catalog_nonlinear import (
-    NONLINEAR_CONDUCTIVITY,
-)
+from blochflow.response.catalog_nonlinear import NONLINEAR_CONDUCTIVITY
 from blochflow.response.dipole_integrands import CurvatureDipole, PopulationSea, SymmetricDipoles
 from blochflow.response.dipoles import warn_of_groups
 from blochflow.response.quadratic_terms import RELAXATION, WITH_POPULATION, drude_factor, quadratic_parts
