@@ -19,7 +19,6 @@ from blochflow.core.backend import jnp
 from blochflow.core.status import Status
 from blochflow.execution.threads import Execution
 from blochflow.models.base import AbstractModel
-from blochflow.models.continuum import ContinuumModel
 from blochflow.response.block_average import average_of_blocks, crossing_blocks
 from blochflow.response.integrands import BandIntegrand
 from blochflow.response.reduction import UsedSymmetry, use_symmetry
@@ -31,7 +30,7 @@ from blochflow.response.zone_options import ZoneOptions, chart_of, check_options
 from blochflow.zone.adaptive import evaluate
 from blochflow.zone.cells import CellSet
 from blochflow.zone.certificate import Certified, Filling, certify, is_insulating
-from blochflow.zone.charts import ShellChart
+from blochflow.zone.charts import BallChart, ShellChart
 from blochflow.zone.grids import NestedGrid
 from blochflow.zone.integral import Integral
 from blochflow.zone.integrate import integrate, orders_for, reserved
@@ -160,7 +159,7 @@ def average_in_cells(
         source, found.cells, required, filling=filling, memory=memory, tree=tree, project=found.project
     )
     integral = replace(integral, forbidden=found.forbidden, symmetry=found.text)
-    if isinstance(model, ContinuumModel):
+    if isinstance(source.chart, BallChart):
         integral = replace(integral, cutoff_tail=cutoff_tail(source, filling, tolerance))
     return integral
 

@@ -11,7 +11,6 @@ import numpy as np
 from blochflow.core.checks import as_bool, as_choice, as_index, fail
 from blochflow.execution.threads import Execution, as_execution
 from blochflow.models.base import AbstractModel, as_model
-from blochflow.models.continuum import ContinuumModel
 from blochflow.response.integrands import BandIntegrand
 from blochflow.response.uniform import plan_grid
 from blochflow.zone.charts import AbstractChart, BallChart, LatticeChart
@@ -79,8 +78,9 @@ def check_warm_surface(bands: BandIntegrand, kt: np.ndarray) -> None:
 
 def chart_of(model: AbstractModel) -> AbstractChart:
     """The reciprocal cell, or the ball |k| < cutoff of a k.p model."""
-    if isinstance(model, ContinuumModel):
-        return BallChart(float(model.cutoff), model.dimension)
+    cutoff = getattr(model, "cutoff", None)
+    if cutoff is not None:
+        return BallChart(float(cutoff), model.dimension)
     if model.lattice is None:
         raise fail("model", "have a lattice or a cutoff for integrals over k", f"{model.name} has neither")
     return LatticeChart(np.asarray(model.lattice.reciprocal))
