@@ -59,7 +59,7 @@ def as_grouping(model: Any, groups: Any, group_tolerance: Any, active: Any) -> G
         chosen = as_bands(active, "active", count)
         others = tuple(n for n in range(count) if n not in chosen)
         manifolds = (chosen, others) if others else ()
-    return Grouping(jnp.asarray(tolerance), declared, manifolds)
+    return Grouping(jnp.asarray(tolerance), declared, manifolds, jnp.asarray(1.0))
 
 
 def as_groups(groups: Any, count: int) -> tuple[tuple[int, ...], ...]:

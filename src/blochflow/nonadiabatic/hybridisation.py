@@ -14,6 +14,8 @@ left out of R, which makes it covariant.  Nothing here depends on the phases of 
 
 from __future__ import annotations
 
+from typing import Any
+
 import equinox as eqx
 from jaxtyping import Bool, Complex, Float
 
@@ -92,6 +94,8 @@ class Grouping(eqx.Module):
         Neighbouring bands closer than this are one group, besides those that cannot be told apart.
     declared : tuple of tuples of int
         Groups at every k.
+    factor : scalar
+        Of all thresholds, to see what depends on them.
     manifolds : tuple of tuples of int
         Bands hybridise within these; empty: all with all.
     """
@@ -99,6 +103,7 @@ class Grouping(eqx.Module):
     tolerance: Float[Array, ""]
     declared: tuple[tuple[int, ...], ...] = eqx.field(static=True, default=())
     manifolds: tuple[tuple[int, ...], ...] = eqx.field(static=True, default=())
+    factor: Any = 1.0
 
     @property
     def is_plain(self) -> bool:
@@ -107,7 +112,7 @@ class Grouping(eqx.Module):
 
     def threshold(self, size: Array) -> Array:
         """Energy below which bands are one group, (k,)."""
-        return jnp.maximum(DEGENERACY_TOLERANCE * size, self.tolerance)
+        return self.factor * jnp.maximum(DEGENERACY_TOLERANCE * size, self.tolerance)
 
     def same(self, energies: Array, size: Array) -> Bool[Array, "k n n"]:
         """Whether two bands are of one group."""
@@ -236,11 +241,19 @@ class HybridBands(eqx.Module):
     product: Float[Array, "k l c i"]
 
 
-def hybrid_bands_at(matrices: FieldMatrices, grouping: Grouping, *, closed_form: bool = True) -> HybridBands:
-    """Hybridised bands; two bands by the closed form, unless they are grouped otherwise."""
+def hybrid_bands_at(
+    matrices: FieldMatrices, grouping: Grouping, *, closed_form: bool = True, only_active: bool = False
+) -> HybridBands:
+    """Hybridised bands; two bands by the closed form, unless they are grouped otherwise.
+
+    ``only_active`` keeps those of the first manifold.
+    """
     if closed_form and matrices.hamiltonian.shape[-1] == 2 and grouping.is_plain:
         return two_bands(matrices, grouping)
     mixed = hybridise(matrices, grouping)
+    kept_bands = jnp.array(grouping.manifolds[0]) if only_active and grouping.manifolds else None
+    if kept_bands is not None:
+        mixed = of_manifold(mixed, kept_bands)
     energies, eta = eigh(mixed.hamiltonian)
     gradient, operators = rotate(mixed.gradient, eta), rotate(mixed.operators, eta)
     gap = jnp.abs(energies[:, :, None] - energies[:, None, :])
@@ -249,6 +262,29 @@ def hybrid_bands_at(matrices: FieldMatrices, grouping: Grouping, *, closed_form:
     product = jnp.einsum("klij,kcji->klci", kept, operators).real
     diagonal = [jnp.diagonal(x, axis1=-2, axis2=-1).real for x in (operators, gradient)]
     return HybridBands(energies, mixed.states @ eta, diagonal[0], diagonal[1], product)
+
+
+def of_manifold(mixed: Hybridised, bands: Array) -> Hybridised:
+    """Blocks of some bands, which nothing couples to the others."""
+
+    def block(matrix: Array) -> Array:
+        return matrix[..., bands[:, None], bands[None, :]]
+
+    return Hybridised(
+        mixed.states[..., bands],
+        mixed.energies[..., bands],
+        block(mixed.hamiltonian),
+        block(mixed.gradient),
+        block(mixed.operators),
+    )
+
+
+def mixing_ratio(matrices: FieldMatrices, grouping: Grouping) -> Array:
+    """Largest e|E.R_nm|/|E_n - E_m| between bands that the field hybridises, (k,)."""
+    energies, states = eigh(matrices.hamiltonian)
+    same = grouping.same(energies, matrices.size) | ~grouping.mixing(energies.shape[-1])
+    gap = jnp.where(same, 1.0, energies[:, None, :] - energies[:, :, None])
+    return jnp.where(same, 0.0, jnp.abs(rotate(matrices.along, states)) / gap**2).max(axis=(-1, -2))
 
 
 def two_bands(matrices: FieldMatrices, grouping: Grouping) -> HybridBands:

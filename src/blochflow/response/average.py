@@ -145,7 +145,9 @@ def average_in_cells(
         return average_of_blocks(of_blocks, found, required)
     spare = 0.0 if model.lattice is None else SPARE * (tolerance.atol or 0.0) / required.factor
     tree = certify(source, found.cells, filling, limit, spare, reserved(tolerance, model.dimension), tolerance.rtol)
-    if rule == "auto" and tree.complete and not len(tree.touching):
+    # on points of k a Fermi surface at T = 0 has no value, not even none
+    pointless = bands.surface and bool((filling.kt == 0).any())
+    if rule == "auto" and tree.complete and not len(tree.touching) and not pointless:
         undecided = tree.metallic and not bands.surface and bool((filling.kt == 0).all())
         if undecided and is_insulating(source, found.cells, filling, MOST_PROOFS):
             tree = replace(tree, metallic=False)
