@@ -117,7 +117,7 @@ class Grouping(eqx.Module):
     def same(self, energies: Array, size: Array) -> Bool[Array, "k n n"]:
         """Whether two bands are of one group."""
         apart = jnp.diff(energies, axis=-1) > self.threshold(size)[:, None]
-        number = jnp.concatenate([jnp.zeros_like(apart[:, :1]), apart], axis=-1).cumsum(axis=-1)
+        number = jnp.pad(apart.astype(int), ((0, 0), (1, 0))).cumsum(axis=-1)
         same = number[:, :, None] == number[:, None, :]
         return same | together(self.declared, energies.shape[-1])
 

@@ -9,7 +9,6 @@ import numpy as np
 from blochflow.core.dataset import CARTESIAN, hash_arrays
 from blochflow.response.catalog_field import FINITE_FIELD_CURRENT
 from blochflow.response.field_request import FieldRequest, one_by_one
-from blochflow.response.result import raise_if_missed
 from blochflow.zone.integral import Integral
 from blochflow.zone.polygon import signed_area
 
@@ -59,9 +58,9 @@ def along_valleys(each: list[xr.Dataset], polygons: dict[str, np.ndarray]) -> xr
     import xarray as xr
 
     result = xr.concat(each, dim="valley", combine_attrs="override", coords="minimal", compat="override")
-    result = result.assign_coords(valley=list(polygons))
     area = [abs(signed_area(corners)) for corners in polygons.values()]
-    result["area"] = ("valley", area, {"units": "zones", "long_name": "area of the polygon"})
+    label = {"units": "zones", "long_name": "area of the polygon"}
+    result = result.assign_coords(valley=list(polygons), area=("valley", area, label))
     result.attrs |= joint_status(each)
     result.attrs["partition"] = "; ".join(f"{name}: {corners.tolist()}" for name, corners in polygons.items())
     return result
@@ -75,7 +74,7 @@ def joint_status(rows: list[xr.Dataset]) -> dict[str, Any]:
 
 
 def along_scans(
-    rows: list[xr.Dataset], fields: np.ndarray, places: np.ndarray, times: np.ndarray, model: Any, throw: bool
+    rows: list[xr.Dataset], fields: np.ndarray, places: np.ndarray, times: np.ndarray, model: Any
 ) -> xr.Dataset:
     """One Dataset with the dimensions field, position and tau."""
     import xarray as xr
@@ -104,5 +103,4 @@ def along_scans(
     result.attrs["input_hash"] = hash_arrays([fields, places, times], " ".join(row.attrs["input_hash"] for row in rows))
     result.attrs["validity_smallest_gap"] = min(float(row.attrs["validity_smallest_gap"]) for row in rows)
     result.attrs["fixed"] = "density" if "density" in result.dims else "chemical potential"
-    result = result.assign_coords(a=list(CARTESIAN[:d]))
-    return raise_if_missed(FINITE_FIELD_CURRENT, result, throw)
+    return result.assign_coords(a=list(CARTESIAN[:d]))

@@ -10,10 +10,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
+import numpy as np
+
 from blochflow.core.checks import as_choice, fail
 from blochflow.nonadiabatic.arguments import as_any_model, as_electric_fields, as_grouping, as_places
+from blochflow.response.catalog_field import FINITE_FIELD_CURRENT
 from blochflow.response.field_request import THEORIES, FieldRequest, as_times_or_number
 from blochflow.response.field_result import along_scans, along_valleys, current_at
+from blochflow.response.result import raise_if_missed
+from blochflow.response.texture_average import as_cell, average_over_cell
 from blochflow.response.valley import as_partition
 
 if TYPE_CHECKING:
@@ -44,6 +49,7 @@ def finite_field_current(
     tau: Any,
     x: Any = None,
     t: float = 0.0,
+    cell: Any = None,
     theory: str = "multiband",
     groups: Any = None,
     group_tolerance: float = 0.0,
@@ -75,9 +81,11 @@ def finite_field_current(
     tau : float or (S,) array
         Relaxation time: hbar/energy for NATURAL models, fs for EV_ANGSTROM ones.
     x : (d,) or (X, d) array
-        Places, for models that vary in space; `nonadiabatic.cell_average` averages over a cell of a texture.
+        Places, for models that vary in space.
     t : float
         Time, for models that vary in time.
+    cell : (m, d) array, optional
+        Vectors after which a texture repeats: the average over this cell, whose corner is ``x`` (default: the origin).
     theory : "multiband" or "single_band"
         Hybridised bands, or every band by itself with its Berry curvatures, exact to first order in E.
     groups : list of lists of int, optional
@@ -126,7 +134,12 @@ def finite_field_current(
     if "symmetry" in zone:
         raise fail("symmetry", "be left out: little symmetry is left in a field, and none is used", "is given")
     theory = as_choice(theory, "theory", THEORIES)
-    fields, places = as_electric_fields(electric_field, model.dimension), as_places(x, model)
+    fields = as_electric_fields(electric_field, model.dimension)
+    if cell is not None and density is not None:
+        raise fail("density", "be left out where a cell is averaged: mu is the same everywhere in it", "is given")
+    if cell is not None and x is None:
+        x = np.zeros(model.dimension)
+    places = as_places(x, model)
     times, grouping = as_times_or_number(tau), as_grouping(model, groups, group_tolerance, active)
     if theory == "single_band" and active is not None:
         raise fail("active", "be left out for single bands", "is given")
@@ -137,15 +150,26 @@ def finite_field_current(
         raise fail("partition", "be left out for single bands in textures", "is given")
     arguments: Any = {**zone, "symmetry": False}
     throw = arguments.pop("throw", True)
-    rows = []
-    for field in fields:
-        for place in places if len(places) else [None]:
-            request = FieldRequest.of(
-                model, mu, temperature, arguments, density, field, place, t, theory, grouping, times
-            )
-            if polygons is None:
-                rows.append(current_at(request, None))
-            else:
-                each = [current_at(request, corners) for corners in polygons.values()]
-                rows.append(along_valleys(each, polygons))
-    return along_scans(rows, fields, places, times, model, throw)
+
+    def at_places(places: np.ndarray) -> xr.Dataset:
+        rows = []
+        for field in fields:
+            for place in places if len(places) else [None]:
+                request = FieldRequest.of(
+                    model, mu, temperature, arguments, density, field, place, t, theory, grouping, times
+                )
+                if polygons is None:
+                    rows.append(current_at(request, None))
+                else:
+                    each = [current_at(request, corners) for corners in polygons.values()]
+                    rows.append(along_valleys(each, polygons))
+        return along_scans(rows, fields, places, times, model)
+
+    if cell is None:
+        result = at_places(places)
+    elif len(places) != 1:
+        raise fail("x", "be one place, the corner of the cell", f"holds {len(places)}")
+    else:
+        vectors = as_cell(cell, model.dimension)
+        result = average_over_cell(at_places, places[0], vectors, arguments.get("tolerance"))
+    return raise_if_missed(FINITE_FIELD_CURRENT, result, throw)
