@@ -6,7 +6,6 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from finite_field_models import PLACE, texture_model
 from random_models import random_blocks, random_k
 
 import blochflow as bf
@@ -14,6 +13,7 @@ from blochflow.dynamics.equations import Adiabatic, motion
 from blochflow.models.fields import as_fields
 from blochflow.nonadiabatic.hybridisation import Grouping, field_matrices
 from blochflow.response.field_integrands import single_band
+from finite_field_models import PLACE, texture_model
 
 PLAIN = Grouping(jnp.asarray(0.0))
 WEAK = 1e-4
@@ -25,9 +25,7 @@ def current(model, mu, temperature, field, tau=1.0, **options):
     )
 
 
-@pytest.mark.parametrize(
-    ("bands", "dimension", "grid"), [(2, 2, 24), pytest.param(4, 3, 12, marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize(("bands", "dimension", "grid"), [(2, 2, 24), pytest.param(4, 3, 12, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("theory", ["multiband", "single_band"])
 def test_weak_fields_give_the_hall_and_drude_conductivity(bands, dimension, grid, theory):
     """On equal grids, so that nothing but the order of E remains: odd parts differ by E^2 relative."""
@@ -68,14 +66,15 @@ def test_bound_current_is_the_curl_of_the_magnetization():
 def test_single_bands_move_as_packets_do_and_conserve_energy():
     """xdot and D are those of trajectories; d_x E.xdot + d_k E.kdot = -E.xdot, so that delta f vanishes without E."""
     model, k = texture_model(), random_k(22, 2)
-    theory = Adiabatic(gradient_energy=False, moment=False)
+    theory, place, zero = Adiabatic(gradient_energy=False, moment=False), jnp.asarray(PLACE), jnp.zeros(())
+    bands_at = eqx.filter_jit(lambda k, e: single_band(field_matrices(model, e, k, place, zero), PLAIN, e))
+    packet_at = eqx.filter_jit(lambda n, k, fields: motion(model, n, k, place, zero, fields, theory))
     for field in (np.zeros(2), np.array([0.2, -0.1])):
-        at = eqx.filter_jit(lambda k, e: single_band(field_matrices(model, e, k, jnp.asarray(PLACE), jnp.zeros(())), PLAIN, e))
-        found = at(jnp.asarray(k), jnp.asarray(field))
+        found = bands_at(jnp.asarray(k), jnp.asarray(field))
         fields = as_fields(field, None, 2, bf.NATURAL)
         for row, point in enumerate(k):
             for band in (0, 1):
-                here = motion(model, jnp.asarray(band), jnp.asarray(point), jnp.asarray(PLACE), jnp.zeros(()), fields, theory)
+                here = packet_at(jnp.asarray(band), jnp.asarray(point), fields)
                 np.testing.assert_allclose(found.velocity[row, band], here.velocity, rtol=1e-11, atol=1e-13)
                 np.testing.assert_allclose(found.density[row, band], here.density, rtol=1e-12)
                 np.testing.assert_allclose(here.power, -field @ np.asarray(here.velocity), atol=1e-14)

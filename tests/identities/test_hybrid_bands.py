@@ -6,11 +6,11 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from finite_field_models import PLACE, cone, doublet_model, doublets, texture_model
 from random_models import paraunitary, random_blocks, random_k, random_unitary, wannier_like
 
 import blochflow as bf
 from blochflow.nonadiabatic.hybridisation import Grouping, field_matrices, hybrid_bands_at, hybridise
+from finite_field_models import PLACE, cone, doublet_model, doublets, texture_model
 
 PLAIN = Grouping(jnp.asarray(0.0))
 
@@ -142,9 +142,7 @@ def test_declared_groups_are_the_limit_of_no_splitting():
             u = jnp.asarray(np.diag([1.0, -1.0, 0.5, 0.0]))
             return doublets(k) + size * u
 
-        return bf.nonadiabatic.hybrid_bands(
-            bf.LatticeModel(hamiltonian, np.eye(2)), k, field, groups=[[0, 1], [2, 3]]
-        )
+        return bf.nonadiabatic.hybrid_bands(bf.LatticeModel(hamiltonian, np.eye(2)), k, field, groups=[[0, 1], [2, 3]])
 
     exact, near = split(0.0), split(1e-6)
     np.testing.assert_allclose(near.energy, exact.energy, atol=1e-5)
@@ -193,7 +191,7 @@ def test_manifold_is_the_block_with_its_curvature():
     states = (pair.state_re + 1j * pair.state_im).values[0]
     inner = np.einsum("kin,kij->knj", np.asarray(solved.states).conj(), states)[:, :2]
     curvature = np.asarray(bf.geometry.non_abelian_curvature(solved, bf.Subspace([0, 1])))
-    mean = np.einsum("kab,kni,kabnm,kmi->kia", np.ones((len(k), 3, 3)), inner.conj(), curvature * field[:, None, None], inner)
+    mean = np.einsum("kni,kabnm,b,kmi->kia", inner.conj(), curvature, field, inner)
     bare = np.einsum("kni,kanm,kmi->kia", inner.conj(), np.asarray(solved.velocity)[:, :, :2, :2], inner)
     np.testing.assert_allclose(pair.velocity.values[0], (bare + mean).real, atol=1e-11)
 

@@ -5,6 +5,8 @@ Grids are those at which a doubled grid agrees to all digits; tolerances are hal
 
 import numpy as np
 import pytest
+
+import blochflow as bf
 from finite_field_models import (
     PLACE,
     cone,
@@ -12,8 +14,6 @@ from finite_field_models import (
     inversion_time_reversal,
     texture_model,
 )
-
-import blochflow as bf
 
 FINE = bf.Tolerance(rtol=1e-9)
 
@@ -124,7 +124,8 @@ def test_curvature_of_degenerate_doublets():
         solved = bf.bands(model, bf.k_grid(model, 128))
         curvature = np.asarray(bf.geometry.non_abelian_curvature(solved, group))[:, 0, 1]
         area = (2 * np.pi / 128) ** 2
-        np.testing.assert_allclose(np.trace(curvature, axis1=1, axis2=2).real.sum() * area / 2 / np.pi, total, atol=1e-10)
+        flux = np.trace(curvature, axis1=1, axis2=2).real.sum() * area
+        np.testing.assert_allclose(flux / (2 * np.pi), total, atol=1e-10)
         np.testing.assert_allclose(np.einsum("kij,kji->", curvature, curvature).real * area, square, atol=1e-10)
 
 
@@ -137,9 +138,7 @@ def test_filled_doublets_carry_the_non_abelian_hall_current():
     for found, expected, digits in zip(whole.intrinsic.values.squeeze(), printed, (5e-11, 5e-9), strict=True):
         np.testing.assert_allclose(found, expected, atol=digits)
     # -(e^2/hbar) Int tr F_xy E_y = -2 E/2 pi
-    np.testing.assert_allclose(
-        manifold.intrinsic.values.squeeze(), [[-0.0159154943, 0], [-0.06366198, 0]], atol=5e-9
-    )
+    np.testing.assert_allclose(manifold.intrinsic.values.squeeze(), [[-0.0159154943, 0], [-0.06366198, 0]], atol=5e-9)
     np.testing.assert_allclose(manifold.intrinsic.values.squeeze()[:, 0], [-0.05 / np.pi, -0.2 / np.pi], rtol=1e-10)
 
 
@@ -155,9 +154,7 @@ def test_texture():
     np.testing.assert_allclose(relaxation[2], [0.02140819294, -0.00799867144], atol=1e-11)
     single = current(texture_model(), 1.1, 0.1, fields[0], theory="single_band", **options)
     np.testing.assert_allclose(single.bound.values.squeeze(), [-3.4082620277e-4, 2.4960829347e-4], atol=1e-13)
-    np.testing.assert_allclose(
-        single.without_measure.values.squeeze(), [-2.4298801505e-4, 1.8988678781e-4], atol=1e-13
-    )
+    np.testing.assert_allclose(single.without_measure.values.squeeze(), [-2.4298801505e-4, 1.8988678781e-4], atol=1e-13)
     np.testing.assert_allclose(single.value.values, 0, atol=1e-17)
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from blochflow.response.disordered_result import DisorderedRequest
 
 # responses that hold an integral over the Fermi surface, which has no value on a grid of points at T = 0
-SURFACE = ("density_of_states", "ohmic", "thermoelectric", "streda", "magnetization_current")
+SURFACE = ("density_of_states", "ohmic", "thermoelectric", "finite_field_current", "streda", "magnetization_current")
 # smallest steps of flux whose differences are extrapolated
 FEWEST_STEPS = 4
 FROM_FLUX = ("exact.magnetization", "exact.streda", "exact.magnetocaloric")

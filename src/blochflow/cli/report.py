@@ -175,7 +175,7 @@ def _labels(result: xr.Dataset, states: list[Any], row: tuple[int, ...]) -> list
 
 def check_complete(result: xr.Dataset) -> None:
     """Refuse files that lack what a result of their quantity holds, or hold it along other dimensions."""
-    bands = result.attrs["quantity"] == "bands"
+    bands = result.attrs["quantity"] in ("bands", "hybrid_bands")
     surface = result.attrs["quantity"] in ("fermi_surface", "surface_distribution")
     symmetries = result.attrs["quantity"] == "symmetry_table"
     wanted: tuple[str, ...] = ("energy", "distance") if bands else SURFACE if surface else VALUES

@@ -32,6 +32,19 @@ def as_electric_fields(electric_field: Any, dimension: int) -> np.ndarray:
     return np.atleast_2d(array)
 
 
+def field_labels(fields: np.ndarray, unit: str) -> tuple[str, np.ndarray, dict[str, str]]:
+    """Coordinate ``field``: strengths along their common line, with the sign of its first component; else numbers."""
+    size = np.linalg.norm(fields, axis=1)
+    if not size.any():
+        return "field", size, {"units": unit, "long_name": "electric field"}
+    direction = fields[size.argmax()] / size.max()
+    direction = direction * np.sign(direction[np.flatnonzero(direction)[0]])
+    along = fields @ direction
+    if np.abs(fields - along[:, None] * direction).max() > 1e-12 * size.max():
+        return "field", np.arange(len(fields)), {"long_name": "number of the electric field"}
+    return "field", along, {"units": unit, "long_name": "electric field"}
+
+
 def as_places(x: Any, model: AbstractModel | AbstractLocalModel) -> np.ndarray:
     """(X, d) places in a texture; none, (0, d), of a uniform model."""
     d = model.dimension

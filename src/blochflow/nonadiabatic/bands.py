@@ -19,6 +19,7 @@ from blochflow.nonadiabatic.arguments import (
     as_electric_fields,
     as_grouping,
     as_places,
+    field_labels,
 )
 from blochflow.nonadiabatic.catalog import HYBRID_BANDS
 from blochflow.nonadiabatic.field_model import FieldModel
@@ -110,7 +111,10 @@ def hybrid_bands(
     grouping = as_grouping(model, groups, group_tolerance, active)
     solve = Solver(model, wave, places, moment)
     found = [solve(field, grouping) for field in fields]
-    unsure = [sensitivity(solve, field, grouping, here[0].energies) for field, here in zip(fields, found, strict=True)]
+    unsure = [
+        sensitivity(solve, field, grouping, np.asarray(here[0].energies))
+        for field, here in zip(fields, found, strict=True)
+    ]
     result = as_dataset(model, wave, fields, places, [here for here, _ in found])
     result["mixing"] = (("field", "k"), np.stack([ratio for _, ratio in found]), {"units": "1"})
     label = {"units": model.units.energy, "long_name": "change of E_i with other groups"}
@@ -141,12 +145,17 @@ class Solver:
             place = jnp.asarray(self.places[padded]) if len(self.places) else None
             batch = jnp.asarray(self.k[padded])
             bands, ratio = solve_batch(self.model, jnp.asarray(field), grouping, batch, place, self.moment)
-            bands, ratio = jax.tree.map(lambda v, n=len(rows): np.asarray(v)[:n], (bands, ratio))
+            bands, ratio = _first(len(rows), (bands, ratio))
             check_finite(bands.velocity, self.k[rows], "The Hamiltonian or its gradient")
             check_finite(bands.slopes, self.k[rows], "The second derivative of the Hamiltonian")
             parts.append(bands)
             ratios.append(ratio)
         return jax.tree.map(lambda *v: np.concatenate(v), *parts), np.concatenate(ratios)
+
+
+def _first(count: int, arrays: Any) -> Any:
+    """Without the rows of padding, as NumPy arrays."""
+    return jax.tree.map(lambda v: np.asarray(v)[:count], arrays)
 
 
 @eqx.filter_jit
@@ -216,6 +225,7 @@ def as_dataset(
     }
     coords: dict[str, Any] = {
         "wavevector": (("k", "a"), k, {"units": f"1/{units.length}"}),
+        "field": field_labels(fields, units.electric_field),
         "electric_field": (("field", "a"), fields, {"units": units.electric_field}),
         "a": list(CARTESIAN[:d]),
         "band": np.arange(states.shape[-1]),

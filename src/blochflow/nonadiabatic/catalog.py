@@ -13,7 +13,7 @@ HYBRID_BANDS = Quantity(
     units={(system, d): (1.0, unit) for d in (1, 2, 3) for system, unit in (("NATURAL", "E"), ("EV_ANGSTROM", "eV"))},
     valid_for="uniform fields; R couples bands of different groups, those of one group follow by parallel transport",
     not_included="tunnelling, whose probability nonadiabatic.landau_zener gives",
-    conventions="charge -e; bands ordered by E_i; E_i lies away from the other band, the mean of H in u_i moves towards it",
+    conventions="charge -e; bands ordered by E_i, which the field pushes apart",
     options={
         "path": 'labels such as "G-X|M-G", or a list of labels and [label, [reduced coordinates]]',
         "electric_field": "vector, or a list of vectors: dimension `field`",

@@ -139,9 +139,10 @@ def field_matrices(
     model: AbstractModel | AbstractLocalModel, field: Array, k: Array, x: Array | None = None, t: Array | None = None
 ) -> FieldMatrices:
     """Matrices at a batch k (K, d), in textures at one place x (d,) and time t."""
-    count, d = k.shape
+    d = k.shape[1]
     if isinstance(model, AbstractLocalModel):
-        hamiltonian, slopes, turned = jax.vmap(lambda q: _local(model, field, q, x, t))(k)
+        place, time = (jnp.zeros(d) if x is None else x), (jnp.zeros(()) if t is None else t)
+        hamiltonian, slopes, turned = jax.vmap(lambda q: _local(model, field, q, place, time))(k)
         length = 1.0 if model.lattice is None else jnp.sqrt((model.lattice.vectors**2).sum(axis=-1)).min()
         along = jnp.einsum("a,kaij->kij", field, slopes[:, :d])
         return FieldMatrices(hamiltonian, slopes, slopes, along, turned, _size(hamiltonian, slopes[:, :d], length))
@@ -162,9 +163,7 @@ def field_matrices(
     return FieldMatrices(matrices.hamiltonian, matrices.gradient, operators, along, turned, size, basis)
 
 
-def _local(
-    model: AbstractLocalModel, field: Array, k: Array, x: Array | None, t: Array | None
-) -> tuple[Array, Array, Array]:
+def _local(model: AbstractLocalModel, field: Array, k: Array, x: Array, t: Array) -> tuple[Array, Array, Array]:
     """H, its slopes along k and x, and those of eE.d_k H, at one k of a texture."""
     d = k.shape[0]
 

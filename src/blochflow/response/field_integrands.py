@@ -133,8 +133,8 @@ def single_band(matrices: FieldMatrices, grouping: Grouping, field: Array) -> Si
     rate = jax.vmap(jax.vmap(solve_form))(form, right)
     density = jax.vmap(jax.vmap(phase_space_density))(form)
     trace = jnp.trace(kx, axis1=-2, axis2=-1)[..., None]
-    bound = trace * gradient - jnp.einsum("knab,knb->kna", kx, gradient) + jnp.einsum(
-        "knab,knb->kna", kk, slopes[..., d:]
+    bound = (
+        trace * gradient - jnp.einsum("knab,knb->kna", kx, gradient) + jnp.einsum("knab,knb->kna", kk, slopes[..., d:])
     )
     return SingleBand(energies, gradient, rate[..., :d], density, bound)
 

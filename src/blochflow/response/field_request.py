@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from blochflow.core.backend import jnp
-from blochflow.core.checks import as_real_array
+from blochflow.core.checks import as_choice, as_real_array, fail
 from blochflow.models.base import AbstractModel
 from blochflow.models.local import AbstractLocalModel
+from blochflow.nonadiabatic.arguments import as_places
 from blochflow.nonadiabatic.field_model import FieldModel
 from blochflow.nonadiabatic.hybridisation import Grouping
 from blochflow.response.catalog_field import FINITE_FIELD_CURRENT
@@ -23,7 +24,9 @@ from blochflow.response.field_integrands import (
 )
 from blochflow.response.relaxation import per_time
 from blochflow.response.request import Request
-from blochflow.response.valley import of_polygon
+from blochflow.response.texture_average import as_cell
+from blochflow.response.valley import as_partition, of_polygon
+from blochflow.response.zone_options import measure
 from blochflow.zone.integral import Integral
 
 THEORIES = ("multiband", "single_band")
@@ -77,7 +80,7 @@ class FieldRequest:
 
         def both(asked: Request) -> tuple[list[Integral], Integral]:
             if corners is not None:
-                area = factor * self.request.model.lattice.volume / (2 * np.pi) ** 2
+                area = factor / measure(self.request.model) / (2 * np.pi) ** 2
                 change = area * per_time(self.request.model)
                 return [of_polygon(asked, corners, self.sea, area)], of_polygon(asked, corners, self.surface, change)
             of_sea = asked.integrals(self.sea, factor=abs(factor), watched=self.watched)
@@ -101,6 +104,38 @@ class FieldRequest:
         return self.request.added(sea, surface.scaled(float(time)))
 
 
+def checked_places(model: Any, x: Any, cell: Any, density: Any) -> np.ndarray:
+    """(X, d) places; of a cell that is averaged its corner."""
+    if cell is None:
+        return as_places(x, model)
+    if density is not None:
+        raise fail("density", "be left out where a cell is averaged: mu is the same everywhere in it", "is given")
+    if not isinstance(model, AbstractLocalModel):
+        raise fail("cell", "be left out for models that do not vary in space", "is given")
+    as_cell(cell, model.dimension)
+    places = as_places(np.zeros(model.dimension) if x is None else x, model)
+    if len(places) != 1:
+        raise fail("x", "be one place, the corner of the cell", f"holds {len(places)}")
+    return places
+
+
+def check_theory(
+    model: Any, theory: Any, active: Any, partition: Any, places: np.ndarray
+) -> dict[str, np.ndarray] | None:
+    """The polygons of a partition; refuses what a theory does not have."""
+    as_choice(theory, "theory", THEORIES)
+    if theory == "single_band" and active is not None:
+        raise fail("active", "be left out for single bands", "is given")
+    if partition is None:
+        return None
+    polygons = as_partition(partition)
+    if model.dimension != 2 or model.lattice is None:
+        raise fail("model", "be periodic in two dimensions for a partition of its zone", f"{model.name} is not")
+    if len(places) and theory == "single_band":
+        raise fail("partition", "be left out for single bands in textures", "is given")
+    return polygons
+
+
 def as_times_or_number(tau: Any) -> np.ndarray:
     """Positive relaxation times, (S,) or ()."""
     return np.asarray(as_real_array(tau, "tau", positive=True))
@@ -109,8 +144,3 @@ def as_times_or_number(tau: Any) -> np.ndarray:
 def one_by_one(times: np.ndarray) -> np.ndarray:
     """(S,)."""
     return np.atleast_1d(times)
-
-
-def with_error(integral: Integral, error: np.ndarray) -> Integral:
-    """The same with another error."""
-    return replace(integral, error=error)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from blochflow.core.dataset import CARTESIAN, hash_arrays
+from blochflow.nonadiabatic.arguments import field_labels
 from blochflow.response.catalog_field import FINITE_FIELD_CURRENT
 from blochflow.response.field_request import FieldRequest, one_by_one
 from blochflow.zone.integral import Integral
@@ -90,7 +91,9 @@ def along_scans(
     result = result.transpose(*first, *scans, "a", missing_dims="ignore")
     label = {"units": units.electric_field, "long_name": "electric field"}
     result = result.assign_coords(
-        electric_field=(("field", "a"), fields, label), tau=("tau", one_by_one(times), {"units": units.time})
+        field=field_labels(fields, units.electric_field),
+        electric_field=(("field", "a"), fields, label),
+        tau=("tau", one_by_one(times), {"units": units.time}),
     )
     if len(places):
         result = result.assign_coords(place=(("position", "a"), places, {"units": units.length}))

@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 import numpy as np
 
-from blochflow.core.checks import as_choice, fail
-from blochflow.nonadiabatic.arguments import as_any_model, as_electric_fields, as_grouping, as_places
+from blochflow.core.checks import fail
+from blochflow.nonadiabatic.arguments import as_any_model, as_electric_fields, as_grouping
 from blochflow.response.catalog_field import FINITE_FIELD_CURRENT
-from blochflow.response.field_request import THEORIES, FieldRequest, as_times_or_number
+from blochflow.response.field_request import FieldRequest, as_times_or_number, check_theory, checked_places
 from blochflow.response.field_result import along_scans, along_valleys, current_at
 from blochflow.response.result import raise_if_missed
 from blochflow.response.texture_average import as_cell, average_over_cell
-from blochflow.response.valley import as_partition
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -133,21 +132,10 @@ def finite_field_current(
     model = as_any_model(model)
     if "symmetry" in zone:
         raise fail("symmetry", "be left out: little symmetry is left in a field, and none is used", "is given")
-    theory = as_choice(theory, "theory", THEORIES)
     fields = as_electric_fields(electric_field, model.dimension)
-    if cell is not None and density is not None:
-        raise fail("density", "be left out where a cell is averaged: mu is the same everywhere in it", "is given")
-    if cell is not None and x is None:
-        x = np.zeros(model.dimension)
-    places = as_places(x, model)
+    places = checked_places(model, x, cell, density)
     times, grouping = as_times_or_number(tau), as_grouping(model, groups, group_tolerance, active)
-    if theory == "single_band" and active is not None:
-        raise fail("active", "be left out for single bands", "is given")
-    polygons = None if partition is None else as_partition(partition)
-    if polygons is not None and (model.dimension != 2 or model.lattice is None):
-        raise fail("model", "be periodic in two dimensions for a partition of its zone", f"{model.name} is not")
-    if polygons is not None and len(places) and theory == "single_band":
-        raise fail("partition", "be left out for single bands in textures", "is given")
+    polygons = check_theory(model, theory, active, partition, places)
     arguments: Any = {**zone, "symmetry": False}
     throw = arguments.pop("throw", True)
 
@@ -167,8 +155,6 @@ def finite_field_current(
 
     if cell is None:
         result = at_places(places)
-    elif len(places) != 1:
-        raise fail("x", "be one place, the corner of the cell", f"holds {len(places)}")
     else:
         vectors = as_cell(cell, model.dimension)
         result = average_over_cell(at_places, places[0], vectors, arguments.get("tolerance"))

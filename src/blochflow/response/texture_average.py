@@ -1,6 +1,6 @@
 """Average of a current over the cell of a texture: uniform points of the cell, doubled until they agree.
 
-    <J> = (1/n^m) sum_p J(x_0 + p_i c_i/n)      exponentially accurate in n for smooth periodic textures
+<J> = (1/n^m) sum_p J(x_0 + p_i c_i/n)      exponentially accurate in n for smooth periodic textures
 """
 
 from __future__ import annotations
@@ -72,8 +72,8 @@ def finish_level(mean: xr.Dataset, before: xr.Dataset, asked: Tolerance) -> None
         error = "error" if name == "value" else f"{name}_error"
         if name in mean and error in mean:
             mean[error] = (mean[error] + np.abs(mean[name] - before[name])).assign_attrs(mean[error].attrs)
-    size = np.abs(mean["value"]).max("a")
-    scale = np.abs(mean["intrinsic"]).max("a") + np.abs(mean["relaxation"]).max("a")
+    size = abs(mean["value"]).max("a")
+    scale = abs(mean["intrinsic"]).max("a") + abs(mean["relaxation"]).max("a")
     floor = asked.fraction * scale if asked.atol is None else asked.atol
     allowed = np.maximum(floor, asked.rtol * size)
     mean["converged"] = (mean["error"].max("a") <= allowed).transpose(*mean["converged"].dims)
