@@ -80,7 +80,7 @@ def as_groups(groups: Any, count: int) -> tuple[tuple[int, ...], ...]:
     if groups is None:
         return ()
     must = "be a list of groups of bands, such as [[0, 1], [2, 3]]"
-    if isinstance(groups, str | bytes) or not isinstance(groups, list | tuple) or not groups:
+    if not isinstance(groups, list | tuple) or not groups or any(np.ndim(g) == 0 for g in map(_members, groups)):
         raise fail("groups", must, f"is {groups!r}")
     found = tuple(as_bands(group, "groups", count, must) for group in groups)
     listed = [band for group in found for band in group]
@@ -88,6 +88,11 @@ def as_groups(groups: Any, count: int) -> tuple[tuple[int, ...], ...]:
         twice = next(band for band in listed if listed.count(band) > 1)
         raise fail("groups", "hold every band once at most", f"band {twice} is in two of them")
     return found
+
+
+def _members(group: Any) -> Any:
+    """Bands of a group that may be a `Subspace`, as an array."""
+    return np.asarray(group.bands if isinstance(group, Subspace) else group, dtype=object)
 
 
 def as_bands(bands: Any, name: str, count: int, must: str | None = None) -> tuple[int, ...]:
