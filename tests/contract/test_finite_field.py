@@ -20,9 +20,6 @@ CURRENT = (
     f"electric_field = {FIELDS}\ngrid = 32\ntolerance = {{ rtol = 1e-1 }}\n"
 )
 BANDS = (
-    '[[task]]\nquantity = "hybrid_bands"\npath = "G-X-M-G"\npoints = 30\n'
-    "electric_field = [[0.0, 0.0], [0.2, 0.1]]\n"
-)
     '[[task]]\nquantity = "hybrid_bands"\npath = "G-X-M-G"\npoints = 30\nelectric_field = [[0.0, 0.0], [0.2, 0.1]]\n'
 )
 
