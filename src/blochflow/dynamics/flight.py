@@ -25,6 +25,7 @@ BATCHES = (4, 64, 1024)
 # Of a full batch, so many times fewer packets than began are left to others.
 LEFT = 2
 SMALLEST_DENSITY = 0.1  # of the phase-space density: below, the equations of motion are no longer an expansion
+LARGEST_ADIABATICITY = 100.0  # beyond which a packet does not stay in one band, whatever it does
 SMALLEST_GAP = 1e-9  # of the model's energy: bands that rounding cannot separate
 STEPS_PER_STRETCH = 4096
 MOST_STEPS = 1_000_000
@@ -40,10 +41,16 @@ class PacketStatus(StrEnum):
         "weaken the field or the texture"
     )
     TOUCHING = 'stopped: the band meets another one; use theory="manifold" or "ehrenfest"'
+    DIABATIC = (
+        "stopped: transitions to another band are a hundred times as fast as the gap to it allows; use "
+        'theory="manifold" or "ehrenfest"'
+    )
     STALLED = "stopped: too many steps, or steps too small; loosen the tolerance, or look at H there"
 
 
 STATUSES = tuple(PacketStatus)
+# What a packet ends with where the first watched functions cross zero.
+GUARDS = (PacketStatus.SINGULAR, PacketStatus.TOUCHING, PacketStatus.DIABATIC)
 
 
 class Each(eqx.Module):
@@ -95,7 +102,10 @@ class Setup(eqx.Module):
         clock = self.fields.clock
         values = [e.values(self.model, clock, self.sense * t, seen, each.start) for e in self.events]
         gap = jnp.where(jnp.isfinite(seen.motion.gap), seen.motion.gap, 1.0) - SMALLEST_GAP * self.scale.energy
-        guards = jnp.stack([seen.motion.density - SMALLEST_DENSITY, gap])
+        # where bands touch it is not finite, and the gap tells
+        excess = jnp.nan_to_num(LARGEST_ADIABATICITY - seen.motion.adiabaticity, nan=1.0)
+        slow = excess if self.theory.follows_one_band else jnp.ones(())
+        guards = jnp.stack([seen.motion.density - SMALLEST_DENSITY, gap, slow])
         return jnp.concatenate([guards, *values]), seen.motion.adiabaticity
 
     def to_model_time(self, t: Any) -> Any:
@@ -106,13 +116,13 @@ class Setup(eqx.Module):
     def directions(self) -> np.ndarray:
         """Of every watched function."""
         d = self.model.dimension
-        return np.array([-1, -1, *(e.direction for e in self.events for _ in range(e.count(d)))], dtype=float)
+        return np.array([-1] * len(GUARDS) + [e.direction for e in self.events for _ in range(e.count(d))], dtype=float)
 
     @property
     def owners(self) -> list[int]:
         """Index of the event of every watched function; -1 for guards."""
         d = self.model.dimension
-        return [-1, -1, *(i for i, e in enumerate(self.events) for _ in range(e.count(d)))]
+        return [-1] * len(GUARDS) + [i for i, e in enumerate(self.events) for _ in range(e.count(d))]
 
 
 @eqx.filter_jit
@@ -295,7 +305,7 @@ class Flight:
         """Record one event, and stop the packet where it is terminal."""
         owner = self.setup.owners[which]
         if owner < 0:
-            self._stop(np.array([row]), PacketStatus.SINGULAR if which == 0 else PacketStatus.TOUCHING)
+            self._stop(np.array([row]), GUARDS[which])
             return
         event = self.setup.events[owner]
         if event.kind == "closed":

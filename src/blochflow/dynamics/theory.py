@@ -7,7 +7,7 @@ serves all and nothing depends on where the origin of x is.
 from __future__ import annotations
 
 import abc
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import numpy as np
@@ -30,7 +30,12 @@ class Scale(eqx.Module):
 
 
 class AbstractTheory(eqx.Module):
-    """State, rate and observables of one packet; batches are mapped over it."""
+    """State, rate and observables of one packet; batches are mapped over it.
+
+    ``follows_one_band``: packets stop where transitions to other bands are certain.
+    """
+
+    follows_one_band: ClassVar[bool] = False
 
     @abc.abstractmethod
     def initial(self, model: Model, position: Array, wavevector: Array, band: Array, scale: Scale) -> Array:
@@ -66,6 +71,8 @@ class Seen(eqx.Module):
 
 class AdiabaticTheory(AbstractTheory):
     """`Adiabatic`: the state is (x/L, k L, work/E)."""
+
+    follows_one_band: ClassVar[bool] = True
 
     options: Adiabatic = eqx.field(static=True)
 

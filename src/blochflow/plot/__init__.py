@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from blochflow.plot.band_plot import bands as bands
     from blochflow.plot.contribution_plot import contributions as contributions
     from blochflow.plot.distribution_plot import surface_distribution as surface_distribution
+    from blochflow.plot.evolution_plot import evolution as evolution
     from blochflow.plot.fermi_plot import fermi_surface as fermi_surface
     from blochflow.plot.field_plot import field_current as field_current
     from blochflow.plot.field_plot import hybrid_bands as hybrid_bands
@@ -32,6 +33,7 @@ _NAMES = {
     "contributions": "contribution_plot",
     "convergence": "response_plot",
     "curvature_map": "zone_map",
+    "evolution": "evolution_plot",
     "fermi_surface": "fermi_plot",
     "field_current": "field_plot",
     "hybrid_bands": "field_plot",
