@@ -307,8 +307,8 @@ SECTIONS = {
     "hybrid": Section(
         "Bands hybridised by a field",
         (
-            "CPU time per k of random tight-binding models in two dimensions, 2048 k in one batch, one worker: energies",
-            "and velocity matrices, hybridised bands with velocities, and with the derivatives of their energies.",
+            "CPU time per k of random tight-binding models in two dimensions, 2048 k in one batch, one worker:",
+            "energies and velocity matrices, hybridised bands with velocities, and with derivatives of their energies.",
         ),
         lambda: cost_table("hybrid.py"),
     ),

@@ -89,6 +89,7 @@ def test_one_band_has_its_drude_current_alone():
     np.testing.assert_array_equal(found.intrinsic, 0)
 
 
+@pytest.mark.slow
 def test_filled_bands_carry_no_current_of_order_tau():
     found = current(bf.zoo.qwz(mass=-1.0), 0.0, 0.0, [0.3, 0.1], tau=5.0)
     assert found.attrs["status"] == "CONVERGED"
@@ -98,6 +99,7 @@ def test_filled_bands_carry_no_current_of_order_tau():
     assert 0.5 < np.linalg.norm(intrinsic) * 2 * np.pi / np.hypot(0.3, 0.1) < 1
 
 
+@pytest.mark.slow
 def test_fixed_density_moves_the_chemical_potential():
     model = bf.zoo.qwz(mass=-1.8)
     held = current(model, None, 0.1, [[0.0, 0.0], [0.4, 0.0]], density=1.1, grid=64)
@@ -127,6 +129,7 @@ def test_units_of_models_in_ev():
     np.testing.assert_allclose(two.value, factor * one.value.values, rtol=1e-8)
 
 
+@pytest.mark.slow
 def test_average_over_the_cell_of_a_texture():
     model = bf.textured(bf.zoo.qwz(), mass=lambda x, t: -1.2 + 0.3 * jnp.cos(x[0] / 10))
     period = 20 * np.pi

@@ -129,6 +129,7 @@ def test_curvature_of_degenerate_doublets():
         np.testing.assert_allclose(np.einsum("kij,kji->", curvature, curvature).real * area, square, atol=1e-10)
 
 
+@pytest.mark.slow
 def test_filled_doublets_carry_the_non_abelian_hall_current():
     fields = [[0, 0.05], [0, 0.2]]
     # k_B T a hundredth of the gap: f is 1 to 1e-40
