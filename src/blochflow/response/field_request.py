@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import equinox as eqx
 import numpy as np
 
 from blochflow.core.backend import jnp
@@ -13,7 +14,7 @@ from blochflow.models.base import AbstractModel
 from blochflow.models.local import AbstractLocalModel
 from blochflow.nonadiabatic.arguments import as_places
 from blochflow.nonadiabatic.field_model import FieldModel
-from blochflow.nonadiabatic.hybridisation import Grouping
+from blochflow.nonadiabatic.hybridisation import Grouping, mixing_ratio
 from blochflow.response.catalog_field import FINITE_FIELD_CURRENT
 from blochflow.response.field_integrands import (
     FieldIntegrand,
@@ -24,6 +25,7 @@ from blochflow.response.field_integrands import (
 )
 from blochflow.response.relaxation import per_time
 from blochflow.response.request import Request
+from blochflow.response.symmetry import sample_points
 from blochflow.response.texture_average import as_cell
 from blochflow.response.valley import as_partition, of_polygon
 from blochflow.response.zone_options import measure
@@ -99,9 +101,20 @@ class FieldRequest:
         """The transport current decides."""
         return () if self.sea.tensors == 1 else (True,) + (False,) * (self.sea.tensors - 1)
 
+    def mixing(self) -> float:
+        """Largest coupling of two bands by the field over their gap, at sampled k."""
+        k = jnp.asarray(sample_points(self.request.model))
+        return float(np.asarray(_mixing(self.request.model, k)).max())
+
     def total(self, sea: Integral, surface: Integral, time: float) -> Integral:
         """The current for one relaxation time."""
         return self.request.added(sea, surface.scaled(float(time)))
+
+
+@eqx.filter_jit
+def _mixing(model: AbstractModel, k: Any) -> Any:
+    attached = model.matrices(k).attached
+    return mixing_ratio(attached.matrices, attached.grouping)
 
 
 def checked_places(model: Any, x: Any, cell: Any, density: Any) -> np.ndarray:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from blochflow.core.dataset import CARTESIAN, hash_arrays
+from blochflow.core.errors import ValidityWarning
 from blochflow.nonadiabatic.arguments import field_labels
 from blochflow.response.catalog_field import FINITE_FIELD_CURRENT
 from blochflow.response.field_request import FieldRequest, one_by_one
@@ -16,6 +18,8 @@ from blochflow.zone.polygon import signed_area
 if TYPE_CHECKING:
     import xarray as xr
 
+# e|E.R|/gap above which single bands are warned of.
+MIXED = 0.3
 LABELS = {
     "intrinsic": "part of order tau^0",
     "relaxation": "part of order tau",
@@ -45,6 +49,7 @@ def current_at(request: FieldRequest, corners: np.ndarray | None) -> xr.Dataset:
     order = each[0]["converged"].dims
     result = result.transpose(*order, "tau", "a", missing_dims="ignore")
     result.attrs["evaluations"] = int(sea[0].evaluations + surface.evaluations)
+    result.attrs["validity_mixing"] = request.mixing()
     return result
 
 
@@ -75,7 +80,7 @@ def joint_status(rows: list[xr.Dataset]) -> dict[str, Any]:
 
 
 def along_scans(
-    rows: list[xr.Dataset], fields: np.ndarray, places: np.ndarray, times: np.ndarray, model: Any
+    rows: list[xr.Dataset], fields: np.ndarray, places: np.ndarray, times: np.ndarray, model: Any, theory: str
 ) -> xr.Dataset:
     """One Dataset with the dimensions field, position and tau."""
     import xarray as xr
@@ -105,5 +110,14 @@ def along_scans(
     result.attrs |= joint_status(rows)
     result.attrs["input_hash"] = hash_arrays([fields, places, times], " ".join(row.attrs["input_hash"] for row in rows))
     result.attrs["validity_smallest_gap"] = min(float(row.attrs["validity_smallest_gap"]) for row in rows)
+    mixing = max(float(row.attrs["validity_mixing"]) for row in rows)
+    result.attrs["validity_mixing"] = mixing
+    if theory == "single_band" and mixing > MIXED:
+        warnings.warn(
+            f"The field mixes bands by up to e|E.R|/gap = {mixing:.2g} at sampled k; the theory of single bands is of "
+            'first order in it. theory="multiband" takes all orders.',
+            ValidityWarning,
+            stacklevel=3,
+        )
     result.attrs["fixed"] = "density" if "density" in result.dims else "chemical potential"
     return result.assign_coords(a=list(CARTESIAN[:d]))

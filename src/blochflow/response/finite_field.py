@@ -109,8 +109,8 @@ def finite_field_current(
         ``intrinsic`` and ``relaxation``, the parts of order tau^0 and tau, with ``_error``; coordinate
         ``electric_field`` (field, a).  Of k.p models ``cutoff_tail``.  For single bands in textures ``bound``, the
         current curl M of the Berry part of the magnetization, which is not in ``value``, and ``without_measure``, what
-        ``intrinsic + bound`` is without D.  Units: e E/hbar (1D), e E/(hbar a), e E/(hbar a^2) for NATURAL; A, A/m,
-        A/m^2 for EV_ANGSTROM models.
+        ``intrinsic + bound`` is without D.  Attribute ``validity_mixing``: largest e|E.R|/gap at sampled k.  Units:
+        e E/hbar (1D), e E/(hbar a), e E/(hbar a^2) for NATURAL; A, A/m, A/m^2 for EV_ANGSTROM models.
 
     Raises
     ------
@@ -151,7 +151,7 @@ def finite_field_current(
                 else:
                     each = [current_at(request, corners) for corners in polygons.values()]
                     rows.append(along_valleys(each, polygons))
-        return along_scans(rows, fields, places, times, model)
+        return along_scans(rows, fields, places, times, model, theory)
 
     if cell is None:
         result = at_places(places)
