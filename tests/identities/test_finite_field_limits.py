@@ -154,3 +154,23 @@ def test_valleys_carry_opposite_hall_currents():
     linear = bf.response.valley_hall(model, 0.0, 0.0, partition=halves).value.sel(a="y", b="x").values.squeeze()
     expected = linear * field * bf.nonadiabatic.dirac_hall_suppression(field * 0.5 * np.sqrt(3) / (2 * 0.1**2))
     np.testing.assert_allclose(hall, expected, rtol=0.03)
+
+
+@pytest.mark.slow
+def test_bands_that_touch_carry_currents_too():
+    """Graphene without a gap: energies diverge at its cones, velocities vanish, and by time reversal J0 does."""
+    model = bf.zoo.graphene(mass=0.0)
+    tolerance = bf.Tolerance(rtol=1e-2)
+    options = {"electric_field": [0.1, 0.03], "tau": 1.0, "tolerance": tolerance}
+    found = bf.response.finite_field_current(model, 0.2, 0.05, **options)
+    assert np.abs(found.intrinsic.values).max() < 1e-14
+    # a narrow gap changes little; 1e-2 each
+    near = bf.response.finite_field_current(bf.zoo.graphene(mass=1e-3), 0.2, 0.05, **options)
+    np.testing.assert_allclose(found.value, near.value, rtol=0.02, atol=1e-5)
+
+
+def test_single_bands_in_strong_fields_are_warned_of():
+    model = bf.zoo.qwz(mass=-1.8)
+    with pytest.warns(bf.ValidityWarning, match="multiband"):
+        found = current(model, 0.35, 0.2, [0.3, 0.0], theory="single_band", grid=16)
+    assert found.attrs["validity_mixing"] > 0.3

@@ -119,7 +119,11 @@ class Grouping(eqx.Module):
         apart = jnp.diff(energies, axis=-1) > self.threshold(size)[:, None]
         number = jnp.pad(apart.astype(int), ((0, 0), (1, 0))).cumsum(axis=-1)
         same = number[:, :, None] == number[:, None, :]
-        return same | together(self.declared, energies.shape[-1])
+        return same | self.together(energies.shape[-1])
+
+    def together(self, count: int) -> Bool[Array, "n n"]:
+        """Whether two bands are of one declared group."""
+        return together(self.declared, count)
 
     def mixing(self, count: int) -> Bool[Array, "n n"]:
         """Whether two bands are of one manifold."""

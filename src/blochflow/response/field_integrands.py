@@ -61,11 +61,13 @@ class FieldIntegrand(BandIntegrand):
 
 
 class HybridSea(FieldIntegrand):
-    """J0 of hybridised bands."""
+    """J0 of hybridised bands; ``whole`` with the gradients d_k E, which diverge where bands touch."""
+
+    whole: bool = eqx.field(static=True, default=False)
 
     def __call__(self, matrices: BlochMatrices) -> tuple[Array, Array]:
         found = hybrid_bands_at(matrices.attached.matrices, matrices.attached.grouping)
-        anomalous = (found.slopes - found.velocity)[:, : self.size]
+        anomalous = (-found.velocity if self.whole else found.slopes - found.velocity)[:, : self.size]
         return found.energies, jnp.cumsum(jnp.swapaxes(anomalous, 1, 2), axis=1)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import equinox as eqx
@@ -16,6 +16,7 @@ from blochflow.nonadiabatic.arguments import as_places
 from blochflow.nonadiabatic.field_model import FieldModel
 from blochflow.nonadiabatic.hybridisation import Grouping, mixing_ratio
 from blochflow.response.catalog_field import FINITE_FIELD_CURRENT
+from blochflow.response.field_grid import grid_in_field
 from blochflow.response.field_integrands import (
     FieldIntegrand,
     HybridSea,
@@ -66,7 +67,11 @@ class FieldRequest:
         request = Request.of(FINITE_FIELD_CURRENT.name, in_field, mu, temperature, arguments, density)
         vector = jnp.asarray(field)
         if dressed:
-            return cls(request, HybridSea(vector), HybridSurface(vector), times, theory)
+            grid = grid_in_field(in_field, request.states.kt, request.tolerance) if vector.any() else None
+            if grid is not None:
+                request = replace(request, options=replace(request.options, fewest=grid.points))
+            whole = grid is not None and not grid.resolves_gap
+            return cls(request, HybridSea(vector, whole), HybridSurface(vector), times, theory)
         sea = SingleBandSea(vector, isinstance(model, AbstractLocalModel))
         return cls(request, sea, SingleBandSurface(vector), times, theory)
 

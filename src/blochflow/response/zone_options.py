@@ -23,13 +23,17 @@ RULES = ("auto", "uniform", "cells", "shifted", "local", "nested")
 
 @dataclass(frozen=True)
 class ZoneOptions:
-    """How a zone integral is done; ``grid`` and ``shift`` ask for a fixed uniform grid."""
+    """How a zone integral is done; ``grid`` and ``shift`` ask for a fixed uniform grid.
+
+    ``fewest`` are points per axis of the uniform grid that "auto" means for a response that knows them.
+    """
 
     rule: str = "auto"
     grid: Any = None
     shift: Any = 0.0
     symmetry: Any = "auto"
     seed: int = 0
+    fewest: tuple[int, ...] | None = None
 
 
 def as_call(model: Any, tolerance: Any, execution: Any, throw: Any) -> tuple[Tolerance, Execution]:
