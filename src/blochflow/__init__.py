@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 _MODULES = {
     "exact": "exact",
     "geometry": "geometry",
+    "nonadiabatic": "nonadiabatic",
     "orbits": "dynamics.orbits",
     "plot": "plot",
     "response": "response",

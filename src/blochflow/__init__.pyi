@@ -2,6 +2,7 @@
 
 from blochflow import exact as exact
 from blochflow import geometry as geometry
+from blochflow import nonadiabatic as nonadiabatic
 from blochflow import plot as plot
 from blochflow import response as response
 from blochflow.core.convert import to_si as to_si

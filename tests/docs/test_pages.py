@@ -88,6 +88,7 @@ def test_api_page_lists_every_public_name():
     public |= {f"blochflow.geometry.{name}" for name in bf.geometry.__all__}
     public |= {f"blochflow.response.{name}" for name in bf.response.__all__}
     public |= {f"blochflow.exact.{name}" for name in bf.exact.__all__}
+    public |= {f"blochflow.nonadiabatic.{name}" for name in bf.nonadiabatic.__all__}
     public |= {f"blochflow.orbits.{name}" for name in bf.orbits.__all__}
     listed = set(re.findall(r"blochflow\.[\w.]+", page))
     assert public <= listed, sorted(public - listed)

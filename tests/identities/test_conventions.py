@@ -592,3 +592,36 @@ def test_gradient_energy_is_that_of_the_derivative_of_the_states():
     model = bf.LocalModel(traced, lattice=[[1.0]])
     found = packet_motion(model, 1, [k], [x]).energy - packet_motion(model, 1, [k], [x], gradient_energy=False).energy
     assert abs(expected) > 1e-3 and float(found) == pytest.approx(expected, abs=FD)
+
+
+def test_a_field_gives_hybridised_bands_the_velocity_plus_omega_e():
+    model, k, field = bf.zoo.qwz(mass=-1.3), [[0.4, -0.7]], np.array([1e-5, 2e-5])
+    omega = np.asarray(bf.geometry.berry_curvature(bf.bands(model, k)))[0]
+    found = bf.nonadiabatic.hybrid_bands(model, k, field)
+    shift = (found.velocity - found.energy_gradient).values[0, 0]
+    # of second order in E: 1e-5 of it
+    np.testing.assert_allclose(shift, np.einsum("abn,b->na", omega, field), rtol=1e-4)
+    assert np.abs(shift).max() > 1e-6
+
+
+def test_a_cone_of_positive_mass_drives_its_current_to_the_left_of_the_field():
+    cone = bf.zoo.massive_dirac(mass=0.1, cutoff=1.0)
+    tolerance = bf.Tolerance(rtol=1e-2)
+    found = bf.response.finite_field_current(cone, 0.0, 0.0, electric_field=[0.02, 0.0], tau=1.0, tolerance=tolerance)
+    assert 1e-3 < float(found.value.sel(a="y").item()) < 0.02 / (4 * np.pi)
+
+
+def test_the_bound_current_of_a_texture_is_the_curl_of_its_magnetization():
+    """Of Berry curvature: M grows with the mass of the local model, which grows along y."""
+    wall = bf.textured(bf.zoo.qwz(), mass=lambda x, t: -1.5 + 0.02 * x[1])
+    options = {"grid": 24, "throw": False}
+    still = {"electric_field": [0.0, 0.0], "tau": 1.0, "x": [0.0, 0.0], "theory": "single_band"}
+    bound = bf.response.finite_field_current(wall, 0.2, 0.2, **still, **options).bound.values.squeeze()
+    ends = [
+        bf.response.orbital_magnetization(wall.at([0.0, y]), 0.2, 0.2, symmetry=False, **options)
+        .parts.sel(part="berry", a="x", b="y")
+        .item()
+        for y in (-0.1, 0.1)
+    ]
+    # second order in the step, 1e-2 of a texture of length 50
+    np.testing.assert_allclose(bound, [(ends[1] - ends[0]) / 0.2, 0.0], rtol=1e-4, atol=1e-12)
