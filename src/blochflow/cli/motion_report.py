@@ -23,12 +23,17 @@ def packets_table(result: xr.Dataset) -> Table:
     for name in ("packet", "band", "status", "end_time", "end_position", "end_wavevector", "energy_drift"):
         table.add_column(f"{name} {_bracket(result, name)}".strip(), justify="right")
     table.add_column("adiabaticity", justify="right")
+    if "populations" in result:
+        table.add_column("norm_drift", justify="right")
+        table.add_column("last populations", justify="right")
     rows = _spread(result.sizes["packet"])
     for i in rows:
         packet = result.isel(packet=i)
         ends = [_vector(packet[name].values) for name in ("end_position", "end_wavevector")]
         numbers = [f"{float(packet[name]):.1e}" for name in ("energy_drift", "largest_adiabaticity")]
         time = f"{float(packet['end_time']):.8g}"
+        if "populations" in result:
+            numbers += [f"{float(packet['norm_drift']):.1e}", _vector(_last(packet["populations"].values))]
         table.add_row(str(i), str(int(packet["band"])), str(packet["status"].item()), time, *ends, *numbers)
     if len(rows) < result.sizes["packet"]:
         table.caption = f"{len(rows)} of {result.sizes['packet']} packets shown; the file holds all"
@@ -89,6 +94,11 @@ def _events_table(result: xr.Dataset) -> Table:
 
 def _vector(values: np.ndarray) -> str:
     return ", ".join(f"{x:.6g}" for x in values)
+
+
+def _last(rows: np.ndarray) -> np.ndarray:
+    """The last row that is known."""
+    return np.asarray(rows[np.isfinite(rows).all(axis=1)][-1])
 
 
 def _spread(count: int) -> list[int]:
