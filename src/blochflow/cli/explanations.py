@@ -31,6 +31,7 @@ IN_PYTHON = {
     "spread_velocity": ("geometry", "spread_velocity"),
     "ensemble": ("", "ensemble"),
     "average": ("", "average"),
+    "nonadiabatic.projected": ("nonadiabatic", "projected"),
     "exact.hofstadter": ("exact", "hofstadter"),
     "exact.ribbon": ("exact", "ribbon"),
     "exact.lattice_packet": ("exact", "lattice_packet"),
