@@ -45,6 +45,15 @@ def surface() -> xr.Dataset:
 # --- contributions --------------------------------------------------------------------------------------------------
 
 
+def test_a_line_that_another_covers_is_wider() -> None:
+    # of white noise on a round cone both are equal: sigma_sj_ab = -sigma_ext_ba, and both are antisymmetric
+    cone, loose = bf.zoo.massive_dirac(mass=0.3), bf.Tolerance(rtol=1e-2)
+    found = bf.response.disordered_conductivity(cone, [0.8, 1.0], 0.0, disorder=WHITE, points=32, tolerance=loose)
+    _, axes = bf.plot.contributions(found, "yx")
+    widths = {line.get_label(): line.get_linewidth() for line in axes.get_lines()}
+    assert widths["extrinsic_velocity"] > widths["side_jump"] == widths["total"]
+
+
 @pytest.mark.parametrize("component", ["yx", "xx"])
 def test_every_contribution_is_a_line_with_its_error(sigma: xr.Dataset, component: str) -> None:
     _, axes = bf.plot.contributions(sigma, component)

@@ -90,6 +90,19 @@ def test_a_singular_phase_space_stops_with_a_status():
     assert caught.value.result.status.values[0] == "SINGULAR"
 
 
+def test_a_packet_that_cannot_stay_in_its_band_stops_with_a_status():
+    """On the axis of a cone eE <m|d_k u>/gap = E m/4 (m^2 + k^2)^3/2 reaches 100 at this k."""
+    mass, field = 1e-3, 0.2
+    model = bf.zoo.massive_dirac(mass=mass)
+    with pytest.raises(bf.ConvergenceError, match="hundred times") as caught:
+        bf.propagate(model, bf.WavePacket([0.0, 0.0], [0.3, 0.0], band=1), [0.0, 10.0], electric_field=[field, 0.0])
+    run = caught.value.result
+    assert run.status.values[0] == "DIABATIC"
+    k = np.sqrt((field * mass / 400) ** (2 / 3) - mass**2)
+    # the root of the guard is found to 1e-14 of a step, the path to the tolerance
+    np.testing.assert_allclose(run.end_wavevector.values[0], [k, 0.0], rtol=1e-7)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

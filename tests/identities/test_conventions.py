@@ -495,7 +495,9 @@ def test_curvature_of_a_group_is_that_of_its_projector():
     field, model = 0.05, bf.LatticeModel(lambda k: hamiltonian(k, jnp), np.eye(2))
     packet, options = bf.WavePacket([0.0, 0.0], K0, amplitudes=chi), {"estimate_error": False}
     velocities = [
-        bf.propagate(model, packet, [0.0, 1e-3], electric_field=[e, 0.0], theory=bf.Manifold((0, 1)), **options).velocity
+        bf.propagate(
+            model, packet, [0.0, 1e-3], electric_field=[e, 0.0], theory=bf.Manifold((0, 1)), **options
+        ).velocity
         for e in (field, 0.0)
     ]
     expected = field * np.vdot(chi, curvature @ chi).real  # ydot = -F_yx kdot_x, kdot_x = -E, F_yx = -F_xy

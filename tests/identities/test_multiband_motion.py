@@ -34,7 +34,7 @@ ANGLES, AXES = np.linalg.eigh(TURN)
 
 
 def driven(k, x, t, turn=0.0):
-    """Four bands, two and two, that vary with k, x and t through matrices that do not commute; ``turn`` mixes orbitals."""
+    """Four bands, two and two, that vary through matrices that do not commute; ``turn`` mixes orbitals."""
     far = jnp.diag(jnp.array([-2.0, -2.0, 2.0, 2.0])).astype(complex)
     h = far + 0.15 * PARTS[0] * jnp.cos(k[0]) + 0.15 * PARTS[1] * jnp.sin(k[1] + k[0])
     h = h + 0.1 * PARTS[2] * jnp.sin(0.2 * x[0] + 0.1 * t) + 0.1 * PARTS[3] * jnp.cos(0.15 * (x[0] - x[1]))
@@ -141,9 +141,8 @@ def test_the_way_back_leads_to_the_start(bands, dimension):
         assert good.any() and there.norm_drift.values[good].max() < 1e-8
         assert there.energy_drift.values[good].max() < 1e-7
         end = there.isel(packet=good, time=-1)
-        last = bf.WavePacket(
-            end.position.values, end.wavevector.values, amplitudes=end.amplitudes_re.values + 1j * end.amplitudes_im.values
-        )
+        chi = end.amplitudes_re.values + 1j * end.amplitudes_im.values
+        last = bf.WavePacket(end.position.values, end.wavevector.values, amplitudes=chi)
         last = last if start is not None else bf.nonadiabatic.projected(model, last, range(bands - 1))
         back = bf.propagate(model, last, [5.0, 0.0], theory=theory, throw=False, **field)
         # steps of 1e-9 each, some dozens of them, which the flow may stretch
@@ -199,8 +198,9 @@ def test_position_matrices_change_the_basis_and_nothing_else(theory):
     phases = np.exp(1j * blocks.orbitals @ k)
     centres = np.exp(1j * np.asarray(other.orbitals) @ k)
     chosen = bf.Ehrenfest() if theory == "ehrenfest" else bf.Manifold((0, 1))
-    chi = np.linalg.eigh(blocks.hamiltonian(k[None])[0])[1][:, : 2 if theory == "manifold" else 3] @ (
-        amplitudes(9, 1, 2 if theory == "manifold" else 3)[0]
+    chi = (
+        np.linalg.eigh(blocks.hamiltonian(k[None])[0])[1][:, : 2 if theory == "manifold" else 3]
+        @ (amplitudes(9, 1, 2 if theory == "manifold" else 3)[0])
     )
     turned = (w.conj().T @ (phases * chi)) / centres
     runs = [

@@ -62,9 +62,7 @@ def test_bloch_zener_oscillations():
     ]
     times = np.array([0.0, 0.5, 1.0, 2.0, 3.0, 4.0]) * np.pi / field
     model = bf.LatticeModel(bloch_zener, **CHAIN)
-    run = bf.propagate(
-        model, bf.WavePacket([0.0], [0.0]), times, electric_field=[field], theory="ehrenfest", **ONCE
-    )
+    run = bf.propagate(model, bf.WavePacket([0.0], [0.0]), times, electric_field=[field], theory="ehrenfest", **ONCE)
     found = np.stack([run.position.values[0, 1:, 0], run.populations.values[0, 1:, 1]], axis=1)
     # printed to 5e-8 and 5e-9; steps of 1e-9 each
     np.testing.assert_allclose(found, expected, atol=5e-6)
@@ -150,10 +148,7 @@ def test_curvature_of_the_doublet():
     group = group_at(hamiltonian_at(DOUBLETS, k, jnp.zeros(2), jnp.zeros(())), (0, 1))
     states = np.asarray(group.states)[:, :2]
     # the quadratic form F on four states of the doublet gives the matrix
-    form = [
-        float(group.curvatures(jnp.asarray(states @ np.array(c)))[0, 1])
-        for c in ([1, 0], [0, 1], [1, 1], [1, 1j])
-    ]
+    form = [float(group.curvatures(jnp.asarray(states @ np.array(c)))[0, 1]) for c in ([1, 0], [0, 1], [1, 1], [1, 1j])]
     off = (form[2] - form[0] - form[1]) / 2 - 1j * (form[3] - form[0] - form[1]) / 2
     eigenvalues = np.linalg.eigvalsh(np.array([[form[0], off], [np.conj(off), form[1]]]))
     np.testing.assert_allclose(eigenvalues, [0.39462365, 0.95949498], atol=1e-8)

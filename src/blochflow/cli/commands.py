@@ -18,8 +18,9 @@ from blochflow.cli.job import Job, Task, read_job
 from blochflow.cli.load_model import check_tasks, load_model, notes_of
 from blochflow.cli.motion import check_motion
 from blochflow.cli.orbit_tasks import check_orbits
+from blochflow.cli.packet_tasks import check_packets
 from blochflow.cli.plotting import UNDRAWN, refuse
-from blochflow.cli.quantities import all_quantities, is_disordered, is_exact, is_motion, is_orbit
+from blochflow.cli.quantities import all_quantities, is_disordered, is_exact, is_motion, is_orbit, is_packet
 from blochflow.cli.runner import Finished, disorder_of, is_converged, output_files, passes_of, peak_memory, run_pass
 from blochflow.cli.values import DISORDER_KINDS
 from blochflow.core.checks import fail
@@ -59,6 +60,7 @@ def check_job(path: Path, settings: Sequence[str]) -> int:
     from blochflow.cli.exact_cost import predict_exact
     from blochflow.cli.motion_cost import predict_motion
     from blochflow.cli.orbit_cost import predict_orbits
+    from blochflow.cli.packet_tasks import predict_packets
     from blochflow.cli.surface_cost import predict_surface
     from blochflow.cli.table_cost import predict_table
 
@@ -76,6 +78,8 @@ def check_job(path: Path, settings: Sequence[str]) -> int:
             cost = predict_table(model)
         elif is_motion(task.quantity):
             cost = predict_motion(job, task, model)
+        elif is_packet(task.quantity):
+            cost = predict_packets(job, task, model)
         elif is_orbit(task.quantity):
             cost = predict_orbits(job, task, model)
         elif is_exact(task.quantity):
@@ -157,6 +161,7 @@ def read_and_check(path: Path, settings: Sequence[str]) -> tuple[Job, Any]:
         check_integrals(job, model)
         check_orbits(job, model)
     check_motion(job, model)
+    check_packets(job, model)
     return job, model
 
 
@@ -175,7 +180,7 @@ def _settings(task: Task) -> str:
     def short(value: Any) -> str:
         if isinstance(value, dict) and value.get("kind") in DISORDER_KINDS:
             return disorder_of(value).describe()
-        if is_motion(task.quantity) and isinstance(value, dict):
+        if (is_motion(task.quantity) or is_packet(task.quantity)) and isinstance(value, dict):
             return "{ " + ", ".join(f"{name} = {short(entry)}" for name, entry in value.items()) + " }"
         if value == []:
             return "none"
@@ -210,7 +215,8 @@ def _report_task(done: Finished) -> None:
     at = f" on {' x '.join(map(str, grid))}" if grid is not None else ""
     shared = f" in one pass with {', '.join(done.shared)}" if done.shared else ""
     evaluations = done.result.attrs.get("evaluations")
-    points = "" if evaluations is None else f"{evaluations} k points{at}{shared}, "
+    what = "products with H" if is_packet(done.task.quantity) else "k points"
+    points = "" if evaluations is None else f"{evaluations} {what}{at}{shared}, "
     typer.echo(f"{points}{report.duration(done.seconds)}; wrote {done.file}")
     if not is_converged(done.result):
         say(f"NOT CONVERGED: {done.task.name}: {report.describe_shortfall(done.result)}")

@@ -88,6 +88,7 @@ class Times:
         sizes, seconds = [], []
         for level in surface.levels()[:2]:
             for _ in range(2):
+                surface.finder.shapes.clear()
                 seen, started = Diagnostics(), time.perf_counter()
                 surface.at(mu, level, seen)
                 spent = time.perf_counter() - started

@@ -34,8 +34,6 @@ IN_PYTHON = {
     "nonadiabatic.projected": ("nonadiabatic", "projected"),
     "exact.hofstadter": ("exact", "hofstadter"),
     "exact.ribbon": ("exact", "ribbon"),
-    "exact.lattice_packet": ("exact", "lattice_packet"),
-    "exact.compare": ("exact", "compare"),
 }
 # how a job has the models that functions return
 IN_MODEL = {
@@ -132,6 +130,12 @@ def show_models(name: str | None) -> int:
 
 def unknown(what: str, name: str, known: list[str]) -> int:
     """Say that a name is not known, and which are."""
+    if what == "quantity" and name in IN_PYTHON:
+        text = f"has no task: it is a function of Python, blochflow explain {name}."
+        if name in IN_MODEL:
+            text = f"is no task but a model: [model] {IN_MODEL[name]} in the job of any other quantity."
+        say(f"Error: {name!r} {text}")
+        return BAD_INPUT
     hint = nearest(name, known)
     say(f"Error: {name!r} is not a {what}." + (f" Did you mean `{hint}`?" if hint else f" Known: {', '.join(known)}."))
     return BAD_INPUT

@@ -51,13 +51,13 @@ def motion_of(job: Job, task: Task, model: Model, *, most: int | None = None) ->
         if isinstance(given.get(name), str):
             given[name] = load_function(job, given[name], f"{key}.{name}")
     with located(job, key, task.arguments, outside=dict.fromkeys(("dressed", "active", "bands"), f"{key}.theory")):
-        given["theory"] = _theory_of(given.get("theory", "adiabatic"))
+        given["theory"] = theory_of(given.get("theory", "adiabatic"))
     given["events"] = [_event_of(job, event, f"{key}.events[{i}]") for i, event in enumerate(given.get("events", ()))]
     if "collisions" in given:
         given["collisions"] = _collisions_of(job, given["collisions"], f"{key}.collisions")
     if ensemble is None:
         with located(job, f"{key}.packet", packet):
-            return Motion(_packets_of(packet), times, given)
+            return Motion(packets_of(packet), times, given)
     with located(job, f"{key}.ensemble", ensemble, outside={"magnetic_field": f"{key}.magnetic_field"}):
         return Motion(_ensemble_of(model, ensemble, given, most), times, given)
 
@@ -160,7 +160,8 @@ def located(job: Job, key: str, table: Any, outside: dict[str, str] | None = Non
         raise job.error(str(exc), places.get(name, key)) from exc
 
 
-def _theory_of(value: Any) -> Any:
+def theory_of(value: Any) -> Any:
+    """A name, or the terms of the adiabatic theory."""
     from blochflow.dynamics.equations import Adiabatic
     from blochflow.nonadiabatic.ehrenfest import Ehrenfest
     from blochflow.nonadiabatic.manifold import Manifold
@@ -172,7 +173,8 @@ def _theory_of(value: Any) -> Any:
     return kinds[terms.pop("name", "adiabatic")](**terms)
 
 
-def _packets_of(table: dict[str, Any]) -> WavePacket:
+def packets_of(table: dict[str, Any]) -> WavePacket:
+    """The packets of a table."""
     from blochflow.models.packets import WavePacket
 
     ragged = next((name for name, value in table.items() if not _even(value)), None)

@@ -129,6 +129,13 @@ def parse_amplitudes(value: Any) -> Any:
     return parse_number(value)
 
 
+def parse_theories(value: Any) -> Any:
+    """A list of theories."""
+    if not isinstance(value, list) or not value:
+        raise ValueError(f'expected a list such as ["adiabatic"], but it is {value!r}.')
+    return [parse_theory(x) for x in value]
+
+
 def _suggestion(name: Any, known: Iterable[str]) -> str:
     hint = nearest(name, known)
     return f" Did you mean `{hint}`?" if hint else ""
@@ -225,4 +232,11 @@ KINDS: dict[str, Any] = {
     "estimate_error": Truth,
     "conserving_step": Number,
     "tolerance": StepTolerance,
+    "sites": Whole,
+    "center": Rows,
+    "envelope": Text,
+    "reference": Rows,
+    "lattice_constant": Number,
+    "theories": Annotated[Any, BeforeValidator(parse_theories)],
+    "nodes": Integer,
 }

@@ -16,6 +16,7 @@ from blochflow.dynamics.orbit_catalog import (
     QUANTUM_OSCILLATIONS,
 )
 from blochflow.dynamics.orbit_catalog import QUANTITIES as ORBITS
+from blochflow.exact.catalog import COMPARE, LATTICE_PACKET
 from blochflow.exact.catalog import QUANTITIES as REFERENCES
 from blochflow.models.catalog import BANDS, FERMI_SURFACE
 from blochflow.response.catalog import QUANTITIES
@@ -24,6 +25,7 @@ from blochflow.response.catalog_symmetry import SYMMETRY_TABLE
 
 EXACT = "exact."
 PROFILE = f"{EXACT}current_profile"
+PACKETS = tuple(f"{EXACT}{q.name}" for q in (LATTICE_PACKET, COMPARE))
 # arguments other than (model, mu, temperature), and options without a default
 ARGUMENTS: dict[str, tuple[str, ...]] = {
     "bands": ("path",),
@@ -34,6 +36,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     CYCLOTRON_ORBITS.name: ("energy", "magnetic_field"),
     LANDAU_LEVELS.name: ("magnetic_field",),
     BLOCH_OSCILLATION.name: ("k", "electric_field"),
+    **dict.fromkeys(PACKETS, ()),
 }
 REQUIRED = {
     "ohmic": ("tau",),
@@ -46,6 +49,7 @@ REQUIRED = {
     **{f"{EXACT}{name}": ("p", "q") for name in ("grand_potential", "electron_density", "entropy")},
     PROFILE: ("width",),
     PROPAGATE.name: ("times",),
+    **dict.fromkeys(PACKETS, ("packet", "times", "sites")),
     QUANTUM_OSCILLATIONS.name: ("magnetic_field",),
 }
 # options of which at least one must be given
@@ -56,7 +60,7 @@ ONE_OF = {
 # of which only one may be given
 EXCLUSIVE = (PROPAGATE.name,)
 # no integral over the zone: no tolerance
-WITHOUT_TOLERANCE = (BANDS.name, FERMI_SURFACE.name, SYMMETRY_TABLE.name, *ORBITS)
+WITHOUT_TOLERANCE = (BANDS.name, FERMI_SURFACE.name, SYMMETRY_TABLE.name, *ORBITS, *PACKETS)
 DESCRIPTIONS = {
     "mu": "chemical potential, in the energy unit of the model",
     "temperature": "temperature (K for models in eV, else in the energy unit of the model)",
@@ -67,14 +71,20 @@ DESCRIPTIONS = {
 
 def all_quantities() -> dict[str, Quantity]:
     """Name -> description of everything a task may compute."""
-    references = {q.name: q for q in map(_named, REFERENCES.values())}
+    exact = (*REFERENCES.values(), LATTICE_PACKET, COMPARE)
+    references = {q.name: q for q in map(_named, exact)}
     others = {q.name: q for q in (BANDS, FERMI_SURFACE, SYMMETRY_TABLE, PROPAGATE)}
     return {**QUANTITIES, **others, **ORBITS, **references}
 
 
 def is_exact(quantity: str) -> bool:
-    """True for quantum references, which integrate over no zone of the model."""
-    return quantity.startswith(EXACT)
+    """True for quantum references that are sums over levels; they integrate over no zone of the model."""
+    return quantity.startswith(EXACT) and not is_packet(quantity)
+
+
+def is_packet(quantity: str) -> bool:
+    """True for wave packets that evolve by the Schroedinger equation."""
+    return quantity in PACKETS
 
 
 def is_motion(quantity: str) -> bool:

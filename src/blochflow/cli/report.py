@@ -9,6 +9,9 @@ import numpy as np
 
 from blochflow.cli.motion_report import beside_packets, describe_stops, packets_table
 from blochflow.cli.orbit_report import COLUMNS, has_orbits, orbits_table
+from blochflow.cli.packet_report import has_packets, wanted_of
+from blochflow.cli.packet_report import packets_table as evolved_table
+from blochflow.cli.quantities import is_packet
 from blochflow.core.checks import fail
 
 if TYPE_CHECKING:
@@ -87,6 +90,8 @@ def result_table(result: xr.Dataset) -> Table:
         return _components_table(result)
     if result.attrs.get("quantity") == "propagate":
         return packets_table(result)
+    if is_packet(result.attrs.get("quantity", "")):
+        return evolved_table(result)
     if result.attrs.get("quantity") in COLUMNS:
         return orbits_table(result)
     if "value" not in result:
@@ -184,6 +189,8 @@ def check_complete(result: xr.Dataset) -> None:
     wanted = TRAJECTORIES if motion else wanted
     orbits = result.attrs["quantity"] in COLUMNS
     wanted = COLUMNS[result.attrs["quantity"]] if orbits else wanted
+    evolved = is_packet(result.attrs["quantity"])
+    wanted = wanted_of(result) if evolved else wanted
     missing = [name for name in wanted if name not in result]
     if missing:
         quantity = result.attrs["quantity"]
@@ -199,6 +206,8 @@ def check_complete(result: xr.Dataset) -> None:
         good = all(result[name].dims == ("packet", "time", "a") for name in wanted[:3])
         good = good and all(result[name].dims == ("packet", "time") for name in wanted[3:6])
         good = good and all(result[name].dims == ("packet",) for name in wanted[6:])
+    elif evolved:
+        good = has_packets(result)
     elif symmetries:
         good = all(result[name].dims == ("entry",) for name in wanted)
     else:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from blochflow.cli.load_model import load_function
-from blochflow.cli.quantities import EXACT, PROFILE, is_exact, is_motion, is_orbit, positional_of
+from blochflow.cli.quantities import EXACT, PACKETS, PROFILE, is_exact, is_motion, is_orbit, is_packet, positional_of
 from blochflow.core.errors import JobError
 
 if TYPE_CHECKING:
@@ -90,6 +90,10 @@ def compute(job: Job, task: Task, model: AbstractModel) -> xr.Dataset:
         from blochflow.cli.motion import compute_motion
 
         return compute_motion(job, task, model)
+    if is_packet(task.quantity):
+        from blochflow.cli.packet_tasks import compute_packets
+
+        return compute_packets(job, task, model)
     if is_orbit(task.quantity):
         from blochflow.cli.orbit_tasks import compute_orbits
 
@@ -205,7 +209,7 @@ def run_pass(job: Job, tasks: Sequence[Task], model: AbstractModel, files: Seque
 
 def is_converged(result: xr.Dataset) -> bool:
     """True when every state met its tolerance, every sheet and orbit is resolved, and every packet reached its end."""
-    if result.attrs.get("quantity") in ("fermi_surface", "propagate"):
+    if result.attrs.get("quantity") in ("fermi_surface", "propagate", *PACKETS):
         return result.attrs.get("status") == "CONVERGED"
     if result.attrs.get("status") in ("UNRESOLVED", "CUT"):
         return False

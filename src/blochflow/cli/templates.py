@@ -69,6 +69,19 @@ MOTION_EXAMPLES = {
     "conserving_step": "0.1",
     "tolerance": "{ rtol = 1e-9 }",
 }
+PACKET_EXAMPLES = {
+    **MOTION_EXAMPLES,
+    "packet": "{ position = [0.0, 0.0], wavevector = [-0.5, 0.4], band = 0, width = 6.0 }",
+    "times": "{ start = 0.0, stop = 10.0, count = 11 }",
+    "sites": "80",
+    "electric_field": "[0.02, 0.0]",
+    "center": "[0.0, 0.0]",
+    "envelope": '"product"',
+    "reference": "[1.0, 0.0]",
+    "lattice_constant": "0.1",
+    "theories": '["adiabatic", { moment = false }]',
+    "nodes": "5",
+}
 ORBIT_EXAMPLES = {
     "magnetic_field": "[0.02, 0.04]",
     "grid": "48",
@@ -98,6 +111,7 @@ OWN_EXAMPLES = {
     # S is asked for relative to its size, which vanishes at mu = 0
     "thermoelectric": {"mu": '"-2.5:-1.0:4"', "tolerance": "{ rtol = 1e-2 }"},
     "propagate": MOTION_EXAMPLES,
+    **dict.fromkeys(("exact.lattice_packet", "exact.compare"), PACKET_EXAMPLES),
     "orbits.cyclotron_orbits": {**ORBIT_EXAMPLES, "energy": '"0.8:1.2:3"', "magnetic_field": "0.02"},
     "orbits.landau_levels": ORBIT_EXAMPLES,
     "orbits.quantum_oscillations": OSCILLATION_EXAMPLES,
@@ -128,6 +142,7 @@ OWN_MODELS = {
     **{f"orbits.{x}": ("massive_dirac", "{ mass = 0.4 }") for x in ("cyclotron_orbits", "quantum_oscillations")},
     "orbits.landau_levels": ("massive_dirac", "{ mass = 0.4 }"),
     "orbits.bloch_oscillation": ("square", "{ }"),
+    **dict.fromkeys(("exact.lattice_packet", "exact.compare"), ("qwz", "{ }")),
     "spin_hall": ("kane_mele", "{ rashba = 0.05 }"),
     "valley_hall": ("graphene", "{ mass = 0.5 }"),
     "disordered_conductivity": ("massive_dirac", "{ mass = 0.3 }"),

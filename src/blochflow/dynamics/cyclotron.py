@@ -13,7 +13,7 @@ from blochflow.dynamics.orbit_planes import EXTENT, Curve, MagneticAxis, PlaneSt
 from blochflow.dynamics.orbit_record import Orbit, describe
 from blochflow.dynamics.orbit_table import as_table, fill, motion_columns, orbit_columns
 from blochflow.execution.threads import Execution, as_execution
-from blochflow.geometry.fermi_surface import LevelSolver
+from blochflow.geometry.level_solver import LevelSolver
 from blochflow.models.base import AbstractModel, as_model
 
 if TYPE_CHECKING:

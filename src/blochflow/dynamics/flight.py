@@ -27,6 +27,7 @@ LEFT = 2
 SMALLEST_DENSITY = 0.1  # of the phase-space density: below, the equations of motion are no longer an expansion
 # Change of the norm of a state at which its motion ends, and the least, in units of the error of one step.
 LARGEST_NORM_DRIFT, STEPS_OF_DRIFT = 1e-5, 1e3
+LARGEST_ADIABATICITY = 100.0  # beyond which a packet does not stay in its bands, whatever it does
 STEPS_PER_STRETCH = 4096
 MOST_STEPS = 1_000_000
 
@@ -41,13 +42,17 @@ class PacketStatus(StrEnum):
         "weaken the field or the texture"
     )
     TOUCHING = 'stopped: the band, or an active one, meets another; use theory="manifold" with both or "ehrenfest"'
+    DIABATIC = (
+        "stopped: transitions to another band are a hundred times as fast as the gap to it allows; use "
+        'theory="manifold" or "ehrenfest"'
+    )
     NORM = "stopped: the norm of the state within its bands changed; tighten the tolerance, or keep more bands"
     STALLED = "stopped: too many steps, or steps too small; loosen the tolerance, or look at H there"
 
 
 STATUSES = tuple(PacketStatus)
-# what ends a motion before any event: one for each guard of `Setup.watch`
-GUARDS = (PacketStatus.SINGULAR, PacketStatus.TOUCHING, PacketStatus.NORM)
+# What a packet ends with where the first watched functions cross zero.
+GUARDS = (PacketStatus.SINGULAR, PacketStatus.TOUCHING, PacketStatus.DIABATIC, PacketStatus.NORM)
 
 
 class Each(eqx.Module):
@@ -99,9 +104,12 @@ class Setup(eqx.Module):
         clock = self.fields.clock
         values = [e.values(self.model, clock, self.sense * t, seen, each.start) for e in self.events]
         gap = jnp.where(jnp.isfinite(seen.motion.gap), seen.motion.gap, 1.0) - SMALLEST_GAP * self.scale.energy
-        gap = gap if self.theory.isolated else jnp.ones(())
+        # where bands touch it is not finite, and the gap tells
+        slow = jnp.nan_to_num(LARGEST_ADIABATICITY - seen.motion.adiabaticity, nan=1.0)
+        if not self.theory.isolated:
+            gap = slow = jnp.ones(())
         drift = jnp.maximum(LARGEST_NORM_DRIFT, STEPS_OF_DRIFT * self.tolerance) - jnp.abs(seen.motion.norm - 1)
-        guards = jnp.stack([seen.motion.density - SMALLEST_DENSITY, gap, drift])
+        guards = jnp.stack([seen.motion.density - SMALLEST_DENSITY, gap, slow, drift])
         return jnp.concatenate([guards, *values]), seen.motion.adiabaticity
 
     def to_model_time(self, t: Any) -> Any:
@@ -112,15 +120,13 @@ class Setup(eqx.Module):
     def directions(self) -> np.ndarray:
         """Of every watched function."""
         d = self.model.dimension
-        return np.array(
-            [-1] * len(GUARDS) + [*(e.direction for e in self.events for _ in range(e.count(d)))], dtype=float
-        )
+        return np.array([-1] * len(GUARDS) + [e.direction for e in self.events for _ in range(e.count(d))], dtype=float)
 
     @property
     def owners(self) -> list[int]:
         """Index of the event of every watched function; -1 for guards."""
         d = self.model.dimension
-        return [-1] * len(GUARDS) + [*(i for i, e in enumerate(self.events) for _ in range(e.count(d)))]
+        return [-1] * len(GUARDS) + [i for i, e in enumerate(self.events) for _ in range(e.count(d))]
 
 
 @eqx.filter_jit

@@ -22,7 +22,7 @@ from blochflow.dynamics.orbit_planes import MagneticAxis, PlaneStack, as_cells, 
 from blochflow.dynamics.orbit_table import Column, fill, mass_unit
 from blochflow.dynamics.pockets import Pocket, PocketState, pockets_near, pockets_on_grid
 from blochflow.execution.threads import Execution, as_execution
-from blochflow.geometry.fermi_surface import LevelSolver
+from blochflow.geometry.level_solver import LevelSolver
 from blochflow.models.base import AbstractModel, as_model
 from blochflow.models.fields import magnetic_unit
 

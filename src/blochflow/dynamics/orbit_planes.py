@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 
 from blochflow.core.checks import as_real_array, fail
-from blochflow.geometry.fermi_surface import OFFSET, LevelSolver, coinciding_bands, gap_note
+from blochflow.geometry.fermi_surface import OFFSET, gap_note
+from blochflow.geometry.level_solver import LevelSolver, coinciding_bands
 from blochflow.models.base import AbstractModel
 from blochflow.models.fields import Fields, as_fields
-from blochflow.zone.fermi_surface import LevelSheet, level_sheets
+from blochflow.zone.fermi_surface import LevelSheet, level_shapes
 from blochflow.zone.marching import Box, shortest_basis
 from blochflow.zone.roots import Levels
 
@@ -133,9 +134,9 @@ class Plane:
             values = self.energies[:, list(group)].mean(axis=1).reshape(self.box.shape)
             if np.ptp(values) <= FLAT * self.scale or self.radius <= 0:
                 continue
-            options = {"scale": max(self.scale, abs(energy)), "number": number, "cutoff": self.stack.in_plane(self)}
-            for sheet in level_sheets(self.levels(group), energy, self.box, values, **options):  # type: ignore[arg-type]
-                curve = Curve(self, group, energy, sheet)
+            scale, cutoff = max(self.scale, abs(energy)), self.stack.in_plane(self)
+            for shape in level_shapes(self.levels(group), energy, self.box, values, scale=scale, cutoff=cutoff):
+                curve = Curve(self, group, energy, shape.sheet(number))
                 if self.stack.is_home(curve):
                     found.append(curve)
         return found

@@ -15,7 +15,7 @@ from blochflow.dynamics.orbit_planes import EXTENT, PlaneStack, as_cells, as_mag
 from blochflow.dynamics.orbit_record import Orbit, describe
 from blochflow.dynamics.orbit_table import Column, as_table, fill, orbit_columns, total_phase
 from blochflow.execution.threads import Execution, as_execution
-from blochflow.geometry.fermi_surface import LevelSolver
+from blochflow.geometry.level_solver import LevelSolver
 from blochflow.models.base import AbstractModel, as_model
 from blochflow.models.fields import time_unit
 

@@ -57,7 +57,7 @@ class AbstractTheory(eqx.Module):
     quantity: eqx.AbstractClassVar[Quantity]
     # variables of results that only this theory has
     labels: eqx.AbstractClassVar[Labels]
-    # whether bands that meet end a motion
+    # whether packets stop where their bands meet others, or where transitions to others are certain
     isolated: eqx.AbstractClassVar[bool]
 
     @abc.abstractmethod

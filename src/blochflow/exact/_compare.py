@@ -101,10 +101,7 @@ def compare(
     >>> print(result.attrs["summary"])
     adiabatic: ...
     """
-    if isinstance(theories, str) or not isinstance(theories, Sequence) or not theories:
-        raise fail("theories", 'be a sequence such as ("adiabatic",)', f"is {theories!r}")
-    names = theory_names(theories)
-    as_count(nodes, "nodes", 1)
+    names = check_theories(theories, nodes)
     plan = as_plan(
         model,
         packet,
@@ -158,8 +155,11 @@ def populations_of(run: xr.Dataset) -> np.ndarray:
     return np.where(np.isfinite(run.energy.values)[..., None], alone, np.nan)
 
 
-def theory_names(theories: Sequence[Any]) -> list[str]:
+def check_theories(theories: Any, nodes: Any) -> list[str]:
     """Labels of theories: their names, or their options where they are objects."""
+    if isinstance(theories, str) or not isinstance(theories, Sequence) or not theories:
+        raise fail("theories", 'be a sequence such as ("adiabatic",)', f"is {theories!r}")
+    as_count(nodes, "nodes", 1)
     for theory in theories:
         as_theory(theory)
     names = [theory if isinstance(theory, str) else repr(theory) for theory in theories]

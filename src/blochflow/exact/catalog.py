@@ -159,6 +159,7 @@ PACKET_OPTIONS = {
     "envelope": '"band" or "product"',
     "reference": "state whose overlap with u(k) is positive",
     "lattice_constant": "spacing of the lattice of a k.p model",
+    "tolerance": "{ rtol = 1e-8 }: norm of the error of the state at the last time",
 }
 LATTICE_PACKET = Quantity(
     name="lattice_packet",

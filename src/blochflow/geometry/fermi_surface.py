@@ -9,21 +9,19 @@ closed curve is sum_i w_i/(2 pi) with hbar = 1.  The numerics are in `zone.fermi
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
-import equinox as eqx
 import numpy as np
 
-from blochflow.core.backend import SAFE_CALLS, Array, jnp
 from blochflow.core.checks import as_index, as_real_array, fail
-from blochflow.execution.threads import Execution, run_batches
+from blochflow.execution.threads import Execution
 from blochflow.geometry.band_structure import state_weights
-from blochflow.geometry.bands import DEGENERACY_TOLERANCE, bands
-from blochflow.geometry.eigen import eigh
+from blochflow.geometry.bands import bands
 from blochflow.geometry.fermi_sheets import FermiSheet, FermiSurface, assemble
-from blochflow.models.base import AbstractModel, as_model, check_finite
-from blochflow.zone.fermi_surface import LevelSheet, level_sheets
+from blochflow.geometry.level_solver import LevelSolver, coinciding_bands
+from blochflow.models.base import AbstractModel, as_model
+from blochflow.zone.fermi_surface import LevelShape, level_shapes
 from blochflow.zone.grids import requested_grid
 from blochflow.zone.marching import Box, shortest_basis
 from blochflow.zone.quadrature import TRIANGLE_POINTS
@@ -38,9 +36,7 @@ FEWEST_POINTS = 8  # on a curve
 # A grid that starts at Gamma puts points on symmetry lines, where surfaces touch and extrema lie; these fractions of a
 # step avoid all of them.
 OFFSET = (0.2113, 0.3547, 0.4271)
-# Batches come in two sizes, each compiled once; the larger is bounded by its memory as well.  Searches step a few
-# points at a time: where a k costs more memory than HEAVY, they have a size of their own.
-TINY_BATCH, SMALL_BATCH, LARGE_BATCH, BATCH_BYTES, HEAVY = 16, 256, 4096, 2**26, 2**14
+KEPT = 64  # energies whose curves are kept
 FLAT = 1e-10  # of the largest energy: a band narrower than this has no surface, only rounding
 
 
@@ -111,15 +107,65 @@ def fermi_surface(
     >>> round(float(surface.weights.sum()) / (2 * 3.141592653589793), 9)
     0.574377973
     """
-    model = as_model(model)
-    boxes, number = check_arguments(model, mu, grid, points, color, shift)
-    energy = float(mu)
-    solver = LevelSolver(model, execution or Execution())
-    for box in boxes:
-        found, note = _sheets(model, solver, energy, box, number)
-        if not any(np.isnan(sheet.points.error) for _, sheet in found):
-            break
-    return assemble(model, energy, found, box, solver.evaluations, note, color)
+    return SurfaceFinder(as_model(model), execution or Execution()).surface(mu, grid, points, color, shift)
+
+
+@dataclass(eq=False)
+class SurfaceFinder:
+    """Surfaces of one model at many energies: what they share is computed once.
+
+    That are the energies on detection grids and, in two dimensions, the curves of the last energies, on which other
+    numbers of points can be placed.
+    """
+
+    model: AbstractModel
+    execution: Execution
+    solver: LevelSolver = field(init=False)
+    grids: dict[bytes, np.ndarray] = field(default_factory=dict)
+    shapes: dict[tuple[float, bytes], list[tuple[tuple[int, ...], LevelShape]]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.solver = LevelSolver(self.model, self.execution)
+
+    def surface(
+        self, mu: float, grid: Any = None, points: int | None = None, color: str | None = None, shift: Any = None
+    ) -> FermiSurface:
+        """As `fermi_surface`; ``evaluations`` are those that were new."""
+        boxes, number = check_arguments(self.model, mu, grid, points, color, shift)
+        energy, before, note = float(mu), self.solver.evaluations, ""
+        for box in boxes:
+            found = [(group, shape.sheet(number)) for group, shape in self._shapes(energy, box)]
+            if not any(np.isnan(sheet.points.error) for _, sheet in found):
+                break
+        if not found:
+            note = gap_note(self._energies(box), energy, self.model)
+        return assemble(self.model, energy, found, box, self.solver.evaluations - before, note, color)
+
+    def _energies(self, box: Box) -> np.ndarray:
+        key = box.key
+        if key not in self.grids:
+            self.grids[key] = self.solver.energies(box.points())
+        return self.grids[key]
+
+    def _shapes(self, mu: float, box: Box) -> list[tuple[tuple[int, ...], LevelShape]]:
+        """Shapes of all groups of bands."""
+        if (mu, box.key) in self.shapes:
+            return self.shapes[mu, box.key]
+        energies = self._energies(box)
+        scale = max(float(np.abs(energies).max()), abs(mu))
+        cutoff = None if self.model.lattice is not None else float(self.model.cutoff)  # type: ignore[attr-defined]
+        found: list[tuple[tuple[int, ...], LevelShape]] = []
+        for group in coinciding_bands(energies, scale):
+            values = energies[:, list(group)].mean(axis=1).reshape(box.shape)
+            if np.ptp(values) <= FLAT * scale:
+                continue
+            shapes = level_shapes(self.solver.levels(group), mu, box, values, scale=scale, cutoff=cutoff)
+            found += [(group, shape) for shape in shapes]
+        if self.model.dimension == 2:
+            if len(self.shapes) >= KEPT:
+                self.shapes.pop(next(iter(self.shapes)))
+            self.shapes[mu, box.key] = found
+        return found
 
 
 def check_arguments(
@@ -139,88 +185,6 @@ def check_arguments(
         # the error names what is wrong; the value is computed with the surface
         state_weights(bands(model, np.zeros(model.dimension)), color)
     return _detection_boxes(model, grid, shift), _checked_points(points, model.dimension)
-
-
-def _sheets(
-    model: AbstractModel, solver: LevelSolver, mu: float, box: Box, number: int | None
-) -> tuple[list[tuple[tuple[int, ...], LevelSheet]], str]:
-    """Sheets of all groups of bands, and a note if there are none."""
-    energies = solver.energies(box.points())
-    scale = max(float(np.abs(energies).max()), abs(mu))
-    cutoff = None if model.lattice is not None else float(model.cutoff)  # type: ignore[attr-defined]
-    found: list[tuple[tuple[int, ...], LevelSheet]] = []
-    for group in coinciding_bands(energies, scale):
-        values = energies[:, list(group)].mean(axis=1).reshape(box.shape)
-        if np.ptp(values) <= FLAT * scale:
-            continue
-        levels = solver.levels(group)
-        sheets = level_sheets(levels, mu, box, values, scale=scale, number=number, cutoff=cutoff)
-        found += [(group, sheet) for sheet in sheets]
-    return found, "" if found else gap_note(energies, mu, model)
-
-
-class LevelSolver:
-    """Energies and gradients in batches of a few fixed sizes; counts the k points."""
-
-    def __init__(self, model: AbstractModel, execution: Execution) -> None:
-        self.model = model
-        self.execution = execution
-        self.evaluations = 0
-        self.bytes = 16 * model.num_bands**2 * (4 + 2 * model.dimension)
-        self.most = max(SMALL_BATCH, min(LARGE_BATCH, BATCH_BYTES // self.bytes))
-
-    def energies(self, k: np.ndarray) -> np.ndarray:
-        """All bands, (P, n)."""
-        return self._run(k)[0]
-
-    def levels(self, group: tuple[int, ...]) -> Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]:
-        """Mean energy (P,) and gradient (P, d) of a group of degenerate bands, as a function of k."""
-        chosen = list(group)
-
-        def levels_of(k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            if not len(k):
-                return np.empty(0), np.empty((0, self.model.dimension))
-            energies, slopes = self._run(k)
-            return energies[:, chosen].mean(axis=1), slopes[:, :, chosen].mean(axis=2)
-
-        return levels_of
-
-    def _run(self, k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """E_n (P, n) and its gradients (P, a, n) at all k; short batches are padded."""
-        self.evaluations += len(k)
-        batches = [k[start : start + self.most] for start in range(0, len(k), self.most)]
-        label = f"{self.model.name}: Fermi surface"
-        options: dict[str, Any] = {"label": label, "most_threads": SAFE_CALLS, "batch_bytes": self.bytes * self.most}
-        done = run_batches(self._on_batch, iter(batches), len(batches), self.execution, **options)
-        energies, slopes = (np.concatenate(parts) for parts in zip(*done, strict=True))
-        return energies, slopes
-
-    def _on_batch(self, batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        count = len(batch)
-        size = SMALL_BATCH if count <= SMALL_BATCH else self.most
-        if count <= TINY_BATCH and self.bytes > HEAVY:
-            size = TINY_BATCH
-        padded = np.concatenate([batch, np.repeat(batch[-1:], size - count, axis=0)])
-        energies, slopes = (np.asarray(x)[:count] for x in _energies_and_slopes(self.model, jnp.asarray(padded)))
-        check_finite(energies, batch, "The Hamiltonian")
-        check_finite(slopes, batch, "The gradient of the Hamiltonian")
-        return energies, slopes
-
-
-@eqx.filter_jit
-def _energies_and_slopes(model: AbstractModel, k: Array) -> tuple[Array, Array]:
-    """E_n (k, n) and <n|d_a H|n> (k, a, n)."""
-    matrices = model.matrices(k)
-    energies, states = eigh(matrices.hamiltonian)
-    slopes = (jnp.conj(states)[:, None] * (matrices.gradient @ states[:, None])).sum(axis=-2).real
-    return energies, slopes
-
-
-def coinciding_bands(energies: np.ndarray, scale: float) -> list[tuple[int, ...]]:
-    """Bands that coincide on the whole grid, e.g. by inversion and time reversal."""
-    apart = np.diff(energies, axis=1).max(axis=0) > DEGENERACY_TOLERANCE * scale
-    parts = np.split(np.arange(energies.shape[1]), np.flatnonzero(apart) + 1)
-    return [tuple(map(int, part)) for part in parts]
 
 
 def _checked_points(points: Any, dimension: int) -> int | None:

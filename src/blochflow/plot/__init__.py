@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from blochflow.plot.band_plot import bands as bands
     from blochflow.plot.contribution_plot import contributions as contributions
     from blochflow.plot.distribution_plot import surface_distribution as surface_distribution
+    from blochflow.plot.evolution_plot import evolution as evolution
     from blochflow.plot.fermi_plot import fermi_surface as fermi_surface
     from blochflow.plot.film import animation as animation
     from blochflow.plot.orbit_plot import orbits as orbits
@@ -30,6 +31,7 @@ _NAMES = {
     "contributions": "contribution_plot",
     "convergence": "response_plot",
     "curvature_map": "zone_map",
+    "evolution": "evolution_plot",
     "fermi_surface": "fermi_plot",
     "orbits": "orbit_plot",
     "response": "response_plot",

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 TOTAL = "total"
 # Two components whose sizes agree better than this are equally large.
 EQUAL = 1e-6
+# Of lines; those that others cover are wider.
+WIDTH = 1.2
 
 
 def contributions(result: Any, component: str | None = None, *, axes: Axes | None = None) -> tuple[Figure, Axes]:
@@ -76,8 +78,10 @@ def contributions(result: Any, component: str | None = None, *, axes: Axes | Non
     along = longest_scan(chosen)
     lines = _lines(chosen, names, along)
     figure, axes = axes_for(axes, (6.0, 4.4))
-    for line in lines:
-        draw(axes, line, bars=True, color="black" if line.label.startswith(TOTAL) else None)
+    for i, line in enumerate(lines):
+        covered = sum(_coincide(line, later) for later in lines[i + 1 :])
+        color = "black" if line.label.startswith(TOTAL) else None
+        draw(axes, line, bars=True, color=color, width=WIDTH * (1 + 2 * covered))
     axes.set_xlabel(with_unit(GREEK.get(along, along), chosen[along].attrs.get("units")))
     axes.set_ylabel(with_unit(component_symbol(dataset, component), dataset.attrs.get("units")))
     set_title(axes, dataset, *_fixed(chosen, along))
@@ -119,6 +123,12 @@ def _lines(chosen: xr.Dataset, names: list[str], along: str) -> list[Line]:
             arrays = (here[x].values for x in (along, value, error, "converged"))
             lines.append(Line(", ".join([name, *labels]), color, style, *arrays))
     return lines
+
+
+def _coincide(one: Line, other: Line) -> bool:
+    """Whether two lines cannot be told apart."""
+    size = np.nanmax(np.abs([one.value, other.value]), initial=0.0)
+    return bool(np.nanmax(np.abs(one.value - other.value), initial=0.0) <= EQUAL * size)
 
 
 def _scans(chosen: xr.Dataset, along: str) -> list[str]:

@@ -103,11 +103,11 @@ def lines_of(dataset: xr.Dataset, along: str) -> list[Line]:
     return lines
 
 
-def draw(axes: Axes, line: Line, *, bars: bool = False, color: str | None = None) -> None:
+def draw(axes: Axes, line: Line, *, bars: bool = False, color: str | None = None, width: float = 1.2) -> None:
     """The line with a band (or ``bars``) for its error; open symbols where the value is not converged."""
     color, x, main = color or f"C{line.color}", line.x, bars or line.style == "-"
     marker = "o" if main or len(x) > 1 else "s"
-    axes.plot(x, line.value, line.style, color=color, linewidth=1.2, label=line.label or None)
+    axes.plot(x, line.value, line.style, color=color, linewidth=width, label=line.label or None)
     if len(x) > 1 and not bars:
         low, high = line.value - line.error, line.value + line.error
         axes.fill_between(x, low, high, color=color, alpha=0.25 if main else 0.12, linewidth=0)

@@ -13,6 +13,8 @@ from blochflow.core.checks import fail
 from blochflow.plot.band_plot import bands
 from blochflow.plot.contribution_plot import contributions, contributions_of
 from blochflow.plot.distribution_plot import surface_distribution
+from blochflow.plot.evolution_plot import QUANTITIES as EVOLUTIONS
+from blochflow.plot.evolution_plot import evolution
 from blochflow.plot.fermi_plot import fermi_surface
 from blochflow.plot.figure import GREEK, as_result, axes_for, component_symbol, require, set_title, with_unit
 from blochflow.plot.orbit_plot import LEVELS, ORBITS, OSCILLATIONS, orbits
@@ -58,6 +60,10 @@ def auto(
         if component is not None:
             raise fail("component", "be given for responses only", "the result is 'propagate'")
         return trajectory(dataset, variable or "position", axes=axes)
+    if dataset.attrs.get("quantity") in EVOLUTIONS:
+        if component is not None:
+            raise fail("component", "be given for responses only", f"the result is {dataset.attrs['quantity']!r}")
+        return evolution(dataset, variable, axes=axes)
     if dataset.attrs.get("quantity") in (ORBITS, LEVELS, OSCILLATIONS):
         if component is not None:
             raise fail("component", "be given for responses only", f"the result is {dataset.attrs['quantity']!r}")

@@ -22,7 +22,7 @@ from blochflow.disorder.linear_response import PARTS, respond
 from blochflow.disorder.potentials import Scatterers
 from blochflow.disorder.scattering import Scattering
 from blochflow.execution.threads import Execution
-from blochflow.geometry.fermi_surface import fermi_surface
+from blochflow.geometry.fermi_surface import SurfaceFinder
 from blochflow.models.base import AbstractModel
 from blochflow.response.critical_energies import CriticalPoint, critical_points
 from blochflow.response.observables import at_points
@@ -63,6 +63,11 @@ class FermiParts:
     def shape(self) -> tuple[int, int, int]:
         """(parts, components, directions)."""
         return len(PARTS), self.components, self.model.dimension
+
+    @cached_property
+    def finder(self) -> SurfaceFinder:
+        """Of the surfaces at all energies."""
+        return SurfaceFinder(self.model, self.execution)
 
     @cached_property
     def critical(self) -> list[CriticalPoint]:
@@ -134,7 +139,7 @@ class FermiParts:
     def at(self, energy: float, level: tuple[Any, Any], seen: Diagnostics) -> np.ndarray:
         """All parts at one energy; zeros where no band is."""
         grid, points = level
-        surface = fermi_surface(self.model, energy, grid=grid, points=points, execution=self.execution)
+        surface = self.finder.surface(energy, grid, points)
         seen.evaluations += surface.evaluations
         result = np.zeros(self.shape)
         if not len(surface.k):

@@ -23,11 +23,8 @@ FASTEST = 1.5  # dl/ds of a smooth curve in units of what it is to be
 PANEL = 8  # Gauss-Legendre points per panel
 
 
-def loop_points(piece: Piece, levels: Levels, mu: float, scale: float, number: int | None) -> Points:
+def loop_points(curve: SmoothCurve, levels: Levels, mu: float, scale: float, number: int | None) -> Points:
     """Trapezoidal rule on a closed or periodic curve; every second point is the rule that estimates the error."""
-    curve = _SmoothCurve.through(piece, levels, mu, scale)
-    if curve is None:
-        return panel_points(piece, levels, mu, scale, number)
     count = number or 32
     while True:
         points = curve.points(count, levels, mu, scale)
@@ -40,7 +37,7 @@ def loop_points(piece: Piece, levels: Levels, mu: float, scale: float, number: i
 
 
 @dataclass(frozen=True)
-class _SmoothCurve:
+class SmoothCurve:
     """x(s) = period s + sum_m c_m exp(2 pi i m s), 0 <= s < 1, close to a curve; n is its normal to the right."""
 
     period: np.ndarray
@@ -48,7 +45,7 @@ class _SmoothCurve:
     reach: float
 
     @classmethod
-    def through(cls, piece: Piece, levels: Levels, mu: float, scale: float) -> _SmoothCurve | None:
+    def through(cls, piece: Piece, levels: Levels, mu: float, scale: float) -> SmoothCurve | None:
         """The smoothest one whose normals meet the curve well; None if there is none (kinks)."""
         from scipy.interpolate import CubicSpline
 

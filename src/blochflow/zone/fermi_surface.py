@@ -14,14 +14,16 @@ the grid; curves in two dimensions are followed through those.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
+from blochflow.zone.curve_points import SmoothCurve
 from blochflow.zone.cutoff import clip
 from blochflow.zone.marching import Box
 from blochflow.zone.pockets import hidden_pockets, mesh, remesh
 from blochflow.zone.projection import Points
-from blochflow.zone.quadrature import points_on
+from blochflow.zone.quadrature import points_along, smooth_curve
 from blochflow.zone.roots import Levels
 from blochflow.zone.sheets import Piece
 
@@ -48,16 +50,39 @@ class LevelSheet:
     closure_residual: float
 
 
-def level_sheets(
-    levels: Levels,
-    mu: float,
-    box: Box,
-    energies: np.ndarray,
-    *,
-    scale: float,
-    number: int | None = None,
-    cutoff: float | None = None,
-) -> list[LevelSheet]:
+@dataclass(frozen=True, eq=False)
+class LevelShape:
+    """A sheet before points are placed on it.
+
+    Attributes
+    ----------
+    piece : Piece
+    touches : bool
+        It ends at the cutoff.
+    levels, mu, scale
+        As `level_shapes`.
+    """
+
+    piece: Piece
+    touches: bool
+    levels: Levels
+    mu: float
+    scale: float
+
+    @cached_property
+    def curve(self) -> SmoothCurve | None:
+        """What points are placed along; None for surfaces, and for curves with ends or kinks."""
+        return smooth_curve(self.piece, self.levels, self.mu, self.scale)
+
+    def sheet(self, number: int | None) -> LevelSheet:
+        """With ``number`` points per curve (2D) or per triangle (3D: 1, 3, 6, 7), None: automatic."""
+        points = points_along(self.piece, self.curve, self.levels, self.mu, self.scale, number)
+        return describe_sheet(self.piece, points, self.touches)
+
+
+def level_shapes(
+    levels: Levels, mu: float, box: Box, energies: np.ndarray, *, scale: float, cutoff: float | None = None
+) -> list[LevelShape]:
     """Sheets of one band, the largest meshes first.
 
     Parameters
@@ -70,8 +95,6 @@ def level_sheets(
     energies : array of shape ``box.shape``
     scale : float
         Size of energies, which sets their rounding error.
-    number : int, optional
-        Points per curve (2D) or per triangle (3D: 1, 3, 6, 7).
     cutoff : float, optional
         Keep |k| <= cutoff only.
     """
@@ -80,11 +103,7 @@ def level_sheets(
     pieces, cut = whole, [False] * len(whole)
     if cutoff is not None:
         pieces, cut = clip(whole, levels, mu, cutoff)
-    sheets = []
-    for piece, touches in zip(pieces, cut, strict=True):
-        points = points_on(piece, levels, mu, scale, number)
-        sheets.append(describe_sheet(piece, points, touches))
-    return sheets
+    return [LevelShape(piece, touches, levels, mu, scale) for piece, touches in zip(pieces, cut, strict=True)]
 
 
 def describe_sheet(piece: Piece, points: Points, touches: bool) -> LevelSheet:

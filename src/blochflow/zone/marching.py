@@ -38,6 +38,11 @@ class Box:
     periodic: bool
 
     @property
+    def key(self) -> bytes:
+        """The same for equal boxes."""
+        return np.array(self.cells).tobytes() + self.origin.tobytes() + self.spans.tobytes() + bytes([self.periodic])
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """Points per axis."""
         return self.cells if self.periodic else tuple(n + 1 for n in self.cells)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from blochflow.zone.curve_points import loop_points, panel_points
+from blochflow.zone.curve_points import SmoothCurve, loop_points, panel_points
 from blochflow.zone.projection import Points, project, unit
 from blochflow.zone.roots import Levels
 from blochflow.zone.sheets import Piece
@@ -54,12 +54,26 @@ def points_on(piece: Piece, levels: Levels, mu: float, scale: float, number: int
 
     Points that were not found have no weight and are left out; the error is then NaN.
     """
+    return points_along(piece, smooth_curve(piece, levels, mu, scale), levels, mu, scale, number)
+
+
+def smooth_curve(piece: Piece, levels: Levels, mu: float, scale: float) -> SmoothCurve | None:
+    """The curve along which points of a piece are placed; None for surfaces, and for curves with ends or kinks."""
+    if piece.elements.shape[1] == 3 or piece.boundary:
+        return None
+    return SmoothCurve.through(piece, levels, mu, scale)
+
+
+def points_along(
+    piece: Piece, curve: SmoothCurve | None, levels: Levels, mu: float, scale: float, number: int | None
+) -> Points:
+    """As `points_on`, with the `smooth_curve` of the piece."""
     if piece.elements.shape[1] == 3:
         points = _triangles(piece, levels, mu, scale, number)
-    elif piece.boundary:
+    elif curve is None:
         points = panel_points(piece, levels, mu, scale, number)
     else:
-        points = loop_points(piece, levels, mu, scale, number)
+        points = loop_points(curve, levels, mu, scale, number)
     found = points.weights > 0
     if found.all():
         return points

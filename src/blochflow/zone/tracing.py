@@ -33,7 +33,7 @@ def traced(mesh: Mesh, levels: Levels, mu: float, scale: float, box: Box) -> Mes
     ----------
     mesh : (vertices, gradients, elements, images)
     levels, mu, scale
-        As `zone.fermi_surface.level_sheets`.
+        As `zone.fermi_surface.level_shapes`.
     box : Box
         The grid; its shorter step is the longest step.
     """
