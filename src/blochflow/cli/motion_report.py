@@ -23,17 +23,12 @@ def packets_table(result: xr.Dataset) -> Table:
     for name in ("packet", "band", "status", "end_time", "end_position", "end_wavevector", "energy_drift"):
         table.add_column(f"{name} {_bracket(result, name)}".strip(), justify="right")
     table.add_column("adiabaticity", justify="right")
-    if "populations" in result:
-        table.add_column("norm_drift", justify="right")
-        table.add_column("last populations", justify="right")
     rows = _spread(result.sizes["packet"])
     for i in rows:
         packet = result.isel(packet=i)
         ends = [_vector(packet[name].values) for name in ("end_position", "end_wavevector")]
         numbers = [f"{float(packet[name]):.1e}" for name in ("energy_drift", "largest_adiabaticity")]
         time = f"{float(packet['end_time']):.8g}"
-        if "populations" in result:
-            numbers += [f"{float(packet['norm_drift']):.1e}", _vector(_last(packet["populations"].values))]
         table.add_row(str(i), str(int(packet["band"])), str(packet["status"].item()), time, *ends, *numbers)
     if len(rows) < result.sizes["packet"]:
         table.caption = f"{len(rows)} of {result.sizes['packet']} packets shown; the file holds all"
@@ -41,10 +36,12 @@ def packets_table(result: xr.Dataset) -> Table:
 
 
 def beside_packets(result: xr.Dataset) -> Table | None:
-    """Averages over an ensemble, or else events."""
+    """Averages over an ensemble, or else events, or else populations of bands."""
     if "ensemble" in result.attrs:
         return _averages_table(result)
-    return _events_table(result) if result.sizes.get("event") else None
+    if result.sizes.get("event"):
+        return _events_table(result)
+    return _populations_table(result) if "populations" in result else None
 
 
 def describe_stops(result: xr.Dataset) -> str:
@@ -72,6 +69,19 @@ def _averages_table(result: xr.Dataset) -> Table:
             pairs = zip(np.atleast_1d(mean["value"][i]), np.atleast_1d(mean["error"][i]), strict=True)
             cells += [with_error(float(value), float(error)) for value, error in pairs]
         table.add_row(*cells)
+    return table
+
+
+def _populations_table(result: xr.Dataset) -> Table:
+    from rich.table import Table
+
+    table = Table(title="last populations of the bands", title_justify="left")
+    for name in ("packet", "norm_drift", *(f"band {n}" for n in result["level"].values)):
+        table.add_column(name, justify="right")
+    for i in _spread(result.sizes["packet"]):
+        packet = result.isel(packet=i)
+        shares = (f"{x:.6g}" for x in _last(packet["populations"].values))
+        table.add_row(str(i), f"{float(packet['norm_drift']):.1e}", *shares)
     return table
 
 

@@ -116,10 +116,8 @@ def compare(
         tolerance=tolerance,
         execution=execution,
     )
-    fields = as_fields(electric_field, magnetic_field, plan.hamiltonian.dimension, model.units)
-    settled = [settled_theory(t, model, plan.made.packet, fields, float(plan.times[0])) for t in theories]
     means = []
-    for theory in settled:
+    for theory in settled_theories(theories, plan, electric_field, magnetic_field):
         swarm = Swarm.of(plan, nodes, kept_bands(theory))
         run = propagate(
             model,
@@ -137,6 +135,15 @@ def compare(
     # last, so that wrong arguments of a theory are found before the long calculation
     exact = judged(as_result(plan, evolve(plan)), throw)
     return as_comparison(plan, exact, names, means)
+
+
+def settled_theories(
+    theories: Sequence[Any], plan: Plan, electric_field: Any, magnetic_field: Any
+) -> list[AbstractTheory]:
+    """The theories for the packets of a plan, after checks of how these begin."""
+    model, packets, start = plan.hamiltonian.model, plan.made.packet, float(plan.times[0])
+    fields = as_fields(electric_field, magnetic_field, model.dimension, model.units)
+    return [settled_theory(theory, model, packets, fields, start) for theory in theories]
 
 
 def kept_bands(theory: AbstractTheory) -> tuple[int, ...] | str:
