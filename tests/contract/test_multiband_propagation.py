@@ -33,6 +33,7 @@ def test_labels_and_going_on():
     assert set(alone.status.values) == {"COMPLETE"} and "theory" in alone.attrs
 
 
+@pytest.mark.slow
 def test_a_state_that_leaves_its_bands_ends_the_motion():
     """Bands that cross without touching each other's states: the lowest is another one behind the crossing."""
     model = bf.LatticeModel(lambda k: jnp.diag(jnp.array([jnp.sin(k[0]), -jnp.sin(k[0])])).astype(complex), [[1.0]])
@@ -45,6 +46,7 @@ def test_a_state_that_leaves_its_bands_ends_the_motion():
     np.testing.assert_allclose(run.populations.values[0, -1], [1.0, 0.0] if run.band[0] else [0.0, 1.0], atol=1e-9)
 
 
+@pytest.mark.slow
 def test_warnings_of_what_a_group_of_bands_cannot_do():
     cone = bf.zoo.massive_dirac(mass=0.05)
     packet = bf.WavePacket([0.0, 0.0], [0.2, 0.0], band=1)

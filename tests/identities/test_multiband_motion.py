@@ -123,7 +123,8 @@ def test_all_bands_are_the_ehrenfest_theory():
 
 
 @pytest.mark.filterwarnings("ignore::blochflow.ValidityWarning")  # bands of random crystals are not far apart
-@pytest.mark.parametrize(("bands", "dimension"), [(4, 2), pytest.param(3, 3, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize(("bands", "dimension"), [(4, 2), (3, 3)])
 def test_the_way_back_leads_to_the_start(bands, dimension):
     """Random crystals with orbitals anywhere, all bands and a group of them; norm and energy on the way."""
     blocks = random_blocks(7, bands, dimension)
@@ -184,7 +185,8 @@ def test_populations_follow_the_schroedinger_equation_in_a_uniform_field():
 
 
 @pytest.mark.filterwarnings("ignore::blochflow.ValidityWarning")
-@pytest.mark.parametrize("theory", ["ehrenfest", pytest.param("manifold", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("theory", ["ehrenfest", "manifold"])
 def test_position_matrices_change_the_basis_and_nothing_else(theory):
     """A crystal in orbitals and in Wannier functions that are k-dependent superpositions of them."""
     rng = np.random.default_rng(6)

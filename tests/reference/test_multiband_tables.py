@@ -74,6 +74,7 @@ def textured_chain(k, x, t, length=60.0):
     return jnp.array([[mass, off], [jnp.conj(off), -mass]])
 
 
+@pytest.mark.slow
 def test_texture_and_field():
     """Position, wave vector and population, by adaptive steps and by steps that conserve norm and energy."""
     expected = [
@@ -115,6 +116,7 @@ def doublets(k, mass=-1.0, splitting=0.0):
     return u @ (jnp.kron(h, S0) + splitting * SPLITTING) @ u.conj().T
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("splitting", "field", "full", "reduced"),
     [
