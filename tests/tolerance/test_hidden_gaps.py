@@ -85,14 +85,15 @@ def test_newton_steps_lead_across_the_line_of_small_gaps():
     np.testing.assert_allclose(np.asarray(step), [-0.1, 0.05, 0], atol=1e-3)
 
 
-def test_a_missed_gap_enters_the_error():
+def test_what_a_missed_gap_hides_is_added():
     rule = LocalRule((6, 6, 2), sizes=(3,), box_depth=0)
-    value, error, hidden, converged = integrated(stacked(1e-4), rule, shifts=3)
+    value, error, doubt, converged = integrated(stacked(1e-4), rule, shifts=3)
     assert not converged
-    assert abs(abs(value[2]) - 1) <= error[2]
-    assert 0.5 < hidden[2] < 1.5
-    _, _, hidden, _ = integrated(stacked(1.0), rule, shifts=3)
-    assert hidden[2] < 1e-2
+    # without it half an integer; on cells as coarse as these the other half is right to a third
+    assert abs(abs(value[2]) - 1) <= min(0.2, error[2])
+    assert 0.2 < doubt[2] < 0.4
+    _, _, doubt, _ = integrated(stacked(1.0), rule, shifts=3)
+    assert doubt[2] < 1e-2
 
 
 @pytest.mark.slow
