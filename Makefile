@@ -51,7 +51,7 @@ test: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -n $(JOBS) -m "not slow and not gpu"
 
 test-slow: $(VENV)/.installed-dev
-	XLA_FLAGS= $(BIN)/python -m pytest -n $(JOBS) -m "slow and not gpu"
+	XLA_FLAGS= JAX_ENABLE_COMPILATION_CACHE=false $(BIN)/python -m pytest -n $(JOBS) -m "slow and not gpu"
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
