@@ -10,10 +10,12 @@ from blochflow.core.backend import jnp
 from blochflow.execution.threads import Execution
 from blochflow.geometry.near_touching import NearTouching, ellipse, newton_step
 from blochflow.response.integrands import BerrySea, Weighed
-from blochflow.response.local_average import LocalRule, local_average
+from blochflow.response.local_average import LocalRule, local_average, with_hidden
+from blochflow.response.local_work import BlockSum
 from blochflow.response.occupation import make_occupation
 from blochflow.zone.tolerance import Required
 
+PLAIN, NOISE = np.array([1.0, 1.1, 0.9, 1.05]), np.array([3.0, -2.0, 1.0, -4.0])
 SX, SY, SZ = np.array([[0, 1], [1, 0]]), np.array([[0, -1j], [1j, 0]]), np.diag([1.0, -1.0])
 
 
@@ -86,14 +88,29 @@ def test_newton_steps_lead_across_the_line_of_small_gaps():
 
 
 def test_what_a_missed_gap_hides_is_added():
-    rule = LocalRule((6, 6, 2), sizes=(3,), box_depth=0)
-    value, error, doubt, converged = integrated(stacked(1e-4), rule, shifts=3)
+    rule = LocalRule((6, 6, 3), sizes=(3,), box_depth=0)
+    value, error, doubt, converged = integrated(stacked(1e-4), rule)
     assert not converged
     # without it half an integer; on cells as coarse as these the other half is right to a third
     assert abs(abs(value[2]) - 1) <= min(0.2, error[2])
     assert 0.2 < doubt[2] < 0.4
-    _, _, doubt, _ = integrated(stacked(1.0), rule, shifts=3)
+    _, _, doubt, _ = integrated(stacked(1.0), rule)
     assert doubt[2] < 1e-2
+
+
+def test_what_scatters_is_left_to_the_bar():
+    """Hidden parts of changing sign are no better known than what the samples see; those alike in all are doubted."""
+    shape, none = (1, 1), np.zeros((1, 1))
+    scattered = [
+        BlockSum(np.full(shape, x), none, none, none, np.full(shape, y)) for x, y in zip(PLAIN, NOISE, strict=True)
+    ]
+    values, doubt = with_hidden(scattered, 0.99)
+    np.testing.assert_array_equal(values[:, 0, 0], PLAIN)
+    assert doubt[0, 0] == 0
+    alike = [BlockSum(np.full(shape, x), none, none, none, np.full(shape, 5.0)) for x in PLAIN]
+    values, doubt = with_hidden(alike, 0.99)
+    np.testing.assert_array_equal(values[:, 0, 0], PLAIN + 5.0)
+    assert doubt[0, 0] == 2.5
 
 
 @pytest.mark.slow
