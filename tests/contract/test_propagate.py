@@ -90,6 +90,17 @@ def test_a_singular_phase_space_stops_with_a_status():
     assert caught.value.result.status.values[0] == "SINGULAR"
 
 
+def test_an_orbit_closes_up_to_a_reciprocal_vector():
+    """A Bloch oscillation along 2 b1 + b2 = (4 pi, 0), and a packet that leaves the cutoff of a k.p model."""
+    closed = bf.Event.closed_orbit(terminal=False)
+    run = bf.propagate(MODEL, PACKET, [0.0, 130.0], electric_field=[0.1, 0.0], events=closed, **QUICK)
+    first = run.event_time.values[run.event_packet.values == 0]
+    np.testing.assert_allclose(first, [40 * np.pi], rtol=1e-9)
+    with pytest.warns(bf.ValidityWarning, match="beyond the cutoff"):
+        far = bf.WavePacket([0.0, 0.0], [0.3, 0.2], band=1)
+        bf.propagate(bf.zoo.massive_dirac(mass=0.5), far, [0.0, 200.0], electric_field=[-0.1, 0.0], **QUICK)
+
+
 def test_a_packet_that_cannot_stay_in_its_band_stops_with_a_status():
     """On the axis of a cone eE <m|d_k u>/gap = E m/4 (m^2 + k^2)^3/2 reaches 100 at this k."""
     mass, field = 1e-3, 0.2
@@ -117,6 +128,8 @@ def test_a_packet_that_cannot_stay_in_its_band_stops_with_a_status():
         ({"tolerance": 1e-3}, "bf.Tolerance"),
         ({"tolerance": bf.Tolerance(rtol=1.0)}, "between"),
         ({"events": ["zone"]}, "bf.Event objects"),
+        ({"events": None}, "`events` must be a bf.Event"),
+        ({"tolerance": bf.Tolerance(rtol=1e-8, atol=1e-3)}, "have no atol"),
         ({"events": bf.Event.section([1.0])}, "2 components"),
         ({"model": "haldane"}, "`model` must be a model"),
     ],

@@ -29,6 +29,24 @@ def test_weights_are_electrons():
     assert change == pytest.approx(slope, abs=4e-3)
 
 
+def test_a_distribution_of_the_user():
+    """A Fermi function shifted in k carries the current of filled states that moved."""
+    given = {"count": 1024, "seed": 1}
+    fermi = bf.ensemble(MODEL, **HOT, **given)
+    own = bf.ensemble(MODEL, **given, distribution=lambda h, n, k: 1 / (np.exp((h + 1.0) / 0.1) + 1))
+    np.testing.assert_allclose(own.weight, fermi.weight, rtol=1e-12)
+    lower = bf.ensemble(MODEL, **given, distribution=lambda h, n, k: np.where(n == 0, k[:, 0] > 0, 0.0))
+    assert set(lower.band) == {0} and (lower.wavevector[lower.weight > 0, 0] > 0).all()
+    with pytest.raises(bf.UserModelError, match="between 0 and 1, but is 2 in band 0"):
+        bf.ensemble(MODEL, **given, distribution=lambda h, n, k: 2.0)
+    with pytest.raises(bf.UserModelError, match="failed on 1024 states"):
+        bf.ensemble(MODEL, **given, distribution=lambda h, n, k: k[:, 5])
+    with pytest.raises(ValueError, match="`mu` must be left out"):
+        bf.ensemble(MODEL, **HOT, **given, distribution=lambda h, n, k: 0.5)
+    with pytest.raises(ValueError, match="`distribution` must fill some"):
+        bf.ensemble(MODEL, **given, distribution=lambda h, n, k: 0.0)
+
+
 def test_bounded_region_fills_evenly():
     packets = bf.ensemble(MODEL, **HOT, count=1024, seed=1, region=[[-5.0, 5.0], [10.0, 30.0]])
     per_area = bf.ensemble(MODEL, **HOT, count=1024, seed=1)
@@ -50,7 +68,7 @@ def test_average_is_within_its_bar():
 
 def scatterer(model, seed=5, magnetic=None, **options):
     fields = as_fields(None, magnetic, model.dimension, model.units)
-    return make_scatterer(Collisions(**({"tau": 1.0} | options)), model, fields, Adiabatic(), seed)
+    return make_scatterer(Collisions(**({"tau": 1.0, "table": 2**16} | options)), model, fields, Adiabatic(), seed)
 
 
 def test_elastic_collisions_fill_the_energy_surface():
@@ -104,7 +122,7 @@ def test_momentum_decays_with_the_time_between_collisions():
 
 def test_the_seed_decides():
     packet = bf.WavePacket(np.zeros(2), np.tile([0.4, 0.2], (80, 1)))
-    options = {"collisions": bf.Collisions(tau=1.0), "electric_field": [0.05, 0.0]}
+    options = {"collisions": bf.Collisions(tau=1.0, table=2**14), "electric_field": [0.05, 0.0]}
     one, two = (
         bf.propagate(
             MODEL, packet, [0.0, 2.0], seed=7, execution=bf.Execution(workers=w, progress=False), **options
@@ -131,6 +149,42 @@ def test_rates_of_a_disorder_are_those_of_its_fermi_surface():
     expected = float(surface.scattering_rate.values[at])
     # the mean of 4000 random pairs: four sigma, and 1e-2 for the density of states from a window of the table
     assert rates.mean() == pytest.approx(expected, abs=4 * rates.std() / np.sqrt(count) + 1e-2 * expected)
+
+
+def test_packets_collide_with_a_disorder_at_its_rate():
+    disorder, mu, time, count = bf.Disorder.white(0.3), -1.2, 2.0, 800
+    surface = bf.response.surface_distribution(MODEL, mu, disorder=disorder, points=64, **QUICK)
+    k, band = surface.k.values[9], int(surface.point_band.values[9])
+    packet = bf.WavePacket(np.zeros(2), np.tile(k, (count, 1)), band=band)
+    collisions = bf.Collisions(disorder=disorder, table=2**15)
+    run = bf.propagate(MODEL, packet, [0.0, time], collisions=collisions, seed=3, **QUICK)
+    # white noise: the same rate after every collision, but for the overlap of states; a Poisson number of collisions
+    rates = surface.scattering_rate.values
+    low, high = time * rates.min(), time * rates.max()
+    noise = 4 * np.sqrt(high / count) + 0.05 * high  # four sigma, and the density of states of a window of the table
+    assert low - noise < float(run.collisions.mean()) < high + noise
+    np.testing.assert_allclose(run.energy.values[:, -1], mu, atol=1e-8)
+
+
+def test_small_pockets_get_their_share():
+    """New states are at one of two Weyl nodes, of another energy, as often as its density of states says."""
+    model = bf.zoo.weyl_lattice(splitting=0.2)
+    surface = bf.geometry.fermi_surface(model, 0.5)
+    plus = np.sin(surface.k[:, 2]) > 0
+    made = scatterer(model, tau=1.0, table=2**17)
+    energy = np.full(4096, 0.5)
+    _, found = made.shells.elastic(energy, made.draws(4096, made.shells.draws))
+    expected = surface.weights[plus].sum() / surface.weights.sum()
+    # four sigma of as many draws, and 512 states in a window
+    noise = np.sqrt(expected * (1 - expected))
+    share = float((np.sin(found[:, 2]) > 0).mean())
+    assert share == pytest.approx(expected, abs=4 * noise * (1 / np.sqrt(4096) + 1 / np.sqrt(512)))
+
+
+def test_a_coarse_table_is_said():
+    made = scatterer(bf.zoo.weyl_lattice(splitting=0.2), tau=1.0, table=2**13)
+    with pytest.warns(bf.ValidityWarning, match="larger table"):
+        made.check(np.array([0.1]))
 
 
 @pytest.mark.slow

@@ -144,7 +144,7 @@ def _check(job: Job, task: Task, model: Model, key: str) -> None:
     inside = {name: f"{key}.collisions.{name}" for name in task.arguments.get("collisions", ())}
     with located(job, key, task.arguments, outside=inside):
         few = given.get("collisions")
-        few = few and replace(few, table=min(few.table, CHECKED_PACKETS))
+        few = few and replace(few, table=CHECKED_PACKETS)
         arguments.as_scatterer(few, given.get("seed"), model, fields, theory, 1.0 if times[-1] >= times[0] else -1.0)
 
 

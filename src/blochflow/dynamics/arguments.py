@@ -64,6 +64,8 @@ def as_step_tolerance(tolerance: Any) -> float:
         return DEFAULT_RTOL
     if not isinstance(tolerance, Tolerance):
         raise fail("tolerance", "be a bf.Tolerance, e.g. bf.Tolerance(rtol=1e-9)", f"is {tolerance!r}")
+    if tolerance.atol:
+        raise fail("tolerance", "have no atol: rtol counts in lattice constants and their inverse", f"is {tolerance!r}")
     if not 1e-14 <= tolerance.rtol <= 1e-2:
         raise fail("tolerance", "have an rtol between 1e-14 and 1e-2", f"has rtol = {tolerance.rtol:g}")
     return float(tolerance.rtol)

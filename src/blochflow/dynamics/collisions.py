@@ -22,7 +22,8 @@ from blochflow.core.errors import UserModelError
 from blochflow.disorder.potentials import Disorder
 
 KINDS = ("elastic", "relaxation")
-TABLE = 2**16
+# States of a band by dimension, and of all bands.
+TABLES, ALL_STATES = {1: 2**16, 2: 2**18, 3: 2**20}, 2**21
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,8 +40,9 @@ class Collisions:
         The new state is on the same energy surface, or one of the equilibrium distribution at ``mu``, ``temperature``.
     mu, temperature : float
         For "relaxation".
-    table : int
-        States of every band from which new ones are chosen.
+    table : int, optional
+        States of every band from which new ones are chosen; default: 2^16, 2^18, 2^20 in one, two, three dimensions,
+        fewer for more than two bands.  Small pockets need many: a few hundred must lie on each.
 
     Raises
     ------
@@ -59,7 +61,7 @@ class Collisions:
     disorder: Disorder | None = None
     mu: float | None = None
     temperature: float | None = None
-    table: int = TABLE
+    table: int | None = None
 
     def __post_init__(self) -> None:
         as_choice(self.kind, "kind", KINDS)
@@ -78,8 +80,12 @@ class Collisions:
                 raise fail(name, must, "is given" if given is not None else "is missing")
             if given is not None:
                 as_real_array(given, name, max_ndim=0, **({"positive": False} if name == "temperature" else {}))
-        if as_index(self.table, "table", "be an integer of at least 1024") < 1024:
+        if self.table is not None and as_index(self.table, "table", "be an integer of at least 1024") < 1024:
             raise fail("table", "be an integer of at least 1024", f"is {self.table}")
+
+    def states_of(self, dimension: int, num_bands: int) -> int:
+        """States of every band in the table of a model."""
+        return self.table or min(TABLES[dimension], 1 << (ALL_STATES // num_bands).bit_length() - 1)
 
     def rates(self, energy: np.ndarray, band: np.ndarray) -> np.ndarray:
         """1/tau of states.

@@ -94,9 +94,10 @@ def cyclotron_orbits(
         dims (energy, orbit), in 3D (energy, k_parallel, orbit): ``band``, ``kind``, ``area``, ``frequency``,
         ``cyclotron_mass`` (m_e, or hbar^2/(E a^2) in natural units), ``cyclotron_frequency``, ``period``,
         ``circulation``, ``winding`` (direction), ``berry_phase``, ``moment_phase``, ``zeeman_phase``, ``phase`` (their
-        sum lambda), ``phase_error``, ``error``, ``center`` (a), ``path`` (point, a), ``status``.  Open orbits have no
-        area, mass or phase; ``period`` is the time to advance by ``winding`` reciprocal vectors.  Bands that coincide
-        everywhere share one row, without phases and period.  Lists shorter than the longest are filled with NaN and
+        sum lambda), ``phase_error``, ``error``, ``center`` (a), ``path`` (point, a), ``status``.  Of the
+        path E_n = energy, while period and phase are those of h = E_n - m.B = energy.  Open orbits have no area, mass
+        or phase; ``period`` is the time to advance by ``winding`` reciprocal vectors.  Bands that coincide everywhere
+        share one row, without phases and period.  Lists shorter than the longest are filled with NaN and
         "".  In a gap the table is empty and the attribute ``note`` says where the bands are.
 
     Raises

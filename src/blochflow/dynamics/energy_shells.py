@@ -6,19 +6,22 @@ rho(h) = sum over bands of Int D d^dk/(2 pi)^d delta(h - h(k)) = (weights of the
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 
-from blochflow.core.errors import BlochflowError
+from blochflow.core.errors import BlochflowError, ValidityWarning
 from blochflow.dynamics.equations import Adiabatic
 from blochflow.dynamics.state_table import drawn_wavevectors, states_at
 from blochflow.models.base import AbstractModel
 from blochflow.models.fields import Fields
 
-# States above and below an energy that stand for its surface: many enough for that, in a window so narrow that moving
-# them onto it changes their density by its square.
-NEARBY = 1024
+# States above and below an energy that stand for its surface, in a window so narrow that moving them onto it changes
+# their density by the square of its width only; of more states the density of states is taken.
+NEARBY, COUNTED = 256, 1024
+# The density of states in both windows may differ by so much: more than the scatter of as many states.
+UNLIKE = 0.3
 # Attempts to move a state onto the surface, and Newton steps of each; |h - h'| allowed, relative to the width.
 ATTEMPTS, NEWTON, ON_SURFACE = 8, 8, 1e-10
 
@@ -79,7 +82,7 @@ class EnergyShells:
             if not len(left):
                 return band, k
             chance, *jitter = draws[left, attempt * columns : (attempt + 1) * columns].T
-            first, last, _ = self.window(energy[left])
+            first, last, _ = self.window(energy[left], NEARBY)
             chosen = chosen_by(self.before, self.before[first] + chance * (self.before[last] - self.before[first]))
             moved, good = self._onto(energy[left], self.band[chosen], self.k[chosen] + self._jittered(jitter))
             band[left[good]], k[left[good]] = self.band[chosen][good], moved[good]
@@ -91,20 +94,39 @@ class EnergyShells:
             "near the edge of a band: give Collisions a larger table=."
         )
 
-    def window(self, energy: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """First and last index, and half width, of windows centred at energies.
+    def window(self, energy: np.ndarray, nearby: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """First and last index, and half width, of windows centred at energies, with ``nearby`` states on one side.
 
         Lopsided ones would change the density on the surface to first order.
         """
-        place = np.searchsorted(self.energy, energy)
-        low, high = np.maximum(place - NEARBY, 0), np.minimum(place + NEARBY, len(self.energy) - 1)
-        half = np.minimum(np.abs(energy - self.energy[low]), np.abs(self.energy[high] - energy))
+        place, last = np.searchsorted(self.energy, energy), len(self.energy) - 1
+        low, high = place - nearby, place + nearby
+        below = np.where(low < 0, np.inf, np.abs(energy - self.energy[np.clip(low, 0, last)]))
+        above = np.where(high > last, np.inf, np.abs(self.energy[np.clip(high, 0, last)] - energy))
+        half = np.minimum(below, above)
         first = np.searchsorted(self.energy, energy - half, side="left")
         return first, np.searchsorted(self.energy, energy + half, side="right"), half
 
     def density_of_states(self, energy: np.ndarray) -> np.ndarray:
         """rho(h) (P,), without spin degeneracy."""
-        first, last, half = self.window(energy)
+        return self._density(energy, COUNTED)
+
+    def check_narrow(self, energy: np.ndarray) -> None:
+        """Warn where the density of states changes within the energies that stand for those of packets."""
+        wide, narrow = self._density(energy, COUNTED), self._density(energy, NEARBY)
+        worst = int(np.argmax(np.abs(wide - narrow) / np.maximum(wide, 1e-300)))
+        if abs(wide[worst] - narrow[worst]) > UNLIKE * wide[worst]:
+            half = float(self.window(energy[[worst]], COUNTED)[2][0])
+            warnings.warn(
+                f"States within {half:.3g} stand for the surface h = {energy[worst]:.6g}, but their density changes "
+                f"from {narrow[worst]:.3g} to {wide[worst]:.3g}: collisions there lead to wrong states, or have wrong "
+                "rates. Give Collisions a larger table=.",
+                ValidityWarning,
+                stacklevel=2,
+            )
+
+    def _density(self, energy: np.ndarray, nearby: int) -> np.ndarray:
+        first, last, half = self.window(energy, nearby)
         return np.asarray(self.share * (self.before[last] - self.before[first]) / np.maximum(2 * half, 1e-300))
 
     def _jittered(self, chances: list[np.ndarray]) -> np.ndarray:

@@ -8,12 +8,14 @@ is the statistical error.  Source: Cranley and Patterson, SIAM J. Numer. Anal. 1
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from blochflow.core.checks import as_choice, as_index, as_real_array, fail
 from blochflow.core.dataset import CARTESIAN, description
+from blochflow.core.errors import UserModelError
 from blochflow.core.quantity import Quantity
 from blochflow.dynamics.equations import Adiabatic
 from blochflow.dynamics.state_table import drawn_wavevectors, states_at
@@ -33,32 +35,36 @@ AVERAGED = ("position", "wavevector", "velocity", "energy", "current")
 
 def ensemble(
     model: Any,
-    mu: float,
-    temperature: float,
-    count: int,
+    mu: float | None = None,
+    temperature: float | None = None,
+    count: int = 1024,
     *,
     seed: int,
+    distribution: Callable[[np.ndarray, np.ndarray, np.ndarray], Any] | None = None,
     region: Any = None,
     magnetic_field: Any = None,
     theory: Adiabatic | None = None,
 ) -> WavePacket:
-    """Wave packets of an equilibrium distribution.
+    """Wave packets of an equilibrium distribution, or of any other.
 
-        w_i = spin_degeneracy D(k_i) f(h(k_i)) V_k V_x/((2 pi)^d N)
+        w_i = spin_degeneracy D(k_i) f_i V_k V_x/((2 pi)^d N),   f_i = f(h(k_i)), or distribution(h, n, k)
 
-    Source: [Xiao2010] Sec. III.  Valid for: equilibrium in a uniform magnetic field, h = E - m.B.  Not included:
-    correlations between electrons.
+    Source: [Xiao2010] Sec. III.  Valid for: a uniform magnetic field, h = E - m.B.  Not included: correlations between
+    electrons.
 
     Parameters
     ----------
     model : AbstractModel
         With a zone or a cutoff.
     mu, temperature : float
+        Of the Fermi function; left out with ``distribution``.
     count : int
         Packets of every band that is not empty, a multiple of 16: 16 independent sets, from whose scatter `average`
         takes its error.
     seed : int
         Decides all positions and wave vectors.
+    distribution : function, optional
+        Occupation between 0 and 1 of states, (P,), from their energies h (P,), bands (P,) and k (P, d): NumPy arrays.
     region : (d, 2) array, optional
         Least and largest x along every axis, filled evenly; weights then add up to the electrons inside.  None: all
         packets at x = 0, and weights that add up to the electrons per volume.
@@ -78,6 +84,8 @@ def ensemble(
         Wrong arguments, or no state with any electrons.
     NonFiniteError
         A packet where bands touch.
+    UserModelError
+        ``distribution`` fails, or returns something else than occupations.
 
     Examples
     --------
@@ -89,8 +97,7 @@ def ensemble(
     model = as_model(model)
     if model.lattice is None and not hasattr(model, "cutoff"):
         raise fail("model", "have a lattice or a cutoff", f"{model.name} has neither")
-    level_mu = float(as_real_array(mu, "mu", max_ndim=0))
-    kt = model.units.boltzmann * float(as_real_array(temperature, "temperature", max_ndim=0, positive=False))
+    filling = as_filling(model, mu, temperature, distribution)
     must = f"be a multiple of {GROUPS}"
     number = as_index(count, "count", must)
     if number < GROUPS or number % GROUPS:
@@ -110,17 +117,50 @@ def ensemble(
     for band in range(model.num_bands):
         bands = np.full(number, band)
         energy, density, _ = states_at(model, fields, options, bands, k)
-        filled = occupation(energy, level_mu, kt)
+        filled = filling(energy, bands, k)
         if filled.max() > NEGLIGIBLE:
             found.append((bands, share * density * filled))
+    if not found and distribution is not None:
+        raise fail("distribution", "fill some states", "is zero everywhere")
     if not found:
-        raise fail("mu", "lie above the lowest energy of the model", f"is {level_mu:g}, where every state is empty")
+        raise fail("mu", "lie above the lowest energy of the model", f"is {mu:g}, where every state is empty")
     return WavePacket(
         np.tile(x, (len(found), 1)),
         np.tile(k, (len(found), 1)),
         band=np.concatenate([bands for bands, _ in found]),
         weight=np.concatenate([weight for _, weight in found]),
     )
+
+
+def as_filling(
+    model: Any, mu: Any, temperature: Any, distribution: Any
+) -> Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]:
+    """Occupation of states from their energies, bands and k."""
+    if distribution is None:
+        level = float(as_real_array(mu, "mu", max_ndim=0))
+        kt = model.units.boltzmann * float(as_real_array(temperature, "temperature", max_ndim=0, positive=False))
+        return lambda energy, band, k: occupation(energy, level, kt)
+    for name, value in (("mu", mu), ("temperature", temperature)):
+        if value is not None:
+            raise fail(name, "be left out where a `distribution` is given", f"is {value!r}")
+    if not callable(distribution):
+        raise fail("distribution", "be a function of energies, bands and k", f"is {distribution!r}")
+
+    def filling(energy: np.ndarray, band: np.ndarray, k: np.ndarray) -> np.ndarray:
+        try:
+            found = np.broadcast_to(np.asarray(distribution(energy, band, k), dtype=float), energy.shape)
+        except Exception as exc:
+            raise UserModelError(f"distribution(energy, band, k) failed on {len(k)} states: {exc}") from exc
+        good = (found >= 0) & (found <= 1)
+        if not good.all():
+            at = int(np.argmin(good))
+            raise UserModelError(
+                f"distribution(energy, band, k) must lie between 0 and 1, but is {found[at]:.6g} in band "
+                f"{int(band[at])} at k = {np.round(k[at], 4).tolist()}."
+            )
+        return found
+
+    return filling
 
 
 def spread(model: Any, count: int, seed: int) -> tuple[np.ndarray, float]:

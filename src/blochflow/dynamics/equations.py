@@ -18,6 +18,7 @@ from typing import Any
 import equinox as eqx
 
 from blochflow.core.backend import Array, jax, jnp
+from blochflow.core.checks import as_bool
 from blochflow.dynamics.symplectic import phase_space_density, solve_form
 from blochflow.geometry.bands import basis_curvature, covariant_gradient
 from blochflow.geometry.eigen import eigh
@@ -49,6 +50,10 @@ class Adiabatic(eqx.Module):
     moment: bool = eqx.field(static=True, default=True)
     gradient_energy: bool = eqx.field(static=True, default=True)
     second_order: bool = eqx.field(static=True, default=False)
+
+    def __check_init__(self) -> None:
+        for name in ("berry", "moment", "gradient_energy", "second_order"):
+            as_bool(getattr(self, name), name)
 
 
 class Level(eqx.Module):

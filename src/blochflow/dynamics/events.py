@@ -92,7 +92,12 @@ class Event(eqx.Module):
         if self.kind == "zone":
             return jnp.cos(jnp.pi * model.lattice.to_reduced_k(seen.wavevector))  # type: ignore[union-attr]
         if self.kind == "closed":
-            return jnp.atleast_1d((seen.wavevector - start.wavevector) @ start.force)
+            away = seen.wavevector - start.wavevector
+            if model.lattice is not None:
+                # to the nearest copy of the start; where that changes the function falls, which does not count
+                turns = jnp.round(model.lattice.to_reduced_k(away))
+                away = away - turns @ model.lattice.reciprocal
+            return jnp.atleast_1d(away @ start.force)
         if self.kind == "gap":
             return jnp.atleast_1d(seen.motion.gap - jnp.asarray(self.offset))
         if self.kind == "function":
@@ -107,6 +112,8 @@ class Event(eqx.Module):
 
 def as_events(events: Any, model: Model) -> tuple[Event, ...]:
     """Check the argument ``events``."""
+    if not isinstance(events, Event | list | tuple):
+        raise fail("events", "be a bf.Event, or a list of them", f"is {events!r}")
     found = (events,) if isinstance(events, Event) else tuple(events)
     d = model.dimension
     for event in found:

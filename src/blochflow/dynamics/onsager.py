@@ -283,7 +283,7 @@ def _as_dataset(
         **provenance(model, [values], f"{[p.band for p in pockets]} {count} {keep}"),
         "status": worst,
         "status_message": MESSAGES[worst],
-        "note": "" if pockets else "no extremum of the bands was found on the grid",
+        "note": "" if pockets else "no extremum of a band that is apart from the others was found on the grid",
         "evaluations": stack.solver.evaluations,
         "berry": int(keep[0]),
         "moment": int(keep[1]),

@@ -37,6 +37,7 @@ def journey(
     tick = np.full(packets.count, np.inf)
     if scatterer is not None:
         tick = times[0] + scatterer.waits(packets.count)
+        scatterer.check(np.asarray(flight.observe()[0].motion.energy))
     for index, time in enumerate(times[1:], start=1):
         while True:
             flight.fly(np.minimum(tick, time))
@@ -68,6 +69,14 @@ def judged(result: xr.Dataset, flight: Flight, throw: bool) -> xr.Dataset:
     """Warn of what the theory cannot do; raise where a packet stopped for no event."""
     for concern in flight.setup.theory.concerns(result):
         warnings.warn(concern, ValidityWarning, stacklevel=3)
+    cutoff, farthest = getattr(flight.setup.model, "cutoff", None), np.linalg.norm(result.wavevector.values, axis=-1)
+    if cutoff is not None and np.nanmax(farthest, initial=0.0) > float(cutoff):
+        warnings.warn(
+            f"Packets go to |k| = {np.nanmax(farthest):.4g}, beyond the cutoff {float(cutoff):.4g} of the model, up to "
+            "which it holds. Raise `cutoff` where it holds further.",
+            ValidityWarning,
+            stacklevel=3,
+        )
     fine = [STATUSES.index(PacketStatus.COMPLETE), STATUSES.index(PacketStatus.EVENT)]
     lost = np.flatnonzero(~np.isin(flight.status, fine))
     if throw and len(lost):

@@ -69,6 +69,10 @@ class AbstractScatterer(abc.ABC):
             )
         return rates
 
+    def check(self, energy: np.ndarray) -> None:
+        """Warn where the table of states is too coarse for packets of these energies."""
+        self.shells.check_narrow(energy)
+
     @abc.abstractmethod
     def collide(self, energy: np.ndarray, band: np.ndarray, k: np.ndarray, draws: np.ndarray) -> Collided:
         """Which packets (P,) collide, and the new band, k and energy of those."""
@@ -86,6 +90,10 @@ class RelaxationScatterer(AbstractScatterer):
         self.chances = np.concatenate([[0.0], np.cumsum(weights)])
         if collisions.kind == "relaxation" and not weights.sum() > 0:
             raise fail("mu", "lie where the equilibrium distribution has states", f"is {collisions.mu}")
+
+    def check(self, energy: np.ndarray) -> None:
+        if self.collisions.kind == "elastic":
+            super().check(energy)
 
     def collide(self, energy: np.ndarray, band: np.ndarray, k: np.ndarray, draws: np.ndarray) -> Collided:
         rates = self.checked(self.clock * self.collisions.rates(energy, band))
@@ -135,7 +143,7 @@ def make_scatterer(
 ) -> AbstractScatterer:
     """Collisions of one run."""
     scatterers = None if collisions.disorder is None else scatterers_of(collisions.disorder, model)
-    shells = EnergyShells.of(model, fields, theory, collisions.table, seed)
+    shells = EnergyShells.of(model, fields, theory, collisions.states_of(model.dimension, model.num_bands), seed)
     if scatterers is not None:
         return DisorderScatterer(shells, seed, scatterers)
     return RelaxationScatterer(shells, seed, collisions, fields.clock)
