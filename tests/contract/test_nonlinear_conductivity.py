@@ -75,12 +75,9 @@ def test_units_in_two_dimensions(part, power, factor):
 
 @pytest.mark.parametrize(
     ("dimension", "unit"),
-    [
-        (1, "A m^2/V^2"),
-        pytest.param(2, "A m/V^2", marks=pytest.mark.slow),
-        pytest.param(3, "A/V^2", marks=pytest.mark.slow),
-    ],
+    [(1, "A m^2/V^2"), (2, "A m/V^2"), (3, "A/V^2")],
 )
+@pytest.mark.slow
 def test_units_of_every_dimension(dimension, unit):
     one = bf.TightBinding(
         np.eye(dimension), [[0.0] * dimension], [(-1.0, 0, 0, (1, *(0,) * (dimension - 1)))], units=EV_ANGSTROM
@@ -132,6 +129,7 @@ def test_clean_limit():
     np.testing.assert_allclose(drude, unit / (2 * 0.1**2), rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_not_converged_is_an_error_with_the_result():
     with pytest.raises(bf.ConvergenceError) as caught:
         sigma(grid=4, throw=True)
@@ -191,6 +189,7 @@ tolerance = { rtol = 1e-2 }
 """
 
 
+@pytest.mark.slow
 def test_tasks_of_a_job(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "job.toml").write_text(JOB)
