@@ -243,7 +243,7 @@ def motion_table() -> list[str]:
 
 
 def cost_table(script: str) -> list[str]:
-    """What a script of docs/theory/cost.md prints; it renews its part of the page too."""
+    """What a script prints; those of docs/theory/cost.md renew their part of the page too."""
     print(f"measuring {script} ...", flush=True)
     environment = {**os.environ, "NPROC": "1"}
     command = [sys.executable, HERE / script]
@@ -322,6 +322,14 @@ SECTIONS = {
             "time: mean steps times stages times one batched evaluation of the equations.",
         ),
         motion_table,
+    ),
+    "hybrid": Section(
+        "Bands hybridised by a field",
+        (
+            "CPU time per k of random tight-binding models in two dimensions, 2048 k in one batch, one worker:",
+            "energies and velocity matrices, hybridised bands with velocities, and with derivatives of their energies.",
+        ),
+        lambda: cost_table("hybrid.py"),
     ),
     "cost": Section(
         "Cost against sharpness",

@@ -10,6 +10,7 @@ __version__ = "0.1.0"
 _MODULES = {
     "exact": "exact",
     "geometry": "geometry",
+    "nonadiabatic": "nonadiabatic",
     "orbits": "dynamics.orbits",
     "plot": "plot",
     "response": "response",
@@ -51,7 +52,9 @@ _NAMES = {
     "ensemble": "dynamics.ensemble",
     "interpolate": "dynamics.interpolation",
     "WavePacket": "models.packets",
-    "propagate": "dynamics.propagation",
+    "propagate": "nonadiabatic.trajectories",
+    "Ehrenfest": "nonadiabatic.ehrenfest",
+    "Manifold": "nonadiabatic.manifold",
     "k_path": "models.k_points",
     "k_grid": "models.k_points",
     "KPath": "models.k_points",

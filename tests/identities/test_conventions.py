@@ -563,6 +563,44 @@ def test_phase_space_grows_where_b_is_along_omega():
     assert float(now.density) == pytest.approx(1 + 0.2 * omega, abs=1e-12)
 
 
+def test_a_state_turns_with_minus_its_energy():
+    """Two levels at rest, +-0.5: after t the upper amplitude has turned by exp(-i t) against the lower one."""
+    atom = bf.LatticeModel(lambda k: 0.5 * jnp.diag(jnp.array([-1.0, 1.0])) + 0j, [[1.0]])
+    packet, options = bf.WavePacket([0.0], [0.0], amplitudes=[0.6, 0.8]), {"estimate_error": False}
+    run = bf.propagate(atom, packet, [0.0, 0.7], theory="ehrenfest", **options)
+    chi = run.amplitudes_re.values[0, -1] + 1j * run.amplitudes_im.values[0, -1]
+    np.testing.assert_allclose(chi[1] / chi[0], 0.8 / 0.6 * np.exp(-0.7j), atol=1e-8)
+
+
+def test_curvature_of_a_group_is_that_of_its_projector():
+    """i P [d_x P, d_y P] P by differences, and the sideways velocity -F kdot of a packet pushed along x."""
+
+    def hamiltonian(k, xp=np):
+        first, second = xp.kron(SX, SZ) * xp.sin(k[0]) + xp.kron(SY, np.eye(2)) * xp.sin(k[1]), xp.kron(SZ, np.eye(2))
+        return first + second * (-1 + xp.cos(k[0]) + xp.cos(k[1])) + 0.4 * xp.sin(k[0]) * xp.kron(SX, SX)
+
+    def projector(k):
+        states = np.linalg.eigh(hamiltonian(k))[1][:, :2]
+        return states @ states.conj().T
+
+    p = projector(K0)
+    by_x, by_y = ((projector(K0 + STEP * e) - projector(K0 - STEP * e)) / (2 * STEP) for e in np.eye(2))
+    curvature = 1j * p @ (by_x @ by_y - by_y @ by_x) @ p
+    chi = p @ np.array([0.1, 0.2, 0.3, 0.9j])
+    chi = chi / np.linalg.norm(chi)
+    field, model = 0.05, bf.LatticeModel(lambda k: hamiltonian(k, jnp), np.eye(2))
+    packet, options = bf.WavePacket([0.0, 0.0], K0, amplitudes=chi), {"estimate_error": False}
+    velocities = [
+        bf.propagate(
+            model, packet, [0.0, 1e-3], electric_field=[e, 0.0], theory=bf.Manifold((0, 1)), **options
+        ).velocity
+        for e in (field, 0.0)
+    ]
+    expected = field * np.vdot(chi, curvature @ chi).real  # ydot = -F_yx kdot_x, kdot_x = -E, F_yx = -F_xy
+    assert abs(expected) > 1e-3
+    assert float(velocities[0][0, 0, 1] - velocities[1][0, 0, 1]) == pytest.approx(-expected, abs=FD)
+
+
 def test_gradient_energy_is_that_of_the_derivative_of_the_states():
     """-Im<d_x u|(E - H)|d_k u> by differences of projected states, which no phase changes."""
 
@@ -592,3 +630,36 @@ def test_gradient_energy_is_that_of_the_derivative_of_the_states():
     model = bf.LocalModel(traced, lattice=[[1.0]])
     found = packet_motion(model, 1, [k], [x]).energy - packet_motion(model, 1, [k], [x], gradient_energy=False).energy
     assert abs(expected) > 1e-3 and float(found) == pytest.approx(expected, abs=FD)
+
+
+def test_a_field_gives_hybridised_bands_the_velocity_plus_omega_e():
+    model, k, field = bf.zoo.qwz(mass=-1.3), [[0.4, -0.7]], np.array([1e-5, 2e-5])
+    omega = np.asarray(bf.geometry.berry_curvature(bf.bands(model, k)))[0]
+    found = bf.nonadiabatic.hybrid_bands(model, k, field)
+    shift = (found.velocity - found.energy_gradient).values[0, 0]
+    # of second order in E: 1e-5 of it
+    np.testing.assert_allclose(shift, np.einsum("abn,b->na", omega, field), rtol=1e-4)
+    assert np.abs(shift).max() > 1e-6
+
+
+def test_a_cone_of_positive_mass_drives_its_current_to_the_left_of_the_field():
+    cone = bf.zoo.massive_dirac(mass=0.1, cutoff=1.0)
+    tolerance = bf.Tolerance(rtol=1e-2)
+    found = bf.response.finite_field_current(cone, 0.0, 0.0, electric_field=[0.02, 0.0], tau=1.0, tolerance=tolerance)
+    assert 1e-3 < float(found.value.sel(a="y").item()) < 0.02 / (4 * np.pi)
+
+
+def test_the_bound_current_of_a_texture_is_the_curl_of_its_magnetization():
+    """Of Berry curvature: M grows with the mass of the local model, which grows along y."""
+    wall = bf.textured(bf.zoo.qwz(), mass=lambda x, t: -1.5 + 0.02 * x[1])
+    options = {"grid": 24, "throw": False}
+    still = {"electric_field": [0.0, 0.0], "tau": 1.0, "x": [0.0, 0.0], "theory": "single_band"}
+    bound = bf.response.finite_field_current(wall, 0.2, 0.2, **still, **options).bound.values.squeeze()
+    ends = [
+        bf.response.orbital_magnetization(wall.at([0.0, y]), 0.2, 0.2, symmetry=False, **options)
+        .parts.sel(part="berry", a="x", b="y")
+        .item()
+        for y in (-0.1, 0.1)
+    ]
+    # second order in the step, 1e-2 of a texture of length 50
+    np.testing.assert_allclose(bound, [(ends[1] - ends[0]) / 0.2, 0.0], rtol=1e-4, atol=1e-12)

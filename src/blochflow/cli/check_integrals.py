@@ -25,6 +25,7 @@ SURFACE = (
     "quantum_metric_dipole",
     "nonlinear_conductivity",
     "nonlocal_conductivity",
+    "finite_field_current",
 )
 # smallest steps of flux whose differences are extrapolated
 FEWEST_STEPS = 4

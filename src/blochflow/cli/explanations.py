@@ -31,6 +31,11 @@ IN_PYTHON = {
     "spread_velocity": ("geometry", "spread_velocity"),
     "ensemble": ("", "ensemble"),
     "average": ("", "average"),
+    "nonadiabatic.dirac_hall_suppression": ("nonadiabatic", "dirac_hall_suppression"),
+    "nonadiabatic.landau_zener": ("nonadiabatic", "landau_zener"),
+    "nonadiabatic.avoided_crossing": ("nonadiabatic", "avoided_crossing"),
+    "nonadiabatic.bloch_zener": ("nonadiabatic", "bloch_zener"),
+    "nonadiabatic.projected": ("nonadiabatic", "projected"),
     "exact.hofstadter": ("exact", "hofstadter"),
     "exact.ribbon": ("exact", "ribbon"),
 }

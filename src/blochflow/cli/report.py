@@ -182,11 +182,11 @@ def _labels(result: xr.Dataset, states: list[Any], row: tuple[int, ...]) -> list
 
 def check_complete(result: xr.Dataset) -> None:
     """Refuse files that lack what a result of their quantity holds, or hold it along other dimensions."""
-    bands = result.attrs["quantity"] == "bands"
+    bands, hybrid = (result.attrs["quantity"] == name for name in ("bands", "hybrid_bands"))
     surface = result.attrs["quantity"] in ("fermi_surface", "surface_distribution")
     symmetries = result.attrs["quantity"] == "symmetry_table"
     wanted: tuple[str, ...] = ("energy", "distance") if bands else SURFACE if surface else VALUES
-    wanted = COMPONENTS if symmetries else wanted
+    wanted = ("energy", "velocity", "electric_field") if hybrid else COMPONENTS if symmetries else wanted
     motion = result.attrs["quantity"] == "propagate"
     wanted = TRAJECTORIES if motion else wanted
     orbits = result.attrs["quantity"] in COLUMNS
@@ -199,6 +199,8 @@ def check_complete(result: xr.Dataset) -> None:
         raise fail("file", "hold a result of Blochflow", f"holds {quantity!r} without {', '.join(missing)}")
     if bands:
         good = set(result["energy"].dims) == {"k", "band"} and result["distance"].dims == ("k",)
+    elif hybrid:
+        good = result["energy"].dims == ("field", "k", "band") and result["electric_field"].dims == ("field", "a")
     elif surface:
         good = result["vertex_k"].dims == ("vertex", "a") and result["corners"].dims == ("element", "corner")
         good = good and all(result[name].dims == ("sheet",) for name in SURFACE[2:])
@@ -257,12 +259,16 @@ def _bands_table(result: xr.Dataset) -> Table:
 
     unit = _bracket(result.attrs.get("units"))
     table = Table(title=str(result.attrs.get("title", "")), title_justify="left")
+    scans = [d for d in result["energy"].dims if d == "field"]
+    _add_states(table, result, scans)
     for name in ("band", f"lowest {unit}", f"highest {unit}"):
         table.add_column(name, justify="right")
-    energy = result["energy"]
-    for n in _spread(energy.sizes["band"]):
-        band = energy.isel(band=n).values
-        table.add_row(str(n), f"{band.min():.6f}", f"{band.max():.6f}")
+    energy = result["energy"].transpose(*scans, ...)
+    rows = list(np.ndindex(*(energy.sizes[d] for d in scans), energy.sizes["band"]))
+    for number in _spread(len(rows)):
+        *row, n = rows[number]
+        band = energy.isel(band=n, **dict(zip(scans, row, strict=True))).values
+        table.add_row(*_labels(result, scans, tuple(row)), str(n), f"{band.min():.6f}", f"{band.max():.6f}")
     return table
 
 

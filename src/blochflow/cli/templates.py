@@ -59,6 +59,13 @@ EXAMPLES = {
     "relaxation": '"bare"',
     "metric": '"band_normalised"',
     "order": "2",
+    "electric_field": "[[0.05, 0.0], [0.1, 0.0], [0.2, 0.0]]",
+    "theory": '"multiband"',
+    "groups": "[[0, 1]]",
+    "group_tolerance": "1e-6",
+    "active": "[0, 1]",
+    "x": "[0.0, 0.0]",
+    "cell": "[[60.0, 0.0], [0.0, 60.0]]",
     "tolerance": "{ rtol = 1e-3 }",
 }
 MOTION_EXAMPLES = {

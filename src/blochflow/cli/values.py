@@ -178,6 +178,20 @@ def parse_vector(value: Any) -> list[Any]:
     return [_number(x) for x in value]
 
 
+def parse_indices(value: Any) -> list[int]:
+    """An array of whole numbers."""
+    if not isinstance(value, list) or not value or not all(type(x) is int for x in value):
+        raise ValueError(f"expected an array of band indices such as [0, 1], but it is {value!r}.")
+    return value
+
+
+def parse_groups(value: Any) -> list[list[int]]:
+    """Arrays of band indices."""
+    if not isinstance(value, list) or not value or not all(isinstance(x, list) for x in value):
+        raise ValueError(f"expected groups of band indices such as [[0, 1], [2, 3]], but it is {value!r}.")
+    return [parse_indices(group) for group in value]
+
+
 def parse_partition(value: Any) -> dict[str, list[list[float]]]:
     """Names with the corners of a polygon each."""
     if not isinstance(value, dict) or not value:
@@ -247,6 +261,8 @@ DisorderTable = Annotated[Any, BeforeValidator(parse_disorder)]
 NumberOption = Annotated[Any, BeforeValidator(parse_number_option)]
 Frequencies = Annotated[Any, BeforeValidator(parse_frequencies)]
 Names = Annotated[Any, BeforeValidator(parse_names)]
+Indices = Annotated[Any, BeforeValidator(parse_indices)]
+Groups = Annotated[Any, BeforeValidator(parse_groups)]
 AnyOption = Annotated[Any, BeforeValidator(parse_any)]
 
 KINDS: dict[str, Any] = {
@@ -270,6 +286,13 @@ KINDS: dict[str, Any] = {
     "partition": Partition,
     "mu_gradient": Vector,
     "temperature_gradient": Vector,
+    "electric_field": Vector,
+    "x": Vector,
+    "cell": Vector,
+    "groups": Groups,
+    "active": Indices,
+    "group_tolerance": Number,
+    "theory": Text,
     "p": Integer,
     "q": Integer,
     "width": Integer,

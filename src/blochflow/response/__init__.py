@@ -16,6 +16,7 @@ _NAMES = {
     "disordered_observable": "disordered",
     "disordered_spin_density": "disordered",
     "electron_density": "equilibrium",
+    "finite_field_current": "finite_field",
     "magnetization_current": "magnetization",
     "nonlinear_conductivity": "nonlinear",
     "nonlocal_conductivity": "nonlocal_response",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from blochflow.core.quantity import Quantity
 from blochflow.core.units import CONDUCTIVITY
 from blochflow.response.catalog_disorder import DISORDERED
+from blochflow.response.catalog_field import FIELD
 from blochflow.response.catalog_intrinsic import DENSITY, HALL_UNITS, INTRINSIC, ZONE_OPTIONS
 from blochflow.response.catalog_nonlinear import NONLINEAR
 from blochflow.response.catalog_transport import TRANSPORT
@@ -115,4 +116,4 @@ CHEMICAL_POTENTIAL = Quantity(
 )
 
 EQUILIBRIUM = (ANOMALOUS_HALL, ELECTRON_DENSITY, DENSITY_OF_STATES, OHMIC, CHEMICAL_POTENTIAL)
-QUANTITIES = {q.name: q for q in (*EQUILIBRIUM, *INTRINSIC, *TRANSPORT, *NONLINEAR, *DISORDERED)}
+QUANTITIES = {q.name: q for q in (*EQUILIBRIUM, *INTRINSIC, *TRANSPORT, *FIELD, *NONLINEAR, *DISORDERED)}
