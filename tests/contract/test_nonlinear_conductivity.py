@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from cli_runs import blochflow
 
 import blochflow as bf
 from blochflow.core.units import EV_ANGSTROM
@@ -74,12 +75,9 @@ def test_units_in_two_dimensions(part, power, factor):
 
 @pytest.mark.parametrize(
     ("dimension", "unit"),
-    [
-        (1, "A m^2/V^2"),
-        pytest.param(2, "A m/V^2", marks=pytest.mark.slow),
-        pytest.param(3, "A/V^2", marks=pytest.mark.slow),
-    ],
+    [(1, "A m^2/V^2"), (2, "A m/V^2"), (3, "A/V^2")],
 )
+@pytest.mark.slow
 def test_units_of_every_dimension(dimension, unit):
     one = bf.TightBinding(
         np.eye(dimension), [[0.0] * dimension], [(-1.0, 0, 0, (1, *(0,) * (dimension - 1)))], units=EV_ANGSTROM
@@ -131,6 +129,7 @@ def test_clean_limit():
     np.testing.assert_allclose(drude, unit / (2 * 0.1**2), rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_not_converged_is_an_error_with_the_result():
     with pytest.raises(bf.ConvergenceError) as caught:
         sigma(grid=4, throw=True)
@@ -161,3 +160,67 @@ def test_density_of_electrons_in_place_of_mu():
     assert found.value.dims[0] == "density"
     scale = float(np.abs(direct.value).max())
     np.testing.assert_allclose(found.value.values[0, 0], direct.value.values[0, 0], atol=2e-2 * scale)
+
+
+JOB = """
+[model]
+zoo = "haldane"
+parameters = { mass = 0.3 }
+
+[[task]]
+quantity = "nonlinear_conductivity"
+name = "quadratic"
+mu = -1.0
+temperature = 0.3
+tau = 10.0
+frequencies = [[0.0, 0.0], [0.1, -0.1]]
+relaxation = ["bare", "local"]
+grid = 8
+
+[[task]]
+quantity = "exact.liouville_response"
+name = "reference"
+mu = -1.0
+temperature = 0.5
+tau = 5.0
+order = 1
+frequencies = 0.1
+tolerance = { rtol = 1e-2 }
+"""
+
+
+@pytest.mark.slow
+def test_tasks_of_a_job(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "job.toml").write_text(JOB)
+    # the coarse grid does not converge
+    done = blochflow("run", "job.toml", "-o", "out")
+    assert done.exit_code == 1, done.output
+    found, reference = bf.open("out/quadratic.nc"), bf.open("out/reference.nc")
+    assert found.value.dims[2:4] == ("relaxation", "frequency") and found.value.dtype == np.complex128
+    assert found.attrs["relaxation"].startswith("bare: ")
+    assert reference.value.dims == ("mu", "temperature", "a", "b") and bool(reference.converged.all())
+    assert ", i " in done.output
+    assert blochflow("plot", "out/reference.nc", "-o", "r.png").exit_code == 0
+    assert blochflow("export", "out/quadratic.nc", "-o", "q.csv").exit_code == 0
+    assert "value_im" in (tmp_path / "q.csv").read_text()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("[[0.0, 0.0], [0.1, -0.1]]", "[0.1]", "expected two numbers such as"),
+        ("[[0.0, 0.0], [0.1, -0.1]]", "[[0.1, 0.2], [0.1]]", "expected two numbers such as"),
+        ('["bare", "local"]', '["bare", 3]', "expected text in quotes"),
+        ('["bare", "local"]', '"clean"', "`tau` must be left out"),
+        ("order = 1", "order = 3", "`order` must be 1 or 2"),
+        ("temperature = 0.5", "temperature = 0.0", "`temperature` must be above 0"),
+    ],
+)
+def test_wrong_jobs(tmp_path, monkeypatch, old, new, message):
+    monkeypatch.chdir(tmp_path)
+    assert old in JOB
+    (tmp_path / "job.toml").write_text(JOB.replace(old, new))
+    done = blochflow("run", "job.toml", "--dry-run")
+    assert done.exit_code == 2
+    assert message in " ".join(done.stderr.split())

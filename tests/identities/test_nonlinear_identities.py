@@ -41,7 +41,7 @@ def fully_symmetric(tensor):
 
 
 @given(seeds)
-@settings(max_examples=6)
+@settings(max_examples=4)
 def test_local_relaxation_is_purely_hall(seed):
     # holds for every sum over k, so that coarse grids do
     model = random_blocks(seed, 4, 2).model()
@@ -51,7 +51,7 @@ def test_local_relaxation_is_purely_hall(seed):
 
 
 @given(seeds)
-@settings(max_examples=5)
+@settings(max_examples=3)
 def test_energies_shifts_and_changes_of_basis_do_not_matter(seed):
     source = flat(seed, 4, 2)
     rng = np.random.default_rng(seed)
@@ -69,7 +69,7 @@ def test_energies_shifts_and_changes_of_basis_do_not_matter(seed):
 EXPECTED = {"T": {"bcd"}, "P": set(), "PT": {"drude", "metric"}, "any": {"drude", "bcd", "metric"}}
 
 
-@pytest.mark.parametrize("kind", EXPECTED)
+@pytest.mark.parametrize("kind", ["P", "PT", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("T", "any"))])
 def test_symmetry_decides_which_parts_exist(kind):
     model = flat(11, 4, 2, kind).model()
     found = R.nonlinear_conductivity(
@@ -115,6 +115,7 @@ def test_derivatives_of_geometry_over_the_zone():
     assert sigma.parts.sel(part="drude").item() == pytest.approx(-third, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_both_forms_of_the_drude_part():
     """Second derivatives of H, or f'' by parts, which is used where H has many hoppings."""
     from blochflow.response.dipole_integrands import SymmetricDipoles

@@ -117,6 +117,8 @@ def test_p_times_t():
     assert all(PT not in names for names in table["spin_hall"].forbidden_by)
     # odd rank: one sign from P, none from T
     assert set(table["berry_curvature_dipole"].reason) == {PT}
+    # the metric survives what forbids the curvature, where neither P nor T is a symmetry
+    assert PT not in table["quantum_metric_dipole"].reason
 
 
 def test_magnetization_along_z():
@@ -171,9 +173,11 @@ def test_spin_rotation():
     assert not any(row.allowed) and "spin rotation" in row.why("z,xy") and row.constants == 0
 
 
-def test_one_dimension_has_ohmic_rows_only():
+def test_one_dimension_has_no_hall_rows():
     table = table_of("ssh")
-    assert [row.quantity for row in table.rows] == list(OHMIC_LIKE)
+    assert [row.quantity for row in table.rows] == [*OHMIC_LIKE, "quantum_metric_dipole"]
+    # the chain has time reversal and inversion
+    assert not table["quantum_metric_dipole"].is_allowed("x,xx")
     assert table["ohmic"].components == ("xx",) and table["ohmic"].is_allowed("xx")
     with pytest.raises(KeyError, match="it has ohmic"):
         table["anomalous_hall"]

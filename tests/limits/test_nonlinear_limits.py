@@ -15,6 +15,7 @@ GRID = {"symmetry": False, "execution": ONE, "throw": False}
 SHARP = {"tolerance": bf.Tolerance(rtol=1e-8), "execution": ONE}
 
 
+@pytest.mark.slow
 def test_dipole_of_a_tilted_massive_dirac_cone():
     """Sodemann and Fu, PRL 115, 216806 (2015): D_x = -(3 a m/8 pi)(mu^2 - m^2)/mu^4 to first order in the tilt a."""
     mass, mu, tilt = 0.3, 0.5, 1e-3
@@ -177,6 +178,7 @@ def test_what_the_expansion_leaves_out_falls_with_the_rate(relaxation):
     np.testing.assert_allclose(ratios, 2.0, atol=0.2)
 
 
+@pytest.mark.slow
 def test_conductivity_of_one_band_is_that_of_drude():
     model = bf.zoo.square()
     found = bf.exact.liouville_response(model, -1.0, 0.4, tau=3.0, order=1, tolerance=bf.Tolerance(rtol=1e-10))
