@@ -96,8 +96,8 @@ def test_an_orbit_closes_up_to_a_reciprocal_vector():
     run = bf.propagate(MODEL, PACKET, [0.0, 130.0], electric_field=[0.1, 0.0], events=closed, **QUICK)
     first = run.event_time.values[run.event_packet.values == 0]
     np.testing.assert_allclose(first, [40 * np.pi], rtol=1e-9)
+    far = bf.WavePacket([0.0, 0.0], [0.3, 0.2], band=1)
     with pytest.warns(bf.ValidityWarning, match="beyond the cutoff"):
-        far = bf.WavePacket([0.0, 0.0], [0.3, 0.2], band=1)
         bf.propagate(bf.zoo.massive_dirac(mass=0.5), far, [0.0, 200.0], electric_field=[-0.1, 0.0], **QUICK)
 
 
