@@ -23,7 +23,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from measure import DISORDERED
+from measure import DISORDERED, NONLINEAR
 
 HERE = Path(__file__).resolve().parent
 PEERS = HERE / ".peers"
@@ -194,6 +194,17 @@ def together_table() -> list[str]:
     return lines
 
 
+def nonlinear_table() -> list[str]:
+    """Quadratic and nonlocal responses of iron in units of a bare diagonalization."""
+    bare = measure("iron_eigh")
+    bare["seconds"] = bare["cpu_seconds"]
+    lines = ["| quantity | time per k / bare `eigh` | us per k | peak memory, MiB |", "|---|---|---|---|"]
+    for name in NONLINEAR:
+        row = measure(f"iron_{name}")
+        lines.append(f"| `{name}` | {per_k(row) / per_k(bare):.1f} | {per_k(row):.0f} | {row['memory_mib']:.0f} |")
+    return lines
+
+
 def disorder_table() -> list[str]:
     """Responses of disordered crystals: time and memory against the number of points on the Fermi surface."""
     lines = [
@@ -231,23 +242,8 @@ def motion_table() -> list[str]:
     return lines
 
 
-def multiband_table() -> list[str]:
-    """Steps per second by theory."""
-    print("measuring theories of motion ...", flush=True)
-    environment = {**os.environ, "NPROC": "1"}
-    command = [sys.executable, HERE / "multiband.py"]
-    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True, timeout=TIMEOUT)
-    lines = ["| theory | steps per packet | steps per second | us per packet | largest drift |"]
-    lines.append("|---|---|---|---|---|")
-    for row in json.loads(done.stdout.splitlines()[-1]):
-        steps, seconds = row["steps"], row["seconds"]
-        numbers = f"{steps / 1e4:.1f} | {steps / seconds:.0f} | {1e2 * seconds:.0f} | {row['drift']:.1e}"
-        lines.append(f"| {row['theory']} | {numbers} |")
-    return lines
-
-
 def cost_table(script: str) -> list[str]:
-    """What a script of docs/theory/cost.md prints; it renews its part of the page too."""
+    """What a script prints; those of docs/theory/cost.md renew their part of the page too."""
     print(f"measuring {script} ...", flush=True)
     environment = {**os.environ, "NPROC": "1"}
     command = [sys.executable, HERE / script]
@@ -301,6 +297,14 @@ SECTIONS = {
         ),
         together_table,
     ),
+    "nonlinear": Section(
+        f"Quadratic and nonlocal responses of bcc iron, {GRID // 3} x {GRID // 3} x {GRID // 3} points",
+        (
+            "All components at one chemical potential and 300 K, CPU seconds of one worker.  A quadratic conductivity",
+            "is two passes over the zone, the nonlocal one seven, five of them with sums over three bands.",
+        ),
+        nonlinear_table,
+    ),
     "disorder": Section(
         "Disordered Fermi surfaces",
         (
@@ -325,7 +329,15 @@ SECTIONS = {
             "Ten thousand packets of the Haldane model in a uniform field, rtol = 1e-8, one worker, CPU seconds; saved",
             "at the end of twenty hbar/E.  The manifold is the packet's band: the adiabatic theory with a state.",
         ),
-        multiband_table,
+        lambda: cost_table("multiband.py"),
+    ),
+    "hybrid": Section(
+        "Bands hybridised by a field",
+        (
+            "CPU time per k of random tight-binding models in two dimensions, 2048 k in one batch, one worker:",
+            "energies and velocity matrices, hybridised bands with velocities, and with derivatives of their energies.",
+        ),
+        lambda: cost_table("hybrid.py"),
     ),
     "cost": Section(
         "Cost against sharpness",

@@ -75,7 +75,7 @@ def test_conventions_name_every_sign_test():
 def test_every_reference_of_the_catalog_is_in_the_literature():
     from blochflow.dynamics.catalog import PROPAGATE
     from blochflow.dynamics.orbit_catalog import QUANTITIES as ORBITS
-    from blochflow.nonadiabatic.catalog import EHRENFEST, MANIFOLD
+    from blochflow.nonadiabatic.motion_catalog import EHRENFEST, MANIFOLD
     from blochflow.response.catalog import QUANTITIES
 
     text = (ROOT / "src" / "blochflow" / "core" / "literature.bib").read_text(encoding="utf-8")

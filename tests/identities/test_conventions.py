@@ -405,6 +405,102 @@ def test_side_jump_of_a_positive_mass_is_positive():
     assert sigma.extrinsic_velocity.sel(a="y", b="x").item() > 0
 
 
+def tilted(k):
+    """`two_band` with a tilt, which breaks inversion."""
+    return two_band(k) + (0.3 * np.sin(k[0]) + 0.2 * np.sin(k[1] + 0.5)) * np.eye(2)
+
+
+def tilted_model():
+    """The same for the library."""
+
+    def hamiltonian(k):
+        d = (jnp.sin(k[0]), jnp.sin(k[1]), -1.2 + jnp.cos(k[0]) + jnp.cos(k[1]))
+        tilt = 0.3 * jnp.sin(k[0]) + 0.2 * jnp.sin(k[1] + 0.5)
+        return sum(x * s for x, s in zip(d, (SX, SY, SZ), strict=True)) + tilt * jnp.eye(2)
+
+    return bf.LatticeModel(hamiltonian, np.eye(2))
+
+
+def lower_band(points):
+    """Energies of the lowest band of `tilted` on a grid (i, j), and its curvature from plaquettes around each point."""
+    axis = 2 * np.pi * np.arange(points) / points
+    energies = np.array([[np.linalg.eigvalsh(tilted((x, y)))[0] for y in axis] for x in axis])
+    flux = reduced_fluxes(lambda k: tilted(2 * np.pi * k), points) * (points / (2 * np.pi)) ** 2
+    for axis_number in (0, 1):
+        flux = 0.5 * (flux + np.roll(flux, 1, axis=axis_number))
+    return energies, flux
+
+
+def fermi_sea(energies, mu=-0.9, kt=0.2):
+    """f, and its derivatives along both axes by Fourier transformation."""
+    f = 1 / (np.exp((energies - mu) / kt) + 1)
+    n = 1j * np.fft.fftfreq(len(f), 1 / len(f))
+    return f, [np.fft.ifft(np.expand_dims(n, 1 - a) * np.fft.fft(f, axis=a), axis=a).real for a in (0, 1)]
+
+
+def test_dipole_drives_the_anomalous_velocity_of_a_displaced_sea():
+    """kdot = -E displaces the sea to f + tau E.df; then j = -Int f rdot, rdot_a = -Omega_ab kdot_b."""
+    energies, curvature = lower_band(96)
+    _, slopes = fermi_sea(energies)
+    found = bf.response.nonlinear_conductivity(tilted_model(), -0.9, 0.2, tau=2.0, grid=96, throw=False)
+    # field along y twice: j_x = -2 Int (d_y f) Omega_xy
+    current = -2.0 * (slopes[1] * curvature).mean()
+    sigma = found.parts.sel(part="bcd", a="x", b="y", c="y").item()
+    # curvature from plaquettes, error 1/points^2; the upper band is nearly empty
+    assert current * sigma > 0 and sigma == pytest.approx(current, rel=0.03)
+    dipole = bf.response.berry_curvature_dipole(tilted_model(), -0.9, 0.2, grid=96, throw=False)
+    assert dipole.value.sel(a="y", b="x", c="y").item() == pytest.approx(-(slopes[1] * curvature).mean(), rel=0.03)
+
+
+def test_quadratic_drude_current_is_that_of_the_sea_displaced_twice():
+    """f_2 = (tau E.d)^2 f and j = -Int v f_2: one-band chain of second neighbours with a phase."""
+    k = 2 * np.pi * np.arange(200) / 200
+    energy, velocity = -np.cos(k) + 0.3 * np.sin(2 * k), np.sin(k) + 0.6 * np.cos(2 * k)
+    f = 1 / (np.exp((energy + 0.4) / 0.2) + 1)
+    twice = np.fft.ifft(-(np.fft.fftfreq(200, 1 / 200) ** 2) * np.fft.fft(f)).real
+    chain = bf.TightBinding([[1.0]], [[0.0]], [(-0.5, 0, 0, (1,)), (-0.15j, 0, 0, (2,))])
+    found = bf.response.nonlinear_conductivity(chain, -0.4, 0.2, tau=3.0).value.item()
+    assert found == pytest.approx(-9.0 * (velocity * twice).mean(), rel=1e-3)  # tolerance of the library
+
+
+def test_metric_current_is_that_of_the_positional_shift():
+    """A field shifts electrons by a' = -T E; in a field that grows, they move: part -i w of the clean limit."""
+    grid = bf.bands(tilted_model(), [[0.3, 0.5]])
+    normalised = np.asarray(bf.geometry.band_normalised_metric(grid))[0, 0, 0, 0]
+    energies, states = np.linalg.eigh(tilted((0.3, 0.5)))
+    x = 1j * (states.conj().T @ gradient((0.3, 0.5))[0] @ states)[1, 0] / (energies[0] - energies[1])
+    # perturbed state of H + E x: <x> changes by 2 |x_10|^2 E/(E_0 - E_1)
+    shift = 2 * abs(x) ** 2 / (energies[0] - energies[1])
+    assert shift < 0 and normalised == pytest.approx(-shift, abs=1e-12)
+
+
+def test_a_gradient_of_the_field_drives_current_by_minus_tau_squared():
+    """f_1 = tau E f', f_2 = -tau v d_x f_1 and j = -Int v f_2: chi = -tau^2 Int (-f') v^3."""
+    k = 2 * np.pi * np.arange(200) / 200
+    energy, velocity = -np.cos(k) + 0.3 * np.sin(2 * k), np.sin(k) + 0.6 * np.cos(2 * k)
+    f = 1 / (np.exp((energy + 0.4) / 0.2) + 1)
+    slope = np.fft.ifft(1j * np.fft.fftfreq(200, 1 / 200) * np.fft.fft(f)).real
+    chain = bf.TightBinding([[1.0]], [[0.0]], [(-0.5, 0, 0, (1,)), (-0.15j, 0, 0, (2,))])
+    found = bf.response.nonlocal_conductivity(chain, -0.4, 0.2, tau=3.0).value.item()
+    assert found == pytest.approx(9.0 * (velocity**2 * slope).mean(), rel=1e-3)  # tolerance of the library
+
+
+def test_oscillating_fields_rectify_by_half_the_conductivity():
+    """One band in E cos(wt): Boltzmann's equation in time, averaged over a period once transients have died out."""
+    k = 2 * np.pi * np.arange(64) / 64
+    energy, velocity = -np.cos(k) + 0.3 * np.sin(2 * k), np.sin(k) + 0.6 * np.cos(2 * k)
+    f = 1 / (np.exp((energy + 0.4) / 0.3) + 1)
+    number, tau, w, field = np.fft.fftfreq(64, 1 / 64), 2.0, 0.7, 0.01
+    # d_t f = E cos(wt) d_k f - (f - f0)/tau, mode by mode in time: first and second order
+    mode = 1j * number * np.fft.fft(f)
+    first = 0.5 * mode / (1 / tau - 1j * w)
+    steady = 0.5 * 1j * number * tau * (first + 0.5 * mode / (1 / tau + 1j * w))
+    current = -(velocity * np.fft.ifft(steady).real).mean() * field**2
+    chain = bf.TightBinding([[1.0]], [[0.0]], [(-0.5, 0, 0, (1,)), (-0.15j, 0, 0, (2,))])
+    found = bf.response.nonlinear_conductivity(chain, -0.4, 0.3, tau=tau, frequencies=(w, -w)).value.item()
+    assert 0.5 * (found * field**2).real == pytest.approx(current, rel=1e-3)  # tolerance of the library
+
+
 def test_torque_is_m_cross_the_derivative_of_the_energy():
     """A moment along z that prefers -x feels T = m x dE/dm = z x x = y."""
     sx = jnp.array([[0, 1], [1, 0]], dtype=complex)
@@ -534,3 +630,36 @@ def test_gradient_energy_is_that_of_the_derivative_of_the_states():
     model = bf.LocalModel(traced, lattice=[[1.0]])
     found = packet_motion(model, 1, [k], [x]).energy - packet_motion(model, 1, [k], [x], gradient_energy=False).energy
     assert abs(expected) > 1e-3 and float(found) == pytest.approx(expected, abs=FD)
+
+
+def test_a_field_gives_hybridised_bands_the_velocity_plus_omega_e():
+    model, k, field = bf.zoo.qwz(mass=-1.3), [[0.4, -0.7]], np.array([1e-5, 2e-5])
+    omega = np.asarray(bf.geometry.berry_curvature(bf.bands(model, k)))[0]
+    found = bf.nonadiabatic.hybrid_bands(model, k, field)
+    shift = (found.velocity - found.energy_gradient).values[0, 0]
+    # of second order in E: 1e-5 of it
+    np.testing.assert_allclose(shift, np.einsum("abn,b->na", omega, field), rtol=1e-4)
+    assert np.abs(shift).max() > 1e-6
+
+
+def test_a_cone_of_positive_mass_drives_its_current_to_the_left_of_the_field():
+    cone = bf.zoo.massive_dirac(mass=0.1, cutoff=1.0)
+    tolerance = bf.Tolerance(rtol=1e-2)
+    found = bf.response.finite_field_current(cone, 0.0, 0.0, electric_field=[0.02, 0.0], tau=1.0, tolerance=tolerance)
+    assert 1e-3 < float(found.value.sel(a="y").item()) < 0.02 / (4 * np.pi)
+
+
+def test_the_bound_current_of_a_texture_is_the_curl_of_its_magnetization():
+    """Of Berry curvature: M grows with the mass of the local model, which grows along y."""
+    wall = bf.textured(bf.zoo.qwz(), mass=lambda x, t: -1.5 + 0.02 * x[1])
+    options = {"grid": 24, "throw": False}
+    still = {"electric_field": [0.0, 0.0], "tau": 1.0, "x": [0.0, 0.0], "theory": "single_band"}
+    bound = bf.response.finite_field_current(wall, 0.2, 0.2, **still, **options).bound.values.squeeze()
+    ends = [
+        bf.response.orbital_magnetization(wall.at([0.0, y]), 0.2, 0.2, symmetry=False, **options)
+        .parts.sel(part="berry", a="x", b="y")
+        .item()
+        for y in (-0.1, 0.1)
+    ]
+    # second order in the step, 1e-2 of a texture of length 50
+    np.testing.assert_allclose(bound, [(ends[1] - ends[0]) / 0.2, 0.0], rtol=1e-4, atol=1e-12)

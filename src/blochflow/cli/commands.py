@@ -13,6 +13,7 @@ from blochflow import __version__
 from blochflow.cli import report
 from blochflow.cli.check_integrals import check_integrals
 from blochflow.cli.explanations import unknown
+from blochflow.cli.field_tasks import check_fields
 from blochflow.cli.guard import DONE, NOT_CONVERGED, say
 from blochflow.cli.job import Job, Task, read_job
 from blochflow.cli.load_model import check_tasks, load_model, notes_of
@@ -160,6 +161,7 @@ def read_and_check(path: Path, settings: Sequence[str]) -> tuple[Job, Any]:
         check_tasks(job, model)
         check_integrals(job, model)
         check_orbits(job, model)
+    check_fields(job, model)
     check_motion(job, model)
     check_packets(job, model)
     return job, model

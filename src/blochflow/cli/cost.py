@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from blochflow.cli.field_tasks import evaluations_of
+from blochflow.cli.quantities import is_field
 from blochflow.cli.report import duration, memory
 from blochflow.cli.runner import compute, compute_together, is_converged
 from blochflow.core.errors import BlochflowWarning
@@ -133,8 +135,9 @@ def _range(task: Task, model: AbstractModel, evaluations: int, enough: bool) -> 
     from blochflow.response.uniform import plan_grid
     from blochflow.zone.tolerance import Tolerance
 
+    passes = evaluations_of(task) if is_field(task.quantity) else 1
     if task.tolerance is None:
-        points = int(task.arguments.get("points", 200))
+        points = int(task.arguments.get("points", 200)) * passes
         return points, points
     tolerance = Tolerance(**task.tolerance)
     limit = tolerance.evaluations(model.dimension)
@@ -146,15 +149,15 @@ def _range(task: Task, model: AbstractModel, evaluations: int, enough: bool) -> 
         return first, max(2 * first, limit)
     if not _on_grid(task):
         growth = 2 * (LOOSE / max(min(LOOSE, tolerance.rtol), 1e-12)) ** GROWTH
-        most = max(limit, evaluations)
+        most = max(passes * limit, evaluations)
         return evaluations, min(most, int(growth * evaluations)) if enough else most
     nested, levels = plan_grid(model, task.arguments.get("grid"), task.arguments.get("shift", 0.0), tolerance)
     if levels is not None:
-        return nested.count(levels - 1), nested.count(levels - 1)
+        return passes * nested.count(levels - 1), passes * nested.count(levels - 1)
     level = 0
     while nested.count(level + 1) <= limit:
         level += 1
-    return nested.count(min(level, 1)), nested.count(level)
+    return passes * nested.count(min(level, 1)), passes * nested.count(level)
 
 
 def quietly(job: Job, tasks: Sequence[Task], model: AbstractModel) -> xr.Dataset:

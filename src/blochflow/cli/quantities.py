@@ -18,18 +18,23 @@ from blochflow.dynamics.orbit_catalog import (
 from blochflow.dynamics.orbit_catalog import QUANTITIES as ORBITS
 from blochflow.exact.catalog import COMPARE, LATTICE_PACKET
 from blochflow.exact.catalog import QUANTITIES as REFERENCES
+from blochflow.exact.catalog_liouville import LIOUVILLE_RESPONSE
 from blochflow.models.catalog import BANDS, FERMI_SURFACE
+from blochflow.nonadiabatic.catalog import HYBRID_BANDS
 from blochflow.response.catalog import QUANTITIES
 from blochflow.response.catalog_disorder import DISORDERED
+from blochflow.response.catalog_field import FINITE_FIELD_CURRENT
 from blochflow.response.catalog_symmetry import SYMMETRY_TABLE
 
 EXACT = "exact."
 PROFILE = f"{EXACT}current_profile"
+LIOUVILLE = f"{EXACT}{LIOUVILLE_RESPONSE.name}"
 PACKETS = tuple(f"{EXACT}{q.name}" for q in (LATTICE_PACKET, COMPARE))
 # arguments other than (model, mu, temperature), and options without a default
 ARGUMENTS: dict[str, tuple[str, ...]] = {
     "bands": ("path",),
     "fermi_surface": ("mu",),
+    HYBRID_BANDS.name: ("path", "electric_field"),
     "chemical_potential": ("density", "temperature"),
     "symmetry_table": (),
     PROPAGATE.name: (),
@@ -41,13 +46,16 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
 REQUIRED = {
     "ohmic": ("tau",),
     "thermoelectric": ("tau",),
+    "nonlocal_conductivity": ("tau",),
     "valley_hall": ("partition",),
+    FINITE_FIELD_CURRENT.name: ("electric_field", "tau"),
     "disordered_conductivity": ("disorder",),
     "disordered_observable": ("disorder", "operator"),
     "disordered_spin_density": ("disorder",),
     "spin_orbit_torque": ("disorder",),
     **{f"{EXACT}{name}": ("p", "q") for name in ("grand_potential", "electron_density", "entropy")},
     PROFILE: ("width",),
+    LIOUVILLE: ("tau",),
     PROPAGATE.name: ("times",),
     **dict.fromkeys(PACKETS, ("packet", "times", "sites")),
     QUANTUM_OSCILLATIONS.name: ("magnetic_field",),
@@ -60,7 +68,7 @@ ONE_OF = {
 # of which only one may be given
 EXCLUSIVE = (PROPAGATE.name,)
 # no integral over the zone: no tolerance
-WITHOUT_TOLERANCE = (BANDS.name, FERMI_SURFACE.name, SYMMETRY_TABLE.name, *ORBITS, *PACKETS)
+WITHOUT_TOLERANCE = (BANDS.name, HYBRID_BANDS.name, FERMI_SURFACE.name, SYMMETRY_TABLE.name, *ORBITS, *PACKETS)
 DESCRIPTIONS = {
     "mu": "chemical potential, in the energy unit of the model",
     "temperature": "temperature (K for models in eV, else in the energy unit of the model)",
@@ -71,9 +79,9 @@ DESCRIPTIONS = {
 
 def all_quantities() -> dict[str, Quantity]:
     """Name -> description of everything a task may compute."""
-    exact = (*REFERENCES.values(), LATTICE_PACKET, COMPARE)
+    exact = (*REFERENCES.values(), LIOUVILLE_RESPONSE, LATTICE_PACKET, COMPARE)
     references = {q.name: q for q in map(_named, exact)}
-    others = {q.name: q for q in (BANDS, FERMI_SURFACE, SYMMETRY_TABLE, PROPAGATE)}
+    others = {q.name: q for q in (BANDS, HYBRID_BANDS, FERMI_SURFACE, SYMMETRY_TABLE, PROPAGATE)}
     return {**QUANTITIES, **others, **ORBITS, **references}
 
 
@@ -95,6 +103,11 @@ def is_motion(quantity: str) -> bool:
 def is_orbit(quantity: str) -> bool:
     """True for orbits, levels and oscillations in fields, which are curves and lines of k."""
     return quantity in ORBITS
+
+
+def is_field(quantity: str) -> bool:
+    """True for bands and currents at finite electric field, which models that vary in space have too."""
+    return quantity in (HYBRID_BANDS.name, FINITE_FIELD_CURRENT.name)
 
 
 def is_disordered(quantity: str) -> bool:

@@ -48,8 +48,10 @@ def console(stderr: bool = False) -> Console:
     return made if made.is_terminal else Console(stderr=stderr, highlight=False, width=140)
 
 
-def with_error(value: float, error: float) -> str:
-    """ "584.1 +- 8.2": two digits of the error, the value to the same place."""
+def with_error(value: complex, error: float) -> str:
+    """ "584.1 +- 8.2": two digits of the error, the value to the same place; of complex numbers both parts."""
+    if isinstance(value, complex):
+        return f"{with_error(value.real, error)}, i {with_error(value.imag, error)}"
     if value == 0 and error == 0:
         return "0"
     if not math.isfinite(error) or error == 0 or not math.isfinite(value):
@@ -116,7 +118,7 @@ def result_table(result: xr.Dataset) -> Table:
     for number in chosen:
         row = rows[number]
         cells = _labels(result, states, row)
-        cells += [with_error(float(values[row + c]), float(errors[row + c])) for c in components]
+        cells += [with_error(values[row + c].item(), float(errors[row + c])) for c in components]
         table.add_row(*cells, "yes" if converged[row] else "[bold red]NO[/]")
     if len(chosen) < len(rows):
         table.caption = f"{len(chosen)} of {len(rows)} states shown; the file holds all"
@@ -147,7 +149,7 @@ def beside_table(result: xr.Dataset) -> Table | None:
     rows = list(np.ndindex(*(result.sizes[d] for d in states)))
     for number in _spread(len(rows)):
         row = rows[number]
-        cells = [with_error(float(value[row]), float(error[row])) for value, error in shown]
+        cells = [with_error(value[row].item(), float(error[row])) for value, error in shown]
         table.add_row(*_labels(result, states, row), *cells)
     return table
 
@@ -180,11 +182,11 @@ def _labels(result: xr.Dataset, states: list[Any], row: tuple[int, ...]) -> list
 
 def check_complete(result: xr.Dataset) -> None:
     """Refuse files that lack what a result of their quantity holds, or hold it along other dimensions."""
-    bands = result.attrs["quantity"] == "bands"
+    bands, hybrid = (result.attrs["quantity"] == name for name in ("bands", "hybrid_bands"))
     surface = result.attrs["quantity"] in ("fermi_surface", "surface_distribution")
     symmetries = result.attrs["quantity"] == "symmetry_table"
     wanted: tuple[str, ...] = ("energy", "distance") if bands else SURFACE if surface else VALUES
-    wanted = COMPONENTS if symmetries else wanted
+    wanted = ("energy", "velocity", "electric_field") if hybrid else COMPONENTS if symmetries else wanted
     motion = result.attrs["quantity"] == "propagate"
     wanted = TRAJECTORIES if motion else wanted
     orbits = result.attrs["quantity"] in COLUMNS
@@ -197,6 +199,8 @@ def check_complete(result: xr.Dataset) -> None:
         raise fail("file", "hold a result of Blochflow", f"holds {quantity!r} without {', '.join(missing)}")
     if bands:
         good = set(result["energy"].dims) == {"k", "band"} and result["distance"].dims == ("k",)
+    elif hybrid:
+        good = result["energy"].dims == ("field", "k", "band") and result["electric_field"].dims == ("field", "a")
     elif surface:
         good = result["vertex_k"].dims == ("vertex", "a") and result["corners"].dims == ("element", "corner")
         good = good and all(result[name].dims == ("sheet",) for name in SURFACE[2:])
@@ -255,12 +259,16 @@ def _bands_table(result: xr.Dataset) -> Table:
 
     unit = _bracket(result.attrs.get("units"))
     table = Table(title=str(result.attrs.get("title", "")), title_justify="left")
+    scans = [d for d in result["energy"].dims if d == "field"]
+    _add_states(table, result, scans)
     for name in ("band", f"lowest {unit}", f"highest {unit}"):
         table.add_column(name, justify="right")
-    energy = result["energy"]
-    for n in _spread(energy.sizes["band"]):
-        band = energy.isel(band=n).values
-        table.add_row(str(n), f"{band.min():.6f}", f"{band.max():.6f}")
+    energy = result["energy"].transpose(*scans, ...)
+    rows = list(np.ndindex(*(energy.sizes[d] for d in scans), energy.sizes["band"]))
+    for number in _spread(len(rows)):
+        *row, n = rows[number]
+        band = energy.isel(band=n, **dict(zip(scans, row, strict=True))).values
+        table.add_row(*_labels(result, scans, tuple(row)), str(n), f"{band.min():.6f}", f"{band.max():.6f}")
     return table
 
 
@@ -313,8 +321,8 @@ def _components(values: np.ndarray, leading: int) -> list[tuple[int, ...]]:
         entry = values[(..., *component)]
         if not np.any(entry):
             continue
-        partner = component[::-1]
-        seen = len(shape) == 2 and partner in kept
+        partner = (*component[:-2], *component[-2:][::-1])
+        seen = len(shape) > 1 and partner in kept
         if seen and np.allclose(np.abs(entry), np.abs(values[(..., *partner)]), rtol=1e-12, atol=0):
             continue
         kept.append(component)

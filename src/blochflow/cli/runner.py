@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from blochflow.cli.load_model import load_function
 from blochflow.cli.quantities import EXACT, PACKETS, PROFILE, is_exact, is_motion, is_orbit, is_packet, positional_of
 from blochflow.core.errors import JobError
+from blochflow.nonadiabatic.catalog import HYBRID_BANDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -177,6 +178,10 @@ def function_of(quantity: str) -> Any:
 
     if quantity == PROFILE:
         return current_profile
+    if quantity == HYBRID_BANDS.name:
+        from blochflow.cli.field_tasks import bands_along_path
+
+        return bands_along_path
     return getattr(exact, quantity.removeprefix(EXACT)) if is_exact(quantity) else getattr(response, quantity)
 
 

@@ -66,6 +66,32 @@ def parse_positive_option(value: Any) -> float | list[float] | str:
     return numbers if isinstance(value, str | list) else numbers[0]
 
 
+def parse_number_option(value: Any) -> float | list[float]:
+    """A number, which stays one, or a scan."""
+    return parse_scan(value) if isinstance(value, str | list) else _number(value)
+
+
+def parse_pairs(value: Any) -> list[Any]:
+    """Two numbers, or an array of such pairs."""
+    rows = value if isinstance(value, list) and value and all(isinstance(x, list) for x in value) else [value]
+    if any(not isinstance(row, list) or len(row) != 2 for row in rows):
+        raise ValueError(f"expected two numbers such as [0.1, -0.1], or an array of such pairs, but it is {value!r}.")
+    pairs = [[_number(x) for x in row] for row in rows]
+    return pairs if rows is value else pairs[0]
+
+
+def parse_frequencies(value: Any) -> Any:
+    """One number, or what `parse_pairs` takes."""
+    return parse_pairs(value) if isinstance(value, list) else _number(value)
+
+
+def parse_names(value: Any) -> Any:
+    """A name, or an array of names."""
+    if isinstance(value, list) and value:
+        return [parse_text(x) for x in value]
+    return parse_text(value)
+
+
 def parse_symmetry(value: Any) -> Any:
     """ "auto", false, or names of operations."""
     if value == "auto" or value is False:
@@ -152,6 +178,20 @@ def parse_vector(value: Any) -> list[Any]:
     return [_number(x) for x in value]
 
 
+def parse_indices(value: Any) -> list[int]:
+    """An array of whole numbers."""
+    if not isinstance(value, list) or not value or not all(type(x) is int for x in value):
+        raise ValueError(f"expected an array of band indices such as [0, 1], but it is {value!r}.")
+    return value
+
+
+def parse_groups(value: Any) -> list[list[int]]:
+    """Arrays of band indices."""
+    if not isinstance(value, list) or not value or not all(isinstance(x, list) for x in value):
+        raise ValueError(f"expected groups of band indices such as [[0, 1], [2, 3]], but it is {value!r}.")
+    return [parse_indices(group) for group in value]
+
+
 def parse_partition(value: Any) -> dict[str, list[list[float]]]:
     """Names with the corners of a polygon each."""
     if not isinstance(value, dict) or not value:
@@ -218,6 +258,11 @@ Integer = Annotated[Any, BeforeValidator(parse_integer)]
 Vector = Annotated[Any, BeforeValidator(parse_vector)]
 Partition = Annotated[Any, BeforeValidator(parse_partition)]
 DisorderTable = Annotated[Any, BeforeValidator(parse_disorder)]
+NumberOption = Annotated[Any, BeforeValidator(parse_number_option)]
+Frequencies = Annotated[Any, BeforeValidator(parse_frequencies)]
+Names = Annotated[Any, BeforeValidator(parse_names)]
+Indices = Annotated[Any, BeforeValidator(parse_indices)]
+Groups = Annotated[Any, BeforeValidator(parse_groups)]
 AnyOption = Annotated[Any, BeforeValidator(parse_any)]
 
 KINDS: dict[str, Any] = {
@@ -241,6 +286,13 @@ KINDS: dict[str, Any] = {
     "partition": Partition,
     "mu_gradient": Vector,
     "temperature_gradient": Vector,
+    "electric_field": Vector,
+    "x": Vector,
+    "cell": Vector,
+    "groups": Groups,
+    "active": Indices,
+    "group_tolerance": Number,
+    "theory": Text,
     "p": Integer,
     "q": Integer,
     "width": Integer,
@@ -249,6 +301,11 @@ KINDS: dict[str, Any] = {
     "operator": Text,
     "magnetization": Text,
     "crossed": Truth,
+    "frequency": NumberOption,
+    "frequencies": Frequencies,
+    "relaxation": Names,
+    "metric": Text,
+    "order": Integer,
 }
 
 

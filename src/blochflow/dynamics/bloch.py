@@ -80,7 +80,7 @@ def bloch_oscillation(model: AbstractModel, k: Any, electric_field: Any, *, band
     """
     model = as_model(model)
     start, field, index = check_arguments(model, k, electric_field, band=band)
-    vector, note = _reciprocal_along(model, field)
+    vector, note = reciprocal_along(model, field)
     if vector is None:
         lines, errors = None, np.full(len(start), np.nan)
     else:
@@ -107,7 +107,7 @@ def check_arguments(
     return start, field, index
 
 
-def _reciprocal_along(model: AbstractModel, field: np.ndarray) -> tuple[np.ndarray | None, str]:
+def reciprocal_along(model: AbstractModel, field: np.ndarray) -> tuple[np.ndarray | None, str]:
     """The shortest reciprocal vector along a field, or why there is none."""
     if model.lattice is None:
         return None, "a k.p model has no reciprocal lattice: k leaves its cutoff, and nothing oscillates"

@@ -59,6 +59,8 @@ class BlochMatrices(eqx.Module):
         Re X + Im X of X = gradient, position, position_curl, where the model makes these first (`zone.fourier.pack`).
     eigenbasis : pytree or None
         The matrices between eigenstates, where one evaluation serves several kernels (`geometry.cumulative`).
+    attached : pytree or None
+        What a model adds for integrands of its own (`nonadiabatic.field_model`).
     """
 
     hamiltonian: Complex[Array, "k n n"]
@@ -70,6 +72,7 @@ class BlochMatrices(eqx.Module):
     packed: Float[Array, "k c n n"] | None = None
     k: Any = None
     eigenbasis: Any = None
+    attached: Any = None
 
 
 ChunksOfPlane = Callable[[Any], tuple[Any, Callable[[Any], BlochMatrices]]]

@@ -1,4 +1,4 @@
-"""Beyond adiabaticity: wave packets of several bands."""
+"""Beyond one band: bands hybridised by fields, passages between bands, packets of many bands."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ import importlib
 from typing import Any
 
 _NAMES = {
+    "dirac_hall_suppression": "closed_forms",
+    "hybrid_bands": "bands",
+    "landau_zener": "passages",
+    "avoided_crossing": "passages",
+    "bloch_zener": "passages",
     "projected": "projection",
 }
 __all__ = list(_NAMES)

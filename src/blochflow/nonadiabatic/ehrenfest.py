@@ -37,7 +37,7 @@ from blochflow.models.base import AbstractModel
 from blochflow.models.fields import Fields
 from blochflow.models.packets import WavePacket
 from blochflow.nonadiabatic.bands_apart import check_group_apart, check_members
-from blochflow.nonadiabatic.catalog import EHRENFEST
+from blochflow.nonadiabatic.motion_catalog import EHRENFEST
 from blochflow.nonadiabatic.states import LABELS, Internal, begun, expectation, near_pairs, observables
 
 if TYPE_CHECKING:

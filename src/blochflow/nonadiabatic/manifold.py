@@ -30,8 +30,8 @@ from blochflow.models.fields import Fields
 from blochflow.models.local import AbstractLocalModel
 from blochflow.models.packets import WavePacket
 from blochflow.nonadiabatic.bands_apart import bands_of_packets, check_group_apart, check_members
-from blochflow.nonadiabatic.catalog import MANIFOLD
 from blochflow.nonadiabatic.ehrenfest import refuse_magnetic, turned
+from blochflow.nonadiabatic.motion_catalog import MANIFOLD
 from blochflow.nonadiabatic.projectors import Group, group_at, texture_energy
 from blochflow.nonadiabatic.states import LABELS, Internal, begun, expectation, observables
 

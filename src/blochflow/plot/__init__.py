@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from blochflow.plot.distribution_plot import surface_distribution as surface_distribution
     from blochflow.plot.evolution_plot import evolution as evolution
     from blochflow.plot.fermi_plot import fermi_surface as fermi_surface
+    from blochflow.plot.field_plot import field_current as field_current
+    from blochflow.plot.field_plot import hybrid_bands as hybrid_bands
     from blochflow.plot.film import animation as animation
     from blochflow.plot.orbit_plot import orbits as orbits
     from blochflow.plot.response_plot import auto as auto
@@ -33,6 +35,8 @@ _NAMES = {
     "curvature_map": "zone_map",
     "evolution": "evolution_plot",
     "fermi_surface": "fermi_plot",
+    "field_current": "field_plot",
+    "hybrid_bands": "field_plot",
     "orbits": "orbit_plot",
     "response": "response_plot",
     "spin_texture": "zone_map",

@@ -19,7 +19,6 @@ from blochflow.core.backend import jnp
 from blochflow.core.status import Status
 from blochflow.execution.threads import Execution
 from blochflow.models.base import AbstractModel
-from blochflow.models.continuum import ContinuumModel
 from blochflow.response.block_average import average_of_blocks, crossing_blocks
 from blochflow.response.integrands import BandIntegrand
 from blochflow.response.reduction import UsedSymmetry, use_symmetry
@@ -31,7 +30,7 @@ from blochflow.response.zone_options import ZoneOptions, chart_of, check_options
 from blochflow.zone.adaptive import evaluate
 from blochflow.zone.cells import CellSet
 from blochflow.zone.certificate import Certified, Filling, certify, is_insulating
-from blochflow.zone.charts import ShellChart
+from blochflow.zone.charts import BallChart, ShellChart
 from blochflow.zone.grids import NestedGrid
 from blochflow.zone.integral import Integral
 from blochflow.zone.integrate import integrate, orders_for, reserved
@@ -76,6 +75,8 @@ def average_over_zone(
         check_warm_surface(bands, kt)
         integral = uniform_average(model, bands, filling, *fixed, required, execution)
         return with_whole_invariants(model, bands, filling, integral)
+    if rule == "auto" and options.fewest is not None:
+        return try_uniform(model, bands, filling, options.fewest, required, execution)
     if rule == "auto" and model.lattice is not None and model.dimension == 3 and model.num_bands > MOST_CERTIFIED:
         rule = rule_of_many_bands(model, bands, filling)
         if rule == "uniform":
@@ -146,7 +147,9 @@ def average_in_cells(
         return average_of_blocks(of_blocks, found, required)
     spare = 0.0 if model.lattice is None else SPARE * (tolerance.atol or 0.0) / required.factor
     tree = certify(source, found.cells, filling, limit, spare, reserved(tolerance, model.dimension), tolerance.rtol)
-    if rule == "auto" and tree.complete and not len(tree.touching):
+    # on points of k a Fermi surface at T = 0 has no value, not even none
+    pointless = bands.surface and bool((filling.kt == 0).any())
+    if rule == "auto" and tree.complete and not len(tree.touching) and not pointless:
         undecided = tree.metallic and not bands.surface and bool((filling.kt == 0).all())
         if undecided and is_insulating(source, found.cells, filling, MOST_PROOFS):
             tree = replace(tree, metallic=False)
@@ -160,7 +163,7 @@ def average_in_cells(
         source, found.cells, required, filling=filling, memory=memory, tree=tree, project=found.project
     )
     integral = replace(integral, forbidden=found.forbidden, symmetry=found.text)
-    if isinstance(model, ContinuumModel):
+    if isinstance(source.chart, BallChart):
         integral = replace(integral, cutoff_tail=cutoff_tail(source, filling, tolerance))
     return integral
 

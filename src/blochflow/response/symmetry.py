@@ -22,7 +22,6 @@ from blochflow.core.checks import as_real_array, fail
 from blochflow.core.errors import SymmetryWarning
 from blochflow.core.lattice import Lattice
 from blochflow.models.base import AbstractModel, BlochMatrices, as_model, check_finite
-from blochflow.models.continuum import ContinuumModel
 from blochflow.response.symmetry_request import requested_operations
 from blochflow.zone.symmetry import (
     Operation,
@@ -196,7 +195,8 @@ def sample_points(model: AbstractModel, count: int = SAMPLES) -> np.ndarray:
         return random.uniform(0, 1, (count, model.dimension)) @ reciprocal_rows(model.lattice)
     direction = random.normal(size=(count, model.dimension))
     radius = random.uniform(0, 1, (count, 1)) ** (1 / model.dimension)
-    cutoff = float(model.cutoff) if isinstance(model, ContinuumModel) else 1.0
+    given = getattr(model, "cutoff", None)
+    cutoff = 1.0 if given is None else float(given)
     return cutoff * radius * direction / np.linalg.norm(direction, axis=1, keepdims=True)
 
 

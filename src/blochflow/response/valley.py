@@ -16,7 +16,7 @@ from blochflow.core.backend import jnp
 from blochflow.core.checks import as_real_array, fail
 from blochflow.execution.threads import Execution
 from blochflow.response.catalog_intrinsic import VALLEY_HALL
-from blochflow.response.integrands import BerrySea, weighed
+from blochflow.response.integrands import BandIntegrand, BerrySea, weighed
 from blochflow.response.request import Request, ZoneArguments
 from blochflow.response.source import ModelSource
 from blochflow.zone.cells import CellSet
@@ -146,7 +146,7 @@ def boundary_change(request: Request, corners: np.ndarray, bands: BerrySea, fact
     return np.asarray(abs(factor) * distance * length.ravel() @ np.abs(curvature))
 
 
-def of_polygon(request: Request, corners: np.ndarray, bands: BerrySea, factor: float) -> Integral:
+def of_polygon(request: Request, corners: np.ndarray, bands: BandIntegrand, factor: float) -> Integral:
     """The integral over a polygon as a signed sum of triangles that share its first corner."""
     if signed_area(corners) < 0:
         corners = corners[::-1]
@@ -162,7 +162,7 @@ def of_polygon(request: Request, corners: np.ndarray, bands: BerrySea, factor: f
     return found if tighter is None else total(tighter)
 
 
-def of_triangle(request: Request, triangle: np.ndarray, bands: BerrySea, factor: float) -> Integral:
+def of_triangle(request: Request, triangle: np.ndarray, bands: BandIntegrand, factor: float) -> Integral:
     """The integral over one triangle, in public units."""
     reciprocal = np.asarray(request.model.lattice.reciprocal)  # type: ignore[union-attr]
     chart = TriangleChart(triangle @ reciprocal)

@@ -11,7 +11,6 @@ import numpy as np
 from blochflow.core.checks import as_bool, as_choice, as_index, fail
 from blochflow.execution.threads import Execution, as_execution
 from blochflow.models.base import AbstractModel, as_model
-from blochflow.models.continuum import ContinuumModel
 from blochflow.response.integrands import BandIntegrand
 from blochflow.response.uniform import plan_grid
 from blochflow.zone.charts import AbstractChart, BallChart, LatticeChart
@@ -24,13 +23,17 @@ RULES = ("auto", "uniform", "cells", "shifted", "local", "nested")
 
 @dataclass(frozen=True)
 class ZoneOptions:
-    """How a zone integral is done; ``grid`` and ``shift`` ask for a fixed uniform grid."""
+    """How a zone integral is done; ``grid`` and ``shift`` ask for a fixed uniform grid.
+
+    ``fewest`` are points per axis of the uniform grid that "auto" means for a response that knows them.
+    """
 
     rule: str = "auto"
     grid: Any = None
     shift: Any = 0.0
     symmetry: Any = "auto"
     seed: int = 0
+    fewest: tuple[int, ...] | None = None
 
 
 def as_call(model: Any, tolerance: Any, execution: Any, throw: Any) -> tuple[Tolerance, Execution]:
@@ -79,8 +82,9 @@ def check_warm_surface(bands: BandIntegrand, kt: np.ndarray) -> None:
 
 def chart_of(model: AbstractModel) -> AbstractChart:
     """The reciprocal cell, or the ball |k| < cutoff of a k.p model."""
-    if isinstance(model, ContinuumModel):
-        return BallChart(float(model.cutoff), model.dimension)
+    cutoff = getattr(model, "cutoff", None)
+    if cutoff is not None:
+        return BallChart(float(cutoff), model.dimension)
     if model.lattice is None:
         raise fail("model", "have a lattice or a cutoff for integrals over k", f"{model.name} has neither")
     return LatticeChart(np.asarray(model.lattice.reciprocal))

@@ -1,0 +1,109 @@
+"""Checks of what functions of fields, textures and groups of bands are given."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from blochflow.core.backend import jnp
+from blochflow.core.checks import as_index, as_real_array, fail
+from blochflow.geometry.subspace import Subspace
+from blochflow.models.base import AbstractModel, as_model
+from blochflow.models.local import AbstractLocalModel
+from blochflow.nonadiabatic.hybridisation import Grouping
+
+
+def as_any_model(model: Any) -> AbstractModel | AbstractLocalModel:
+    """A model of k, or of (k, x, t)."""
+    return model if isinstance(model, AbstractLocalModel) else as_model(model)
+
+
+def as_electric_fields(electric_field: Any, dimension: int) -> np.ndarray:
+    """(F, d) uniform fields."""
+    if callable(electric_field):
+        raise fail("electric_field", "be uniform, numbers and no function", "is a function")
+    array = as_real_array(electric_field, "electric_field", max_ndim=2)
+    if array.ndim == 0 and dimension == 1:
+        array = array.reshape(1, 1)
+    if array.ndim == 0 or array.shape[-1] != dimension:
+        must = f"be a vector ({dimension},) or an array of vectors (F, {dimension})"
+        raise fail("electric_field", must, f"has shape {array.shape}")
+    return np.atleast_2d(array)
+
+
+def field_labels(fields: np.ndarray, unit: str) -> tuple[str, np.ndarray, dict[str, str]]:
+    """Coordinate ``field``: strengths along their common line, with the sign of its first component; else numbers."""
+    size = np.linalg.norm(fields, axis=1)
+    if not size.any():
+        return "field", size, {"units": unit, "long_name": "electric field"}
+    direction = fields[size.argmax()] / size.max()
+    direction = direction * np.sign(direction[np.flatnonzero(direction)[0]])
+    along = fields @ direction
+    if np.abs(fields - along[:, None] * direction).max() > 1e-12 * size.max():
+        return "field", np.arange(len(fields)), {"long_name": "number of the electric field"}
+    return "field", along, {"units": unit, "long_name": "electric field"}
+
+
+def as_places(x: Any, model: AbstractModel | AbstractLocalModel) -> np.ndarray:
+    """(X, d) places in a texture; none, (0, d), of a uniform model."""
+    d = model.dimension
+    if not isinstance(model, AbstractLocalModel):
+        if x is not None:
+            raise fail("x", "be left out for models that do not vary in space", "is given")
+        return np.empty((0, d))
+    if x is None:
+        raise fail("x", "be given: the model varies in space", "is missing")
+    array = as_real_array(x, "x", max_ndim=2)
+    if array.ndim == 0 and d == 1:
+        array = array.reshape(1, 1)
+    if array.ndim == 0 or array.shape[-1] != d:
+        raise fail("x", f"be a place ({d},) or an array of places (X, {d})", f"has shape {array.shape}")
+    return np.atleast_2d(array)
+
+
+def as_grouping(model: Any, groups: Any, group_tolerance: Any, active: Any) -> Grouping:
+    """Groups of bands that a field does not mix, and the manifold of active bands."""
+    count = model.num_bands
+    tolerance = as_real_array(group_tolerance, "group_tolerance", max_ndim=0, positive=False)
+    declared = as_groups(groups, count)
+    manifolds: tuple[tuple[int, ...], ...] = ()
+    if active is not None:
+        chosen = as_bands(active, "active", count)
+        others = tuple(n for n in range(count) if n not in chosen)
+        manifolds = (chosen, others) if others else ()
+    return Grouping(jnp.asarray(tolerance), declared, manifolds, jnp.asarray(1.0))
+
+
+def as_groups(groups: Any, count: int) -> tuple[tuple[int, ...], ...]:
+    """Disjoint sets of bands."""
+    if groups is None:
+        return ()
+    must = "be a list of groups of bands, such as [[0, 1], [2, 3]]"
+    if not isinstance(groups, list | tuple) or not groups or any(np.ndim(g) == 0 for g in map(_members, groups)):
+        raise fail("groups", must, f"is {groups!r}")
+    found = tuple(as_bands(group, "groups", count, must) for group in groups)
+    listed = [band for group in found for band in group]
+    if len(set(listed)) != len(listed):
+        twice = next(band for band in listed if listed.count(band) > 1)
+        raise fail("groups", "hold every band once at most", f"band {twice} is in two of them")
+    return found
+
+
+def _members(group: Any) -> Any:
+    """Bands of a group that may be a `Subspace`, as an array."""
+    return np.asarray(group.bands if isinstance(group, Subspace) else group, dtype=object)
+
+
+def as_bands(bands: Any, name: str, count: int, must: str | None = None) -> tuple[int, ...]:
+    """Distinct band indices of a model, ascending."""
+    must = must or f"hold distinct band indices from 0 to {count - 1}"
+    if isinstance(bands, Subspace):
+        bands = bands.bands
+    try:
+        indices = [as_index(b, name, must) for b in np.atleast_1d(np.asarray(bands, dtype=object)).tolist()]
+    except TypeError as exc:
+        raise fail(name, must, f"is {bands!r}") from exc
+    if not indices or min(indices) < 0 or max(indices) >= count or len(set(indices)) != len(indices):
+        raise fail(name, must, f"holds {bands!r}")
+    return tuple(sorted(indices))

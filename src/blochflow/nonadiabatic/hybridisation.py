@@ -1,0 +1,344 @@
+"""Bands hybridised by an electric field: the kernel, for batches of k.
+
+    Hbar = H + e E.R,   R_a,nm = i V_a,nm/(E_m - E_n)  between groups of bands, 0 within them      V_a = U^+ (d_a H) U
+    dHbar/dl = V_l + e (R_;l - i [K_l, R]),   R_;l = (i V_;l - [R, V_l within groups])/(E_m - E_n),   R = E.R here
+    V_;l = U^+ (d_l E.dH) U + i [K_l, E.V],   K_l,nm = i V_l,nm/(E_m - E_n)
+
+for labels l of k and x.  With manifolds of bands, fields hybridise bands of the same one; the others enter through the
+curvature  e F_la E_a,  F_la = i (R_l Q R_a - R_a Q R_l),  Q the other manifolds, added to d_l H.
+Two bands, H = h_0 + h.sigma: Hbar = h_0 + hbar.sigma, hbar = h + e (h x d_E h)/(2 h^2), nothing of which diverges
+when divided by |hbar|.
+Source: Tu, Li, Yao, PRB 102, 045423 (2020), Eqs. (27), (54), (55), (61), (62); whole groups of degenerate bands are
+left out of R, which makes it covariant.  Nothing here depends on the phases of states.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import equinox as eqx
+from jaxtyping import Bool, Complex, Float
+
+from blochflow.core.backend import Array, jax, jnp
+from blochflow.geometry.bands import (
+    DEGENERACY_TOLERANCE,
+    adjoint,
+    basis_curvature,
+    covariant_gradient,
+    rotate,
+)
+from blochflow.geometry.eigen import eigh
+from blochflow.models.base import AbstractModel
+from blochflow.models.local import AbstractLocalModel
+
+
+class FieldMatrices(eqx.Module):
+    """H and what a field does to it, in the orbital basis; labels l = k_1 .. k_d and, in textures, x_1 .. x_d.
+
+    Attributes
+    ----------
+    hamiltonian : (k, n, n)
+    slopes : (k, l, n, n)
+        d_l H.
+    operators : (k, l, n, n)
+        The same, covariant where the basis has position matrices.
+    along : (k, n, n)
+        e E_a times the covariant d_a H.
+    turned : (k, l, n, n)
+        d_l of ``along``.
+    size : (k,)
+        Energy whose rounding error is that of H.
+    basis : (k, a, n, n) or None
+        e F_ab E_b of the curvature of a basis with position matrices.
+    """
+
+    hamiltonian: Complex[Array, "k n n"]
+    slopes: Complex[Array, "k l n n"]
+    operators: Complex[Array, "k l n n"]
+    along: Complex[Array, "k n n"]
+    turned: Complex[Array, "k l n n"]
+    size: Float[Array, " k"]
+    basis: Complex[Array, "k a n n"] | None = None
+
+
+class Hybridised(eqx.Module):
+    """Operators in the eigenbasis of H.
+
+    Attributes
+    ----------
+    states : (k, n, n)
+        U, orbital basis.
+    energies : (k, n)
+        Of H.
+    hamiltonian : (k, n, n)
+        Hbar.
+    gradient : (k, l, n, n)
+        d_l Hbar.
+    operators : (k, l, n, n)
+        d_l H, whose expectation values are velocities and minus forces.
+    """
+
+    states: Complex[Array, "k n n"]
+    energies: Float[Array, "k n"]
+    hamiltonian: Complex[Array, "k n n"]
+    gradient: Complex[Array, "k l n n"]
+    operators: Complex[Array, "k l n n"]
+
+
+class Grouping(eqx.Module):
+    """Which bands a field does not hybridise.
+
+    Attributes
+    ----------
+    tolerance : scalar
+        Neighbouring bands closer than this are one group, besides those that cannot be told apart.
+    declared : tuple of tuples of int
+        Groups at every k.
+    factor : scalar
+        Of all thresholds, to see what depends on them.
+    manifolds : tuple of tuples of int
+        Bands hybridise within these; empty: all with all.
+    """
+
+    tolerance: Float[Array, ""]
+    declared: tuple[tuple[int, ...], ...] = eqx.field(static=True, default=())
+    manifolds: tuple[tuple[int, ...], ...] = eqx.field(static=True, default=())
+    factor: Any = 1.0
+
+    @property
+    def is_plain(self) -> bool:
+        """No declared groups, one manifold."""
+        return not self.declared and len(self.manifolds) < 2
+
+    def threshold(self, size: Array) -> Array:
+        """Energy below which bands are one group, (k,)."""
+        return self.factor * jnp.maximum(DEGENERACY_TOLERANCE * size, self.tolerance)
+
+    def same(self, energies: Array, size: Array) -> Bool[Array, "k n n"]:
+        """Whether two bands are of one group."""
+        apart = jnp.diff(energies, axis=-1) > self.threshold(size)[:, None]
+        number = jnp.pad(apart.astype(int), ((0, 0), (1, 0))).cumsum(axis=-1)
+        same = number[:, :, None] == number[:, None, :]
+        return same | self.together(energies.shape[-1])
+
+    def together(self, count: int) -> Bool[Array, "n n"]:
+        """Whether two bands are of one declared group."""
+        return together(self.declared, count)
+
+    def mixing(self, count: int) -> Bool[Array, "n n"]:
+        """Whether two bands are of one manifold."""
+        return together(self.manifolds, count) if self.manifolds else jnp.ones((count, count), dtype=bool)
+
+
+def together(sets: tuple[tuple[int, ...], ...], count: int) -> Bool[Array, "n n"]:
+    """Pairs of bands of one of the sets, and of every band with itself."""
+    mask = jnp.eye(count, dtype=bool)
+    for members in sets:
+        inside = jnp.zeros(count, dtype=bool).at[jnp.array(members)].set(True)
+        mask = mask | (inside[:, None] & inside)
+    return mask
+
+
+def field_matrices(
+    model: AbstractModel | AbstractLocalModel, field: Array, k: Array, x: Array | None = None, t: Array | None = None
+) -> FieldMatrices:
+    """Matrices at a batch k (K, d), in textures at one place x (d,) and time t."""
+    d = k.shape[1]
+    if isinstance(model, AbstractLocalModel):
+        place, time = (jnp.zeros(d) if x is None else x), (jnp.zeros(()) if t is None else t)
+        hamiltonian, slopes, turned = jax.vmap(lambda q: _local(model, field, q, place, time))(k)
+        length = 1.0 if model.lattice is None else jnp.sqrt((model.lattice.vectors**2).sum(axis=-1)).min()
+        along = jnp.einsum("a,kaij->kij", field, slopes[:, :d])
+        return FieldMatrices(hamiltonian, slopes, slopes, along, turned, _size(hamiltonian, slopes[:, :d], length))
+
+    def uncontracted(k: Array) -> tuple[Array, Array]:
+        matrices = model.matrices(k)
+        return matrices.hamiltonian, jnp.einsum("a,kaij->kij", field, covariant_gradient(matrices))
+
+    def slope(direction: Array) -> tuple[Array, Array]:
+        return jax.jvp(uncontracted, (k,), (jnp.broadcast_to(direction, k.shape),))[1]
+
+    matrices = model.matrices(k)
+    operators = covariant_gradient(matrices)
+    along = jnp.einsum("a,kaij->kij", field, operators)
+    _, turned = jax.vmap(slope, out_axes=1)(jnp.eye(d))
+    size = _size(matrices.hamiltonian, operators, matrices.length)
+    basis = None if matrices.position is None else jnp.einsum("kabij,b->kaij", basis_curvature(matrices), field)
+    return FieldMatrices(matrices.hamiltonian, matrices.gradient, operators, along, turned, size, basis)
+
+
+def _local(model: AbstractLocalModel, field: Array, k: Array, x: Array, t: Array) -> tuple[Array, Array, Array]:
+    """H, its slopes along k and x, and those of eE.d_k H, at one k of a texture."""
+    d = k.shape[0]
+
+    def at(point: Array) -> tuple[Array, Array]:
+        def along(q: Array) -> Array:
+            return model.local_hamiltonian(q, point[d:], t)
+
+        return jax.jvp(along, (point[:d],), (field,))
+
+    labels = jnp.eye(2 * d)
+    point = jnp.concatenate([k, x])
+    (hamiltonian, _), (slopes, turned) = jax.vmap(
+        lambda s: jax.jvp(at, (point,), (s,)), out_axes=((None, None), (0, 0))
+    )(labels)
+    return hamiltonian, slopes, turned
+
+
+def _size(hamiltonian: Array, gradient: Array, length: Array | float) -> Array:
+    return jnp.abs(hamiltonian).max(axis=(-1, -2)) + jnp.abs(gradient).max(axis=(-1, -2, -3)) / length
+
+
+def hybridise(matrices: FieldMatrices, grouping: Grouping) -> Hybridised:
+    """The general path: any number of bands, groups and manifolds."""
+    energies, states = eigh(matrices.hamiltonian)
+    count = energies.shape[-1]
+    slopes, operators = rotate(matrices.slopes, states), rotate(matrices.operators, states)
+    velocity, turned = rotate(matrices.along, states), rotate(matrices.turned, states)
+    same, mixing = grouping.same(energies, matrices.size), grouping.mixing(count)
+    gap = energies[:, None, :] - energies[:, :, None]
+    inverse = jnp.where(same, 0.0, 1 / jnp.where(same, 1.0, gap))
+    position = 1j * velocity * inverse  # e E.R
+    generator = 1j * slopes * inverse[:, None]
+    inner = jnp.where(mixing, position, 0.0)
+    block = jnp.where(same[:, None], slopes, 0.0)
+    change = turned + 1j * commutator(generator, velocity[:, None])
+    derivative = (1j * change - commutator(position[:, None], block)) * inverse[:, None]
+    gradient = slopes + jnp.where(mixing, derivative, 0.0) - 1j * commutator(generator, inner[:, None])
+    if len(grouping.manifolds) > 1:
+        across = jnp.where(mixing, 0.0, 1j * operators * inverse[:, None])
+        outer = jnp.where(mixing, 0.0, position)
+        curvature = 1j * commutator(across, outer[:, None])
+        operators = operators + jnp.where(mixing, curvature, 0.0)
+    if matrices.basis is not None:
+        operators = operators + rotate(matrices.basis, states)
+    hamiltonian = energies[..., None] * jnp.eye(count) + inner
+    return Hybridised(states, energies, hamiltonian, gradient, operators)
+
+
+def commutator(a: Array, b: Array) -> Array:
+    """a b - b a."""
+    return a @ b - b @ a
+
+
+class HybridBands(eqx.Module):
+    """Hybridised bands of a batch.
+
+    Attributes
+    ----------
+    energies : (k, i)
+    states : (k, n, i)
+        Orbital basis.
+    velocity : (k, l, i)
+        <u_i|d_l H|u_i>: hbar times the velocity, and minus the force.
+    slopes : (k, l, i)
+        d_l E_i.
+    product : (k, l, c, i)
+        d_l E_i <u_i|d_c H|u_i>, summed as matrices over touching bands.
+    """
+
+    energies: Float[Array, "k i"]
+    states: Complex[Array, "k n i"]
+    velocity: Float[Array, "k l i"]
+    slopes: Float[Array, "k l i"]
+    product: Float[Array, "k l c i"]
+
+
+def hybrid_bands_at(
+    matrices: FieldMatrices, grouping: Grouping, *, closed_form: bool = True, only_active: bool = False
+) -> HybridBands:
+    """Hybridised bands; two bands by the closed form, unless they are grouped otherwise.
+
+    ``only_active`` keeps those of the first manifold.
+    """
+    if closed_form and matrices.hamiltonian.shape[-1] == 2 and grouping.is_plain:
+        return two_bands(matrices, grouping)
+    mixed = hybridise(matrices, grouping)
+    kept_bands = jnp.array(grouping.manifolds[0]) if only_active and grouping.manifolds else None
+    if kept_bands is not None:
+        mixed = of_manifold(mixed, kept_bands)
+    energies, eta = eigh(mixed.hamiltonian)
+    gradient, operators = rotate(mixed.gradient, eta), rotate(mixed.operators, eta)
+    gap = jnp.abs(energies[:, :, None] - energies[:, None, :])
+    same = gap <= DEGENERACY_TOLERANCE * matrices.size[:, None, None]
+    kept = jnp.where(same[:, None], gradient, 0.0)
+    product = jnp.einsum("klij,kcji->klci", kept, operators).real
+    diagonal = [jnp.diagonal(x, axis1=-2, axis2=-1).real for x in (operators, gradient)]
+    return HybridBands(energies, mixed.states @ eta, diagonal[0], diagonal[1], product)
+
+
+def of_manifold(mixed: Hybridised, bands: Array) -> Hybridised:
+    """Blocks of some bands, which nothing couples to the others."""
+
+    def block(matrix: Array) -> Array:
+        return matrix[..., bands[:, None], bands[None, :]]
+
+    return Hybridised(
+        mixed.states[..., bands],
+        mixed.energies[..., bands],
+        block(mixed.hamiltonian),
+        block(mixed.gradient),
+        block(mixed.operators),
+    )
+
+
+def mixing_ratio(matrices: FieldMatrices, grouping: Grouping) -> Array:
+    """Largest e|E.R_nm|/|E_n - E_m| between bands that the field hybridises, (k,)."""
+    energies, states = eigh(matrices.hamiltonian)
+    same = grouping.same(energies, matrices.size) | ~grouping.mixing(energies.shape[-1])
+    gap = jnp.where(same, 1.0, energies[:, None, :] - energies[:, :, None])
+    return jnp.where(same, 0.0, jnp.abs(rotate(matrices.along, states)) / gap**2).max(axis=(-1, -2))
+
+
+def two_bands(matrices: FieldMatrices, grouping: Grouping) -> HybridBands:
+    """The closed form of two bands."""
+    mean, h = pauli(matrices.hamiltonian)
+    slope0, slope = pauli(matrices.slopes)
+    operators = matrices.operators if matrices.basis is None else matrices.operators + matrices.basis
+    operator0, operator = pauli(operators)
+    _, along = pauli(matrices.along)
+    _, turned = pauli(matrices.turned)
+    square = (h**2).sum(axis=-1)
+    touching = 2 * jnp.sqrt(square) <= grouping.threshold(matrices.size)
+    safe = jnp.where(touching, 1.0, square)[:, None]
+    cross = jnp.cross(h, along)
+    on = jnp.where(touching, 0.0, 0.5)[:, None]
+    mixed = h + on * cross / safe
+    # times h^2, so that the direction stays finite however small the gap
+    scaled = jnp.where(touching[:, None], h, h * safe + on * cross)
+    norm = jnp.sqrt((scaled**2).sum(axis=-1, keepdims=True))
+    direction = scaled / jnp.where(norm > 0, norm, 1.0)
+    change = (jnp.cross(slope, along[:, None]) + jnp.cross(h[:, None], turned)) / safe[:, None]
+    change = change - 2 * cross[:, None] * (slope @ h[..., None]) / safe[:, None] ** 2
+    change = slope + on[:, None] * change
+    size = norm[:, 0] / jnp.where(touching, 1.0, square)
+    sign = jnp.array([-1.0, 1.0])
+    energies = mean[:, None] + sign * size[:, None]
+    velocity = operator0[..., None] + sign * (operator @ direction[..., None])
+    slopes = slope0[..., None] + sign * (change @ direction[..., None])
+    product = slopes[:, :, None] * velocity[:, None]
+    traced = slope0[:, :, None] * operator0[:, None] + change @ jnp.swapaxes(operator, -1, -2)
+    meeting = (size <= 0.5 * DEGENERACY_TOLERANCE * matrices.size)[:, None, None, None]
+    product = jnp.where(meeting, traced[..., None], product)
+    states = eigh(matrices.hamiltonian + sigma(mixed - h))[1]
+    return HybridBands(energies, states, velocity, slopes, product)
+
+
+def pauli(matrix: Array) -> tuple[Array, Array]:
+    """h_0 (...) and h (..., 3) of h_0 + h.sigma."""
+    mean = 0.5 * (matrix[..., 0, 0] + matrix[..., 1, 1]).real
+    off = matrix[..., 0, 1]
+    along = 0.5 * (matrix[..., 0, 0] - matrix[..., 1, 1]).real
+    return mean, jnp.stack([off.real, -off.imag, along], axis=-1)
+
+
+def sigma(h: Array) -> Array:
+    """h.sigma of h (..., 3)."""
+    off = h[..., 0] - 1j * h[..., 1]
+    along = h[..., 2].astype(off.dtype)
+    return jnp.stack([jnp.stack([along, off], -1), jnp.stack([jnp.conj(off), -along], -1)], -2)
+
+
+def in_orbitals(mixed: Hybridised, matrix: Array) -> Array:
+    """U X U^+ of X (k, ..., n, n)."""
+    return rotate(matrix, adjoint(mixed.states))

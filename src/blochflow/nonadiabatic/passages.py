@@ -1,0 +1,323 @@
+"""Passages of electrons from band to band in a uniform field: Landau-Zener and Bloch-Zener.
+
+    P = exp(-pi (g/2)^2/(hbar v e|E|)),   gap^2 = g^2 + (2 v s)^2 along the field, s = k along it
+    U = T exp(-(i/hbar) Int_0^T_B H(k0 - eEt/hbar) dt),   T_B = hbar |G|/(e|E|);   levels: phases of V(G)^+ U
+
+Sources: Zener, Proc. R. Soc. A 137, 696 (1932); Breid, Witthaut, Korsch, New J. Phys. 8, 110 (2006).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import equinox as eqx
+import numpy as np
+
+from blochflow.core.backend import Array, jax, jnp
+from blochflow.core.checks import as_index, as_real_array, as_wavevectors, fail
+from blochflow.core.dataset import CARTESIAN, provenance
+from blochflow.core.units import HBAR_EV_FS, NATURAL, Units
+from blochflow.dynamics.bloch import reciprocal_along
+from blochflow.geometry.bands import bands
+from blochflow.geometry.eigen import eigh
+from blochflow.geometry.mass import inverse_mass
+from blochflow.models.base import AbstractModel, as_model
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+# Points on the line on which minima of the gap are looked for, and steps that refine one.
+SAMPLES, REFINEMENTS, FINE = 512, 12, 16
+# Steps of a Bloch period, growing by `FINER` until the error, which falls as their fourth power, is below `ACCURACY`.
+FIRST_STEPS, FINER, MOST_STEPS, ACCURACY = 256, 4, 2**16, 1e-11
+
+
+def landau_zener(gap: Any, velocity: Any, electric_field: Any, *, units: Units = NATURAL) -> Any:
+    """Probability that an electron which a field drives through an avoided crossing stays on its line and changes band.
+
+        P = exp(-pi (g/2)^2/(hbar v e|E|))
+
+    Source: [Zener1932].  Valid for: two bands, a crossing passed as a whole with constant v and E.  Not included:
+    interference of passages, other bands.
+
+    Parameters
+    ----------
+    gap : float or array
+        g, smallest distance of the bands along the line of k.
+    velocity : float or array
+        Half the difference of the velocities of the two lines that cross, along the field: v of hbar v k sigma.
+    electric_field : float or array
+        Its size.
+    units : Units
+        ``bf.NATURAL`` (hbar = e = 1), or ``bf.EV_ANGSTROM``: eV, angstrom/fs, V/angstrom.
+
+    Returns
+    -------
+    float or array
+
+    Raises
+    ------
+    ValueError
+        Negative or not finite numbers, or a field or velocity of zero.
+
+    Examples
+    --------
+    >>> import blochflow as bf
+    >>> round(bf.nonadiabatic.landau_zener(gap=0.2, velocity=1.0, electric_field=0.02), 9)
+    0.207879576
+    """
+    g = as_real_array(gap, "gap", max_ndim=8, positive=False)
+    v = as_real_array(velocity, "velocity", max_ndim=8, positive=True)
+    field = as_real_array(electric_field, "electric_field", max_ndim=8, positive=True)
+    hbar = HBAR_EV_FS if units.name == "EV_ANGSTROM" else 1.0
+    result = np.exp(-np.pi * (g / 2) ** 2 / (hbar * v * field))
+    return float(result) if result.ndim == 0 else result
+
+
+def avoided_crossing(model: Any, k: Any, electric_field: Any, *, band: int = 0, extent: Any = None) -> xr.Dataset:
+    """Avoided crossings that an electron meets on its way along a field, and how likely it passes each.
+
+        k(s) = k - s E/|E|;   minima of g(s) = E_{n+1} - E_n,   v = |<n+1|d_s H|n>|/hbar there,   P = `landau_zener`
+
+    Source: [Zener1932].  Valid for: crossings apart from each other, where ``hyperbola`` = g g''/(2 v)^2 is near 1;
+    elsewhere P is an estimate.  Not included: interference, other bands.
+
+    Parameters
+    ----------
+    model : AbstractModel
+    k : (d,) array
+        Start of the line.
+    electric_field : (d,) array
+    band : int
+        The lower of the two bands.
+    extent : float, optional
+        Length of the line in k.  Default: one reciprocal vector along the field; of k.p models, and where there is no
+        such vector, the line is centred on k: twice the cutoff, or the longest reciprocal vector.
+
+    Returns
+    -------
+    Dataset
+        Dims (crossing): ``gap``, ``velocity``, ``probability``, ``hyperbola``, ``distance`` (s); (crossing, a):
+        ``wavevector``.  In order of s; none where the gap has no minimum on the line.
+
+    Raises
+    ------
+    ValueError
+        Wrong arguments, a field of zero, a band without one above it.
+
+    Examples
+    --------
+    >>> import blochflow as bf
+    >>> found = bf.nonadiabatic.avoided_crossing(bf.zoo.massive_dirac(mass=0.1), [0.3, 0.07], [0.05, 0.0])
+    >>> round(found.gap.item(), 6), round(found.probability.item(), 6)
+    (0.244131, 0.392117)
+    """
+    import xarray as xr
+
+    model = as_model(model)
+    start, field, direction = line_of(model, k, electric_field)
+    must = f"be the lower of two bands, from 0 to {model.num_bands - 2}"
+    lower = as_index(band, "band", must)
+    if not 0 <= lower <= model.num_bands - 2:
+        raise fail("band", must, f"is {band!r}")
+    vector, _ = reciprocal_along(model, field)
+    closed = vector is not None and extent is None
+    if extent is not None:
+        length = float(as_real_array(extent, "extent", max_ndim=0, positive=True))
+    elif vector is not None:
+        length = float(np.linalg.norm(vector))
+    elif model.lattice is not None:
+        length = float(np.linalg.norm(np.asarray(model.lattice.reciprocal), axis=1).max())
+    else:
+        length = 2 * float(model.cutoff)  # type: ignore[attr-defined]
+    first = 0.0 if closed or extent is not None else -0.5 * length
+    gap_at = _Gap(model, start, direction, lower)
+    places = _minima(gap_at, first, length, closed)
+    gap, speed, bend = gap_at.details(places)
+    hbar = HBAR_EV_FS if model.units.name == "EV_ANGSTROM" else 1.0
+    size = float(np.linalg.norm(field))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        chance = np.where(speed > 0, np.exp(-np.pi * (gap / 2) ** 2 / (speed * size)), 0.0)
+        hyperbola = np.where(speed > 0, gap * bend / (2 * speed) ** 2, np.nan)
+    units = model.units
+    where = start - places[:, None] * direction
+    each = ("crossing",)
+    variables = {
+        "gap": (each, gap, {"units": units.energy}),
+        "velocity": (each, speed / hbar, {"units": f"{units.length}/({units.time})"}),
+        "probability": (each, chance, {"units": "1", "long_name": "P"}),
+        "hyperbola": (each, hyperbola, {"units": "1", "long_name": "g g''/(2 v)^2"}),
+        "distance": (each, places, {"units": f"1/{units.length}"}),
+        "wavevector": ((*each, "a"), where, {"units": f"1/{units.length}"}),
+    }
+    attrs = {**provenance(model, [start, field], str(lower)), "reference": "Zener1932", "electric_field": field}
+    return xr.Dataset(variables, coords={"a": list(CARTESIAN[: model.dimension])}, attrs={**attrs, "band": lower})
+
+
+def bloch_zener(model: Any, k: Any, electric_field: Any) -> xr.Dataset:
+    """Bloch periods and levels of all bands together in a uniform field: exact, whatever its strength.
+
+        V(G)^+ U(T_B)|w_j> = exp(-i w_j T_B/hbar)|w_j>,   levels w_j + n hbar 2 pi/T_B,   beats 2 pi hbar/(w_j - w_i)
+
+    U is the evolution along k - eEt/hbar during one Bloch period, V(G) takes cell-periodic states from k + G to k.
+    Source: [Breid2006] for two bands.  Valid for: uniform fields along a reciprocal vector; a motion of two bands is
+    periodic where the beat is a multiple of T_B.  Not included: scattering.
+
+    Parameters
+    ----------
+    model : AbstractModel
+        Periodic.
+    k : (d,) or (K, d) array
+        The levels depend on k across the field only.
+    electric_field : (d,) array
+        Along a reciprocal vector (with indices up to 12).
+
+    Returns
+    -------
+    Dataset
+        ``period`` T_B (scalar); ``level`` (k, band), in [-1/2, 1/2) of the ``spacing`` 2 pi hbar/T_B; ``beat`` (k,
+        band, other), infinite where levels coincide; ``transition`` (k, band, other), probability to be in ``band``
+        after one period from ``other``, bands of H at k; ``error`` (k) of U.
+
+    Raises
+    ------
+    ValueError
+        Wrong arguments, a model without lattice, a field along no reciprocal vector.
+
+    Examples
+    --------
+    >>> import blochflow as bf
+    >>> chain = bf.zoo.rice_mele(t_intra=1.0, t_inter=0.8, mass=0.1)
+    >>> found = bf.nonadiabatic.bloch_zener(chain, [0.0], [0.1])
+    >>> round(found.transition.isel(k=0, band=1, other=0).item(), 6)
+    0.173822
+    """
+    import xarray as xr
+
+    model = as_model(model)
+    waves = np.atleast_2d(as_wavevectors(k, model.dimension))
+    _, field, _ = line_of(model, waves[0], electric_field)
+    vector, note = reciprocal_along(model, field)
+    if vector is None:
+        raise fail("electric_field", "point along a reciprocal vector", f"is {field.tolist()}: {note}")
+    hbar = HBAR_EV_FS if model.units.name == "EV_ANGSTROM" else 1.0
+    period = float(np.linalg.norm(vector) / np.linalg.norm(field))
+    each = [_period(model, wave, field, vector, period) for wave in waves]
+    levels = np.array([-np.sort(-np.angle(np.linalg.eigvals(u))) / -period for u, _ in each])
+    spacing = 2 * np.pi / period
+    apart = levels[:, :, None] - levels[:, None, :]
+    apart = np.abs(apart - spacing * np.round(apart / spacing))
+    with np.errstate(divide="ignore"):
+        beat = np.where(apart > 1e-12 * spacing, 2 * np.pi / apart, np.inf)
+    states = np.asarray(bands(model, waves).states)
+    matrices = np.array([u for u, _ in each])
+    passed = np.abs(np.conj(np.swapaxes(states, 1, 2)) @ matrices @ states) ** 2
+    units, pair = model.units, ("k", "band", "other")
+    variables = {
+        "period": ((), hbar * period, {"units": units.time, "long_name": "T_B"}),
+        "spacing": ((), spacing, {"units": units.energy, "long_name": "2 pi hbar/T_B"}),
+        "level": (("k", "band"), levels, {"units": units.energy, "long_name": "w_j"}),
+        "beat": (pair, hbar * beat, {"units": units.time}),
+        "transition": (pair, passed, {"units": "1", "long_name": "probability after T_B"}),
+        "error": (("k",), np.array([error for _, error in each]), {"units": "1", "long_name": "error of U"}),
+    }
+    coords = {"wavevector": (("k", "a"), waves, {"units": f"1/{units.length}"}), "a": list(CARTESIAN[: waves.shape[1]])}
+    attrs = {**provenance(model, [waves, field]), "reference": "Breid2006", "electric_field": field}
+    return xr.Dataset(variables, coords=coords, attrs=attrs)
+
+
+def line_of(model: AbstractModel, k: Any, electric_field: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Start (d,), field (d,) and its direction."""
+    d = model.dimension
+    start = as_wavevectors(k, d)
+    if start.shape != (d,):
+        raise fail("k", f"be one wave vector ({d},)", f"has shape {start.shape}")
+    field = np.atleast_1d(as_real_array(electric_field, "electric_field"))
+    if field.shape != (d,):
+        raise fail("electric_field", f"be a vector ({d},)", f"has shape {field.shape}")
+    if not field.any():
+        raise fail("electric_field", "not be zero: without a field nothing passes", "is")
+    return start, field, field / np.linalg.norm(field)
+
+
+class _Gap:
+    """The gap above a band along a line, with its coupling and second derivative."""
+
+    def __init__(self, model: AbstractModel, start: np.ndarray, direction: np.ndarray, band: int) -> None:
+        self.model, self.start, self.direction, self.band = model, start, direction, band
+
+    def points(self, s: np.ndarray) -> np.ndarray:
+        return np.asarray(self.start - s[..., None] * self.direction)
+
+    def __call__(self, s: np.ndarray) -> np.ndarray:
+        energies = np.asarray(bands(self.model, self.points(s.ravel())).energies)
+        return (energies[:, self.band + 1] - energies[:, self.band]).reshape(s.shape)
+
+    def details(self, s: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Gap, coupling |<n+1|d_s H|n>| and g'' at places (S,)."""
+        if not len(s):
+            return np.zeros(0), np.zeros(0), np.zeros(0)
+        k, n = self.points(s), self.band
+        solved = bands(self.model, k)
+        energies = np.asarray(solved.energies)
+        along = np.einsum("kanm,a->knm", np.asarray(solved.velocity), self.direction)
+        mass = np.asarray(inverse_mass(solved, degenerate="nan"))
+        bend = np.einsum("kabn,a,b->kn", mass, self.direction, self.direction)
+        return energies[:, n + 1] - energies[:, n], np.abs(along[:, n + 1, n]), bend[:, n + 1] - bend[:, n]
+
+
+def _minima(gap_at: _Gap, first: float, length: float, closed: bool) -> np.ndarray:
+    """Places of local minima of the gap, ascending: bracketed on a grid, narrowed by ever finer ones."""
+    step = length / SAMPLES
+    s = first + step * np.arange(SAMPLES + (not closed))
+    gap = gap_at(s)
+    before, after = np.roll(gap, 1), np.roll(gap, -1)
+    low = (gap < before) & (gap <= after)
+    if not closed:
+        low[[0, -1]] = False
+    places = s[low]
+    if np.ptp(gap) <= 1e-10 * np.abs(gap).max():
+        return np.zeros(0)
+    for _ in range(REFINEMENTS):
+        if not len(places):
+            break
+        around = places[:, None] + step * np.linspace(-1, 1, FINE + 1)
+        places = np.take_along_axis(around, gap_at(around).argmin(axis=1)[:, None], axis=1)[:, 0]
+        step *= 2 / FINE
+    return places
+
+
+def _period(
+    model: AbstractModel, k: np.ndarray, field: np.ndarray, vector: np.ndarray, period: float
+) -> tuple[np.ndarray, float]:
+    """V(G)^+ U over one Bloch period in the orbital basis, and its error."""
+    steps, before = FIRST_STEPS, None
+    phases = np.zeros(model.num_bands) if model.orbitals is None else np.asarray(model.orbitals) @ vector
+    while True:
+        matrix = np.exp(-1j * phases)[:, None] * np.asarray(
+            evolution(model, jnp.asarray(k), jnp.asarray(field), jnp.asarray(period), steps)
+        )
+        if before is not None:
+            error = float(np.abs(matrix - before).max()) / (FINER**4 - 1)
+            if error <= ACCURACY or steps >= MOST_STEPS:
+                return matrix, error
+        steps, before = FINER * steps, matrix
+
+
+@eqx.filter_jit
+def evolution(model: AbstractModel, k: Array, field: Array, period: Array, steps: int) -> Array:
+    """U along k - Et during ``period`` (hbar = 1): Magnus steps of fourth order, two exponentials each."""
+    h = period / steps
+    root = np.sqrt(3.0) / 6
+    low, high = (0.25 + root), (0.25 - root)
+    times = h * (jnp.arange(steps)[:, None] + jnp.array([0.5 - root, 0.5 + root]))
+    waves = k - times[..., None] * field
+    both = model.matrices(waves.reshape(-1, k.shape[0])).hamiltonian.reshape(steps, 2, model.num_bands, -1)
+    weights = jnp.array([[low, high], [high, low]])
+    energies, states = eigh(jnp.einsum("ij,sjnm->sinm", weights, both).reshape(2 * steps, model.num_bands, -1))
+    factors = (states * jnp.exp(-1j * h * energies)[:, None, :]) @ jnp.conj(jnp.swapaxes(states, 1, 2))
+
+    def step(u: Array, factor: Array) -> tuple[Array, None]:
+        return factor @ u, None
+
+    return jax.lax.scan(step, jnp.eye(model.num_bands, dtype=factors.dtype), factors)[0]

@@ -1,0 +1,85 @@
+"""Uniform grids for currents at finite field in warm crystals: how fine they must be.
+
+    spacing ~ min(pi k_B T, gap/2)/speed       or  min(pi k_B T, (e E v/2)^(1/2))/speed  where the gap is narrower
+
+In a field the energies of bands diverge like E/k at a point of contact, while their velocities vanish: no cell around
+it can be proven to hold a gap, but points of k have nothing to fear.  Within a gap narrower than (e E v/2)^(1/2)
+velocities are suppressed.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import equinox as eqx
+import numpy as np
+
+from blochflow.core.backend import Array, jnp
+from blochflow.geometry.eigen import eigh
+from blochflow.nonadiabatic.field_model import FieldModel
+from blochflow.response.average import MOST_WARM, resolving_points
+from blochflow.zone.tolerance import Tolerance
+
+# Points per axis on which gaps are looked for, the fewest of which are followed, and how often the search is narrowed.
+PROBES = {1: 512, 2: 48, 3: 14}
+FOLLOWED, NARROWED, FINE = 8, 8, 5
+
+
+@dataclass(frozen=True)
+class FieldGrid:
+    """Points per axis, and whether they resolve the smallest gap."""
+
+    points: tuple[int, ...]
+    resolves_gap: bool
+
+
+def grid_in_field(model: FieldModel, kt: np.ndarray, tolerance: Tolerance) -> FieldGrid | None:
+    """A grid for all states, or None at T = 0, without lattice, and where it takes too many points."""
+    if model.lattice is None or (kt <= 0).any():
+        return None
+    gap, speed = smallest_gap(model)
+    warm = math.pi * float(kt.min())
+    axes = np.asarray(model.lattice.reciprocal)
+    speeds = speed * np.linalg.norm(axes, axis=1)
+    found = resolving_points(model, speeds, min(warm, 0.5 * gap), tolerance, MOST_WARM) if gap > 0 else None
+    if found is not None:
+        return FieldGrid(found, True)
+    smeared = math.sqrt(0.5 * float(np.linalg.norm(np.asarray(model.field))) * speed)
+    found = resolving_points(model, speeds, min(warm, max(smeared, 0.5 * gap)), tolerance, MOST_WARM)
+    return None if found is None else FieldGrid(found, False)
+
+
+def smallest_gap(model: FieldModel) -> tuple[float, float]:
+    """Smallest distance of neighbouring bands that the field hybridises, and the largest velocity met."""
+    d, rows = model.dimension, np.asarray(model.lattice.reciprocal)  # type: ignore[union-attr]
+    axis = (np.arange(PROBES[d]) + 0.5) / PROBES[d]
+    reduced = np.stack(np.meshgrid(*[axis] * d, indexing="ij"), axis=-1).reshape(-1, d)
+    gap, speed = (np.asarray(x) for x in _gaps(model, jnp.asarray(reduced @ rows)))
+    fastest = float(speed.max())
+    # where neighbours of the grid may hide a smaller one
+    best = reduced[np.argsort(gap, kind="stable")[:FOLLOWED]]
+    local = np.stack(np.meshgrid(*[np.linspace(-1, 1, FINE)] * d, indexing="ij"), axis=-1).reshape(-1, d)
+    step, least = 1.0 / PROBES[d], float(gap.min())
+    for _ in range(NARROWED if np.isfinite(least) else 0):
+        around = best[:, None] + step * local
+        found = np.asarray(_gaps(model, jnp.asarray((around @ rows).reshape(-1, d)))[0]).reshape(len(best), -1)
+        best = np.take_along_axis(around, found.argmin(axis=1)[:, None, None], axis=1)[:, 0]
+        least = min(least, float(found.min()))
+        step *= 2.0 / (FINE - 1)
+    return least, fastest
+
+
+@eqx.filter_jit
+def _gaps(model: FieldModel, k: Array) -> tuple[Array, Array]:
+    """Smallest gap between bands of different groups of one manifold, and the largest velocity, (k,) each."""
+    attached = model.matrices(k).attached
+    matrices, grouping = attached.matrices, attached.grouping
+    energies = eigh(matrices.hamiltonian)[0]
+    apart = energies[:, None, :] - energies[:, :, None]
+    mixed = grouping.mixing(energies.shape[-1]) & ~grouping.together(energies.shape[-1])
+    upper = jnp.triu(jnp.ones(apart.shape[-2:], dtype=bool), 1)
+    gap = jnp.where(mixed & upper, apart, jnp.inf).min(axis=(-1, -2))
+    along = matrices.operators[:, : k.shape[1]]
+    speed = jnp.sqrt((jnp.abs(along) ** 2).sum(axis=(-1, -2))).max(axis=-1)
+    return gap, speed

@@ -1,0 +1,123 @@
+"""From integrals at single fields and places to the Dataset of a current."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from blochflow.core.dataset import CARTESIAN, hash_arrays
+from blochflow.core.errors import ValidityWarning
+from blochflow.nonadiabatic.arguments import field_labels
+from blochflow.response.catalog_field import FINITE_FIELD_CURRENT
+from blochflow.response.field_request import FieldRequest, one_by_one
+from blochflow.zone.integral import Integral
+from blochflow.zone.polygon import signed_area
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+# e|E.R|/gap above which single bands are warned of.
+MIXED = 0.3
+LABELS = {
+    "intrinsic": "part of order tau^0",
+    "relaxation": "part of order tau",
+    "bound": "bound current, curl of the Berry part of the magnetization",
+    "without_measure": "intrinsic and bound current as if the phase-space density were 1",
+}
+
+
+def current_at(request: FieldRequest, corners: np.ndarray | None) -> xr.Dataset:
+    """At one field and place, over the zone or a polygon: dims (mu, temperature, tau, a)."""
+    import xarray as xr
+
+    sea, surface = request.terms(corners)
+    unit = request.request.factor(FINITE_FIELD_CURRENT)[1]
+
+    def dataset(integral: Integral) -> xr.Dataset:
+        return request.request.dataset(FINITE_FIELD_CURRENT, integral, lambda v: v, ("a",), unit, throw=False)
+
+    each = []
+    for time in one_by_one(request.times):
+        found = dataset(request.total(sea[0], surface, time))
+        add_part(found, "relaxation", dataset(surface.scaled(float(time))), unit)
+        each.append(found)
+    result = xr.concat(each, dim="tau", combine_attrs="override", coords="minimal", compat="override")
+    for name, integral in zip(("intrinsic", "bound", "without_measure"), sea, strict=False):
+        add_part(result, name, dataset(integral), unit)
+    order = each[0]["converged"].dims
+    result = result.transpose(*order, "tau", "a", missing_dims="ignore")
+    result.attrs["evaluations"] = int(sea[0].evaluations + surface.evaluations)
+    result.attrs["validity_mixing"] = request.mixing()
+    return result
+
+
+def add_part(result: xr.Dataset, name: str, found: xr.Dataset, unit: str) -> None:
+    """A part under its name, with its error."""
+    result[name] = found["value"].assign_attrs(units=unit, long_name=LABELS[name])
+    result[f"{name}_error"] = found["error"].assign_attrs(units=unit, long_name=f"error of {LABELS[name]}")
+
+
+def along_valleys(each: list[xr.Dataset], polygons: dict[str, np.ndarray]) -> xr.Dataset:
+    """One Dataset with the dimension ``valley``."""
+    import xarray as xr
+
+    result = xr.concat(each, dim="valley", combine_attrs="override", coords="minimal", compat="override")
+    area = [abs(signed_area(corners)) for corners in polygons.values()]
+    label = {"units": "zones", "long_name": "area of the polygon"}
+    result = result.assign_coords(valley=list(polygons), area=("valley", area, label))
+    result.attrs |= joint_status(each)
+    result.attrs["partition"] = "; ".join(f"{name}: {corners.tolist()}" for name, corners in polygons.items())
+    return result
+
+
+def joint_status(rows: list[xr.Dataset]) -> dict[str, Any]:
+    """Status of the worst, evaluations of all."""
+    worst = next((row for row in rows if row.attrs["status"] != "CONVERGED"), rows[0])
+    found = {name: worst.attrs[name] for name in ("status", "status_message")}
+    return {**found, "evaluations": int(sum(row.attrs["evaluations"] for row in rows))}
+
+
+def along_scans(
+    rows: list[xr.Dataset], fields: np.ndarray, places: np.ndarray, times: np.ndarray, model: Any, theory: str
+) -> xr.Dataset:
+    """One Dataset with the dimensions field, position and tau."""
+    import xarray as xr
+
+    options: Any = {"combine_attrs": "override", "coords": "minimal", "compat": "override"}
+    count, d, units = max(1, len(places)), model.dimension, model.units
+    moving = [name for name in ("mu",) if name in rows[0].coords and "mu" not in rows[0].dims]
+    options["coords"] = moving or "minimal"
+    lines = [xr.concat(rows[i : i + count], dim="position", **options) for i in range(0, len(rows), count)]
+    result = xr.concat(lines, dim="field", **options)
+    scans = ("field", "position", "tau", "valley")
+    first = [dim for dim in rows[0]["converged"].dims if dim not in scans]
+    result = result.transpose(*first, *scans, "a", missing_dims="ignore")
+    label = {"units": units.electric_field, "long_name": "electric field"}
+    result = result.assign_coords(
+        field=field_labels(fields, units.electric_field),
+        electric_field=(("field", "a"), fields, label),
+        tau=("tau", one_by_one(times), {"units": units.time}),
+    )
+    if len(places):
+        result = result.assign_coords(place=(("position", "a"), places, {"units": units.length}))
+    else:
+        result = result.isel(position=0)
+    if times.ndim == 0:
+        result = result.isel(tau=0).drop_vars("tau")
+        result.attrs["tau"] = float(times)
+    result.attrs |= joint_status(rows)
+    result.attrs["input_hash"] = hash_arrays([fields, places, times], " ".join(row.attrs["input_hash"] for row in rows))
+    result.attrs["validity_smallest_gap"] = min(float(row.attrs["validity_smallest_gap"]) for row in rows)
+    mixing = max(float(row.attrs["validity_mixing"]) for row in rows)
+    result.attrs["validity_mixing"] = mixing
+    if theory == "single_band" and mixing > MIXED:
+        warnings.warn(
+            f"The field mixes bands by up to e|E.R|/gap = {mixing:.2g} at sampled k; the theory of single bands is of "
+            'first order in it. theory="multiband" takes all orders.',
+            ValidityWarning,
+            stacklevel=3,
+        )
+    result.attrs["fixed"] = "density" if "density" in result.dims else "chemical potential"
+    return result.assign_coords(a=list(CARTESIAN[:d]))

@@ -1,0 +1,202 @@
+"""Finite fields as a user meets them: arguments, shapes, tasks of jobs, plots, files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from cli_runs import blochflow, forbid
+
+import blochflow as bf
+from blochflow.cli import runner
+
+QWZ = bf.zoo.qwz(mass=-1.8)
+FIELDS = [[0.001, 0.0], [0.05, 0.0], [0.1, 0.0]]
+MODEL = '[model]\nzoo = "qwz"\nparameters = { mass = -1.8 }\n'
+CURRENT = (
+    '[[task]]\nquantity = "finite_field_current"\nmu = 0.35\ntemperature = 0.1\ntau = [1.0, 2.0]\n'
+    f"electric_field = {FIELDS}\ngrid = 32\ntolerance = {{ rtol = 1e-1 }}\n"
+)
+BANDS = (
+    '[[task]]\nquantity = "hybrid_bands"\npath = "G-X-M-G"\npoints = 30\nelectric_field = [[0.0, 0.0], [0.2, 0.1]]\n'
+)
+
+
+def current(model=QWZ, mu=0.35, temperature=0.1, electric_field=FIELDS[1], tau=1.0, **options):
+    return bf.response.finite_field_current(
+        model, mu, temperature, electric_field=electric_field, tau=tau, grid=16, throw=False, **options
+    )
+
+
+def test_dims_and_labels():
+    found = current(mu=[0.2, 0.35], temperature=[0.1, 0.2], electric_field=FIELDS, tau=[1.0, 2.0])
+    assert found.value.dims == ("mu", "temperature", "field", "tau", "a")
+    assert found.intrinsic.dims == ("mu", "temperature", "field", "a")
+    assert found.converged.dims == ("mu", "temperature", "field", "tau")
+    np.testing.assert_allclose(found.field, [0.001, 0.05, 0.1])
+    np.testing.assert_array_equal(found.electric_field, FIELDS)
+    whole = (found.intrinsic + found.relaxation).transpose(*found.value.dims)
+    np.testing.assert_allclose(found.value, whole)
+    assert found.attrs["reference"].startswith("Tu2020") and found.attrs["units"] == "e E/(hbar a)"
+    # fields along no common line are numbered
+    assert current(electric_field=[[0.1, 0.0], [0.0, 0.1]]).field.values.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"electric_field": [0.1]}, "`electric_field` must be a vector (2,)"),
+        ({"electric_field": lambda x, t: x}, "`electric_field` must be uniform"),
+        ({"tau": -1.0}, "`tau` must be greater than 0"),
+        ({"theory": "multi"}, "`theory` must be one of 'multiband', 'single_band'"),
+        ({"x": [0.0, 0.0]}, "`x` must be left out for models that do not vary in space"),
+        ({"cell": [[1.0, 0.0]]}, "`cell` must be left out for models that do not vary in space"),
+        ({"groups": [[0, 1], [1]]}, "band 1 is in two of them"),
+        ({"groups": [0, 1]}, "`groups` must be a list of groups"),
+        ({"groups": "all"}, "`groups` must be a list of groups"),
+        ({"active": [0, 5]}, "`active` must hold distinct band indices from 0 to 1"),
+        ({"active": [0], "theory": "single_band"}, "`active` must be left out for single bands"),
+        ({"group_tolerance": -1.0}, "`group_tolerance` must not be negative"),
+        ({"symmetry": "auto"}, "`symmetry` must be left out"),
+        ({"density": 1.0}, "`mu` must be given, or None"),
+    ],
+)
+def test_wrong_arguments(options, words):
+    with pytest.raises(ValueError, match=r"Argument") as refused:
+        current(**options)
+    assert words in str(refused.value)
+
+
+def test_textures_need_a_place():
+    wall = bf.textured(QWZ, mass=lambda x, t: -1.8 + 0.01 * x[0])
+    with pytest.raises(ValueError, match="`x` must be given: the model varies in space"):
+        current(wall)
+    with pytest.raises(ValueError, match="`density` must be left out where a cell is averaged"):
+        current(wall, mu=None, density=1.0, cell=[[10.0, 0.0]])
+    with pytest.raises(ValueError, match=r"`x` must be one place .2,., or one for each of the 3 wave vectors"):
+        bf.nonadiabatic.hybrid_bands(wall, np.zeros((3, 2)), [0.1, 0.0], x=np.zeros((2, 2)))
+    found = current(wall, x=[[0.0, 0.0], [1.0, 0.0]])
+    assert found.value.dims == ("mu", "temperature", "field", "position", "a")
+    np.testing.assert_array_equal(found.place, [[0.0, 0.0], [1.0, 0.0]])
+
+
+def test_passages_refuse_what_has_no_answer():
+    chain = bf.zoo.rice_mele()
+    with pytest.raises(ValueError, match="`velocity` must be greater than 0"):
+        bf.nonadiabatic.landau_zener(0.1, 0.0, 0.1)
+    with pytest.raises(ValueError, match="`electric_field` must not be zero"):
+        bf.nonadiabatic.avoided_crossing(chain, [0.0], [0.0])
+    with pytest.raises(ValueError, match="`band` must be the lower of two bands, from 0 to 0"):
+        bf.nonadiabatic.avoided_crossing(chain, [0.0], [0.1], band=1)
+    with pytest.raises(ValueError, match="point along a reciprocal vector"):
+        bf.nonadiabatic.bloch_zener(QWZ, [0.0, 0.0], [1.0, np.pi])
+    assert bf.nonadiabatic.avoided_crossing(bf.zoo.rice_mele(t_inter=0.0), [0.0], [0.1]).sizes["crossing"] == 0
+
+
+def test_crossing_of_a_chain():
+    """The gap of the Rice-Mele chain is smallest at k = pi: 2 (m^2 + (t - t')^2)^(1/2), v^2 = t t' for hbar = 1."""
+    chain = bf.zoo.rice_mele(t_intra=1.0, t_inter=0.9, mass=0.05)
+    found = bf.nonadiabatic.avoided_crossing(chain, [0.3], [0.2])
+    np.testing.assert_allclose(found.gap, 2 * np.hypot(0.05, 0.1), rtol=1e-10)
+    np.testing.assert_allclose(np.abs(np.cos(found.wavevector.values)), 1, atol=1e-9)
+    # (1 + q^2/2): E^2 = m^2 + (t-t')^2 + t t' q^2, so that v = (t t')^(1/2), less what turns with the phase of q
+    np.testing.assert_allclose(found.hyperbola, 1, atol=0.01)
+    np.testing.assert_allclose(found.velocity, np.sqrt(0.9), rtol=0.01)
+
+
+def test_ladders_of_a_finite_chain():
+    """Levels are those of a long open chain in a field, modulo the spacing."""
+    t, s, m, force, sites = 1.0, 0.8, 0.3, 0.4, 160
+    hopping = np.where(np.arange(sites - 1) % 2 == 0, t, s)
+    matrix = np.diag(hopping, 1) + np.diag(hopping, -1) + np.diag(m * (-1.0) ** np.arange(sites))
+    x = np.arange(sites) - sites / 2
+    exact, states = np.linalg.eigh(matrix + np.diag(force * x))
+    inner = (np.abs(states) ** 2 * np.abs(x)[:, None]).sum(axis=0) < 20
+    hoppings = [(m, 0, 0, (0,)), (-m, 1, 1, (0,)), (t, 0, 1, (0,)), (s, 0, 1, (-1,))]
+    chain = bf.TightBinding([[2.0]], [[0.0], [0.5]], hoppings)
+    found = bf.nonadiabatic.bloch_zener(chain, [0.37], [force])
+    spacing = found.spacing.item()
+    np.testing.assert_allclose(spacing, 2 * force, rtol=1e-12)
+    apart = exact[inner][:, None] - found.level.values[0]
+    apart = np.abs(apart - spacing * np.round(apart / spacing)).min(axis=1)
+    assert len(apart) > 20
+    np.testing.assert_allclose(apart, 0, atol=1e-9)
+
+
+def test_currents_as_tasks_and_their_plots(job: Path) -> None:
+    job.write_text(MODEL + CURRENT)
+    done = blochflow("run", job, "-o", "run.nc")
+    assert done.exit_code == 0, done.output
+    options = {"grid": 32, "tolerance": bf.Tolerance(rtol=0.1)}
+    direct = bf.response.finite_field_current(QWZ, 0.35, 0.1, electric_field=FIELDS, tau=[1.0, 2.0], **options)
+    np.testing.assert_array_equal(bf.open("run.nc").value, direct.value)
+    shown = blochflow("info", "run.nc")
+    assert shown.exit_code == 0 and "CONVERGED" in shown.output and "relaxation" in shown.output
+    assert blochflow("export", "run.nc", "-o", "run.csv").exit_code == 0
+    header = next(line for line in Path("run.csv").read_text().splitlines() if line[0] != "#")
+    assert {"field", "tau", "a", "value", "intrinsic", "electric_field"} <= set(header.split(","))
+    for arguments in ((), ("--variable", "relaxation"), ("--component", "y")):
+        drawn = blochflow("plot", "run.nc", "-o", "x.png", *arguments)
+        assert drawn.exit_code == 0, drawn.output
+    assert "@article{Tu2020" in blochflow("cite", "run.nc").output
+    _, axes = bf.plot.field_current(direct.isel(tau=0), component="y")
+    measured, limit = axes.get_lines()[0].get_xydata(), axes.get_lines()[-1].get_xydata()
+    # dashed: the slope at the smallest field
+    assert limit[-1, 1] / limit[-1, 0] == pytest.approx(measured[0, 1] / measured[0, 0])
+    plt.close("all")
+
+
+def test_bands_as_tasks_and_their_plots(job: Path) -> None:
+    job.write_text(MODEL + BANDS)
+    done = blochflow("run", job, "-o", "run.nc")
+    assert done.exit_code == 0, done.output
+    direct = bf.nonadiabatic.hybrid_bands(QWZ, bf.k_path(QWZ, "G-X-M-G", 30), [[0.0, 0.0], [0.2, 0.1]])
+    np.testing.assert_array_equal(bf.open("run.nc").energy, direct.energy)
+    assert blochflow("info", "run.nc").exit_code == 0
+    assert blochflow("export", "run.nc", "-o", "run.csv").exit_code == 0
+    assert blochflow("plot", "run.nc", "-o", "x.png").exit_code == 0
+    assert Path("x.png").stat().st_size > 5000
+    refused = blochflow("plot", "run.nc", "-o", "y.png", "--component", "x")
+    assert refused.exit_code == 2
+    _, axes = bf.plot.hybrid_bands(direct)
+    assert [text.get_text() for text in axes.get_legend().get_texts()][1].startswith("E = (0.2, 0.1)")
+    plt.close("all")
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "words"),
+    [
+        (CURRENT.replace(str(FIELDS), "[0.1]"), "task[0].electric_field", "must be a vector"),
+        (CURRENT + "x = [0.0, 0.0]\n", "task[0].x", "left out"),
+        (CURRENT + 'theory = "single"\n', "task[0].theory", "single_band"),
+        (CURRENT + "groups = [[0, 7]]\n", "task[0].groups", "such as"),
+        (CURRENT + "active = [0.5]\n", "task[0].active", "band indices"),
+        (CURRENT.replace("temperature = 0.1", "temperature = 0"), "task[0].temperature", "above 0"),
+        (BANDS.replace("G-X-M-G", "G-Q"), "task[0].path", "Q"),
+        (BANDS + "group_tolerance = -1.0\n", "task[0].group_tolerance", "negative"),
+    ],
+)
+def test_wrong_tasks_are_found_before_anything_is_computed(job: Path, monkeypatch, text, key, words) -> None:
+    monkeypatch.setattr(runner, "compute", forbid)
+    job.write_text(MODEL + text)
+    done = blochflow("run", job)
+    assert done.exit_code == 2, done.output
+    assert key in done.stderr and words in done.stderr, done.stderr
+
+
+@pytest.mark.slow
+def test_textures_of_jobs(job: Path) -> None:
+    """A task at a place of a texture of the zoo; what a uniform model needs is refused."""
+    start = '[model]\nzoo = "domain_wall"\n[[task]]\nquantity = "finite_field_current"\nmu = 0.5\ntemperature = 0.1\n'
+    text = start + "tau = 1.0\nelectric_field = [0.02, 0.0]\ntolerance = { rtol = 0.1, atol = 1e-6 }\n"
+    job.write_text(text)
+    refused = blochflow("check", job)
+    assert refused.exit_code == 2 and "`x` must be given" in refused.stderr
+    job.write_text(text + "x = [5.0, 0.0]\n")
+    done = blochflow("run", job, "-o", "run.nc")
+    assert done.exit_code == 0, done.output
+    found = bf.open("run.nc")
+    assert found.value.dims == ("mu", "temperature", "field", "position", "a")
+    assert "cutoff_tail" in found
