@@ -75,6 +75,7 @@ def textured_chain(k, x, t, length=60.0):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:The Ehrenfest theory leaves out")
 def test_texture_and_field():
     """Position, wave vector and population, by adaptive steps and by steps that conserve norm and energy."""
     expected = [

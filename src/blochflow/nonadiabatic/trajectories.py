@@ -98,7 +98,7 @@ def propagate(
         ``gap``, ``phase_space_density``, ``adiabaticity`` (packet, time); ``status``, ``energy_drift``
         (packet); events.  Theories of several bands: ``populations`` (packet, time, level), ``norm``, ``norm_drift``,
         ``amplitudes_re``, ``amplitudes_im`` (packet, time, orbital), with which a motion can go on; "manifold":
-        ``splitting``.
+        ``splitting``; "ehrenfest": ``mixed_curvature``.
 
     Raises
     ------
@@ -115,6 +115,7 @@ def propagate(
     ValidityWarning
         hbar |<m|du/dt>| exceeds a tenth of the gap somewhere: transitions out of the band, or group of bands, are no
         longer negligible.  "manifold": the active bands differ by more than a tenth of the gap to the others.
+        "ehrenfest": a texture with a mixed curvature above 1e-3.
 
     Examples
     --------
