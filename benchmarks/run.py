@@ -323,6 +323,14 @@ SECTIONS = {
         ),
         motion_table,
     ),
+    "multiband": Section(
+        "Wave packets of several bands",
+        (
+            "Ten thousand packets of the Haldane model in a uniform field, rtol = 1e-8, one worker, CPU seconds; saved",
+            "at the end of twenty hbar/E.  The manifold is the packet's band: the adiabatic theory with a state.",
+        ),
+        lambda: cost_table("multiband.py"),
+    ),
     "hybrid": Section(
         "Bands hybridised by a field",
         (

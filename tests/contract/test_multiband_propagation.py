@@ -53,6 +53,10 @@ def test_warnings_of_what_a_group_of_bands_cannot_do():
     with pytest.warns(bf.ValidityWarning, match="do not follow adiabatically"):
         bf.propagate(cone, packet, [0.0, 2.0], electric_field=[0.1, 0.0], theory=bf.Manifold((1,)), **QUICK)
     chain = bf.LatticeModel(lambda k: jnp.diag(jnp.array([0.0, 0.5, 1.5 + 0.1 * jnp.cos(k[0])])) + 0j, [[1.0]])
+    wall = bf.zoo.domain_wall(mass=0.2, width=20.0)
+    start = bf.WavePacket([0.0, 0.0], [0.2, 0.3], band=1)
+    with pytest.warns(bf.ValidityWarning, match="correlation of place and state"):
+        bf.propagate(wall, start, [0.0, 1.0], theory="ehrenfest", **QUICK)
     with pytest.warns(bf.ValidityWarning, match="splitting reaches 0.455"):
         bf.propagate(chain, bf.WavePacket([0.0], [0.1]), [0.0, 1.0], theory=bf.Manifold((0, 1)), **QUICK)
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 LEAST_ADIABATIC = 0.1
-# name -> dimensions after (packet, time), unit (that of energies where empty), meaning
+# name -> dimensions after (packet, time), unit, meaning
 Labels = Mapping[str, tuple[tuple[str, ...], str, str]]
 
 

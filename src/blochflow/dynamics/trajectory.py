@@ -109,7 +109,7 @@ def as_dataset(
     }
     theory = flight.setup.theory
     for name, (dims, unit, meaning) in theory.labels.items():
-        variables[name] = ((*number, *dims), track.extra[name], {"units": unit or units.energy, "long_name": meaning})
+        variables[name] = ((*number, *dims), track.extra[name], {"units": unit, "long_name": meaning})
     if "norm" in theory.labels:
         variables["norm_drift"] = (("packet",), track.norm_drift, {"units": "1", "long_name": "|norm - 1|"})
     place, packet = ("packet", "a"), ("packet",)
@@ -134,9 +134,7 @@ def as_dataset(
         "model_units": units.name,
         "num_bands": int(model.num_bands),
         "parameters": describe_parameters(model.parameters),
-        "input_hash": hash_arrays(
-            [packets.position, packets.wavevector, packets.band, times], f"{model.name} {settings}"
-        ),
+        "input_hash": hash_arrays(start_of(packets, times), f"{model.name} {settings}"),
         "status": "CONVERGED" if worst in (PacketStatus.COMPLETE, PacketStatus.EVENT) else worst.name,
         "status_message": str(worst.value),
         "energy_drift": float(track.drift.max()),
@@ -152,6 +150,12 @@ def as_dataset(
     for axis in sorted({axis for dims, _, _ in theory.labels.values() for axis in dims}):
         coords[axis] = np.arange(model.num_bands)
     return xr.Dataset(variables, coords=coords, attrs=attrs)
+
+
+def start_of(packets: WavePacket, times: np.ndarray) -> list[np.ndarray]:
+    """All numbers that a motion begins with."""
+    amplitudes = [] if packets.amplitudes is None else [packets.amplitudes]
+    return [packets.position, packets.wavevector, packets.band, times, *amplitudes]
 
 
 def event_variables(happened: list[Happened], names: list[str], d: int, units: Any) -> dict[str, Any]:

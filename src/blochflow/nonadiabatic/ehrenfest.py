@@ -44,6 +44,9 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
+SMALLEST_CURVATURE = 1e-3  # Omega_kx below which a texture is no concern
+
+
 class Ehrenfest(AbstractTheory):
     """Theory of all bands: the state of the packet is evolved by H(k, x, t) at its centre.
 
@@ -69,7 +72,9 @@ class Ehrenfest(AbstractTheory):
     """
 
     quantity: ClassVar[Quantity] = EHRENFEST
-    labels: ClassVar[Labels] = LABELS
+    labels: ClassVar[Labels] = LABELS | {
+        "mixed_curvature": ((), "1", "largest |Omega_kx|: what is left out of a texture")
+    }
     isolated: ClassVar[bool] = False
 
     dressed: bool | tuple[int, ...] = eqx.field(static=True, default=False)
@@ -149,17 +154,27 @@ class Ehrenfest(AbstractTheory):
         energies, states = eigh(here.hamiltonian)
         difference, apart = near_pairs(energies, scale)
         rates = jnp.concatenate([rate[d:], rate[:d], jnp.array([fields.clock])])
-        change = jnp.conj(states).T @ jnp.einsum("l,lij->ij", rates, here.gradient) @ states
-        mixing = jnp.where(apart, jnp.abs(change) / difference**2, 0.0).max()
+        elements = jnp.conj(states).T @ here.gradient @ states
+        mixing = jnp.where(apart, jnp.abs(jnp.einsum("l,lnm->nm", rates, elements)) / difference**2, 0.0).max()
+        weights = jnp.where(apart, 1 / difference**2, 0.0)
+        mixed = -2 * jnp.einsum("anm,bmn,nm->nab", elements[:d], elements[d : 2 * d], weights).imag
         gap = jnp.where(apart, jnp.abs(difference), jnp.inf).min()
         power = power_of(slopes, omega, fields.electric_at(now.position, t), rate)
         norm = jnp.linalg.norm(chi)
         energy = expectation(here.hamiltonian, chi)
         motion = Motion(rate[:d], rate[d:], power, energy, jnp.ones(()), gap, mixing, norm)
-        return Seen(now.position, now.wavevector, now.work, motion, observables(chi, states, norm))
+        extra = observables(chi, states, norm) | {"mixed_curvature": jnp.abs(mixed).max()}
+        return Seen(now.position, now.wavevector, now.work, motion, extra)
 
     def concerns(self, result: xr.Dataset) -> list[str]:
-        return []
+        reached = float(result["mixed_curvature"].max())
+        if not reached > SMALLEST_CURVATURE:
+            return []
+        return [
+            "The Ehrenfest theory leaves out the correlation of place and state within a packet in a texture, of the "
+            f"order of the curvature Omega_kx, which reaches {reached:.3g}: positions are off by about this part of "
+            'the path. Where gaps are open use theory="manifold" or "adiabatic"; bf.exact.compare tells.'
+        ]
 
     def _flow(
         self, model: Model, fields: Fields, scale: Scale, t: Array, state: Array

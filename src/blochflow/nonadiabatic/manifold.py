@@ -62,7 +62,7 @@ class Manifold(AbstractTheory):
     --------
     >>> import blochflow as bf
     >>> bf.Manifold(active=(0, 1))
-    Manifold(active=(0, 1), gradient_energy=True)
+    Manifold(active=(0, 1))
     """
 
     quantity: ClassVar[Quantity] = MANIFOLD

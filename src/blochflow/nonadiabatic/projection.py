@@ -52,7 +52,7 @@ def projected(model: Any, packet: WavePacket, active: Sequence[int] | Subspace, 
     >>> packet = bf.WavePacket([0.0, 0.0], [0.3, 0.5], amplitudes=[0.6, 0.8])
     >>> inside = bf.nonadiabatic.projected(bf.zoo.haldane(), packet, [0])
     >>> round(float(inside.weight[0]), 6)
-    0.917461
+    0.968864
     """
     if not isinstance(model, AbstractModel | AbstractLocalModel):
         raise fail("model", "be a model", f"is a {type(model).__name__}")

@@ -98,7 +98,7 @@ def propagate(
         ``gap``, ``phase_space_density``, ``adiabaticity`` (packet, time); ``status``, ``energy_drift``
         (packet); events.  Theories of several bands: ``populations`` (packet, time, level), ``norm``, ``norm_drift``,
         ``amplitudes_re``, ``amplitudes_im`` (packet, time, orbital), with which a motion can go on; "manifold":
-        ``splitting``.
+        ``splitting``; "ehrenfest": ``mixed_curvature``.
 
     Raises
     ------
@@ -115,6 +115,7 @@ def propagate(
     ValidityWarning
         hbar |<m|du/dt>| exceeds a tenth of the gap somewhere: transitions out of the band, or group of bands, are no
         longer negligible.  "manifold": the active bands differ by more than a tenth of the gap to the others.
+        "ehrenfest": a texture with a mixed curvature above 1e-3.
 
     Examples
     --------
@@ -126,13 +127,13 @@ def propagate(
     >>> np.round(run.wavevector.values[0, -1], 6)
     array([0.05, 0.5 ])
 
-    Through the small gap of a chain some of the packet goes to the upper band.
+    Through the gap of a chain some of the packet goes to the upper band.
 
     >>> chain = bf.zoo.rice_mele(t_intra=1.0, t_inter=0.8, mass=0.1)
     >>> options = {"electric_field": [0.05], "theory": "ehrenfest", "estimate_error": False}
-    >>> run = bf.propagate(chain, bf.WavePacket([0.0], [0.0]), [0.0, 31.4], **options)
+    >>> run = bf.propagate(chain, bf.WavePacket([0.0], [0.0]), [0.0, 80.0], **options)
     >>> run.populations.values[0, -1].round(3)
-    array([0.874, 0.126])
+    array([0.97, 0.03])
     """
     if not isinstance(model, AbstractModel | AbstractLocalModel):
         must = "be a model (bf.TightBinding, bf.LatticeModel, bf.LocalModel, bf.textured(...), bf.zoo...)"
