@@ -181,3 +181,19 @@ def test_insulators_at_zero_temperature_have_no_ohmic_conductivity():
     found = bf.response.ohmic(bf.zoo.qwz(mass=-1.0), 0.0, 0.0, tau=1.0)
     np.testing.assert_array_equal(found.value, 0)
     assert bool(found.converged.all())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bands", [2, 3])
+def test_stated_errors_hold(bands):
+    """Drawn models, warm and cold: values asked for to a percent are within their errors of those of a fine grid."""
+    field = np.array([0.3, -0.2])
+    for seed in (31, 32, 33):
+        model = random_blocks(seed, bands, 2).model()
+        asked = bf.response.finite_field_current(
+            model, 1.0, 0.2, electric_field=field, tau=1.0, tolerance=bf.Tolerance(rtol=1e-2), throw=False
+        )
+        fine = current(model, 1.0, 0.2, field, grid=320)
+        assert bool(asked.converged.all())
+        # the fine grid is exact to its own error
+        assert (np.abs(asked.value - fine.value) <= asked.error + fine.error).all()
