@@ -120,6 +120,8 @@ def hybrid_bands(
     label = {"units": model.units.energy, "long_name": "change of E_i with other groups"}
     result["grouping_sensitivity"] = (("field", "k", "band"), np.stack(unsure), label)
     result.attrs |= attributes(model, wave, fields, places, grouping)
+    if grouping.manifolds:
+        result = result.assign_coords(band=list(grouping.manifolds[0]))
     if path is not None:
         distance = (("k",), path.distance, {"units": f"1/{model.units.length}"})
         result = result.assign_coords(distance=distance)
