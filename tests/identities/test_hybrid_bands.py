@@ -9,7 +9,8 @@ import pytest
 from random_models import paraunitary, random_blocks, random_k, random_unitary, wannier_like
 
 import blochflow as bf
-from blochflow.nonadiabatic.hybridisation import Grouping, field_matrices, hybrid_bands_at, hybridise
+from blochflow.nonadiabatic.hybrid_states import hybrid_bands_at
+from blochflow.nonadiabatic.hybridisation import Grouping, field_matrices, hybridise
 from finite_field_models import PLACE, cone, doublet_model, doublets, texture_model
 
 PLAIN = Grouping(jnp.asarray(0.0))

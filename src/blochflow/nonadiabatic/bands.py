@@ -23,14 +23,8 @@ from blochflow.nonadiabatic.arguments import (
 )
 from blochflow.nonadiabatic.catalog import HYBRID_BANDS
 from blochflow.nonadiabatic.field_model import FieldModel
-from blochflow.nonadiabatic.hybridisation import (
-    FieldMatrices,
-    Grouping,
-    HybridBands,
-    field_matrices,
-    hybrid_bands_at,
-    mixing_ratio,
-)
+from blochflow.nonadiabatic.hybrid_states import HybridBands, hybrid_bands_at
+from blochflow.nonadiabatic.hybridisation import FieldMatrices, Grouping, field_matrices, mixing_ratio
 
 if TYPE_CHECKING:
     import xarray as xr
