@@ -32,7 +32,6 @@ from blochflow.dynamics.ensemble import ensemble as ensemble
 from blochflow.dynamics.equations import Adiabatic as Adiabatic
 from blochflow.dynamics.events import Event as Event
 from blochflow.dynamics.interpolation import interpolate as interpolate
-from blochflow.dynamics.propagation import propagate as propagate
 from blochflow.execution.threads import Execution as Execution
 from blochflow.geometry.bands import Bands as Bands
 from blochflow.geometry.bands import bands as bands
@@ -51,6 +50,9 @@ from blochflow.models.textured import textured as textured
 from blochflow.models.tight_binding import TightBinding as TightBinding
 from blochflow.models.wannier90 import read_wannier90 as read_wannier90
 from blochflow.models.wannier90 import write_wannier90 as write_wannier90
+from blochflow.nonadiabatic.ehrenfest import Ehrenfest as Ehrenfest
+from blochflow.nonadiabatic.manifold import Manifold as Manifold
+from blochflow.nonadiabatic.trajectories import propagate as propagate
 from blochflow.response.export import export as export
 from blochflow.response.sensitivity import sensitivity as sensitivity
 from blochflow.zone.tolerance import Tolerance as Tolerance

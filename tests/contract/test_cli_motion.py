@@ -65,6 +65,34 @@ def test_a_job_is_the_call_in_python(job: Path) -> None:
     assert not Path("y.png").exists()
 
 
+def test_theories_of_several_bands_are_named_or_tables(job: Path) -> None:
+    packet = 'packet = { position = [0.0, 0.0], wavevector = [0.3, 0.5], amplitudes = [0.6, "0.8j"] }\n'
+    job.write_text(JOB.replace(PACKET, packet) + 'theory = "ehrenfest"\n')
+    done = blochflow("run", job, "-o", "run.nc")
+    assert done.exit_code == 0, done.output
+    assert "norm_drift" in done.output and "last populations" in done.output
+    start = bf.WavePacket([0.0, 0.0], [0.3, 0.5], amplitudes=[0.6, 0.8j])
+    options = {"electric_field": [0.05, 0.0], "estimate_error": False, "theory": "ehrenfest"}
+    direct = bf.propagate(bf.zoo.haldane(), start, [0.0, 2.0, 4.0], **options)
+    np.testing.assert_array_equal(bf.open("run.nc").populations, direct.populations)
+    assert "@article{Tu2020" in blochflow("cite", "run.nc").output
+    drawn = blochflow("plot", "run.nc", "-o", "x.png", "--variable", "populations")
+    assert drawn.exit_code == 0, drawn.output
+    for theory, words in (
+        ('"ehrenfst"', "did you mean 'ehrenfest'"),
+        ('{ name = "manifold", active = [0] }', ":6: `task[0].packet.amplitudes`: Argument `amplitudes` must lie in"),
+        ('{ name = "manifold", active = [0, 5] }', "`task[0].theory`: Argument `active` must name bands 0 to 1"),
+        ('{ name = "manifold", active = 0 }', "`task[0].theory`: expected active as bands such as [0, 1]"),
+        ('{ name = "manifold", activ = [0] }', "Did you mean `active`?"),
+        ('{ name = "manyfold" }', "Did you mean `manifold`?"),
+        ('{ name = "ehrenfest", dressed = 1 }', "expected dressed as true or false"),
+        ('{ name = "ehrenfest", dressed = true }', "`task[0].theory`: Argument `dressed` must name the bands"),
+    ):
+        job.write_text(JOB.replace(PACKET, packet) + f"theory = {theory}\n")
+        refused = blochflow("run", job, "--dry-run")
+        assert refused.exit_code == 2 and words in refused.stderr, refused.output
+
+
 @pytest.mark.slow
 def test_models_and_fields_that_vary_come_from_a_file(job: Path) -> None:
     Path("m.py").write_text(FUNCTIONS)

@@ -56,6 +56,17 @@ def test_paths_are_where_packets_were(run: xr.Dataset) -> None:
     assert axes.get_xlabel() == "x [a]" and axes.get_legend() is not None
 
 
+def test_populations_are_one_line_for_each_band() -> None:
+    quick = {"estimate_error": False, "execution": bf.Execution(workers=1, progress=False)}
+    packet = bf.WavePacket([0.0, 0.0], [0.3, 0.5])
+    run = bf.propagate(MODEL, packet, [0.0, 1.0, 2.0], electric_field=[0.2, 0.0], theory="ehrenfest", **quick)
+    _, axes = bf.plot.trajectory(run, "populations")
+    for line, shares in zip(axes.lines, run.populations.values[0].T, strict=True):
+        np.testing.assert_array_equal(line.get_xydata()[:3, 1], shares)
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["packet 0, band 0", "packet 0, band 1"]
+    assert "weight of the bands" in axes.get_ylabel()
+
+
 def test_wave_vectors_are_folded_into_the_zone_above_its_curvature(run: xr.Dataset) -> None:
     figure, axes = bf.plot.trajectory(run, "wavevector", model=MODEL, packets=1)
     assert any(isinstance(c, QuadMesh) for c in axes.collections) and len(figure.axes) == 2

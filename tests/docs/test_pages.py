@@ -73,12 +73,15 @@ def test_conventions_name_every_sign_test():
 
 
 def test_every_reference_of_the_catalog_is_in_the_literature():
+    from blochflow.dynamics.catalog import PROPAGATE
     from blochflow.dynamics.orbit_catalog import QUANTITIES as ORBITS
+    from blochflow.nonadiabatic.motion_catalog import EHRENFEST, MANIFOLD
     from blochflow.response.catalog import QUANTITIES
 
     text = (ROOT / "src" / "blochflow" / "core" / "literature.bib").read_text(encoding="utf-8")
     keys = set(re.findall(r"^@\w+\{(\w+),", text, re.MULTILINE))
-    assert {key for quantity in [*QUANTITIES.values(), *ORBITS.values()] for key in quantity.references} <= keys
+    listed = [*QUANTITIES.values(), *ORBITS.values(), PROPAGATE, EHRENFEST, MANIFOLD]
+    assert {key for quantity in listed for key in quantity.references} <= keys
 
 
 def test_api_page_lists_every_public_name():

@@ -405,6 +405,102 @@ def test_side_jump_of_a_positive_mass_is_positive():
     assert sigma.extrinsic_velocity.sel(a="y", b="x").item() > 0
 
 
+def tilted(k):
+    """`two_band` with a tilt, which breaks inversion."""
+    return two_band(k) + (0.3 * np.sin(k[0]) + 0.2 * np.sin(k[1] + 0.5)) * np.eye(2)
+
+
+def tilted_model():
+    """The same for the library."""
+
+    def hamiltonian(k):
+        d = (jnp.sin(k[0]), jnp.sin(k[1]), -1.2 + jnp.cos(k[0]) + jnp.cos(k[1]))
+        tilt = 0.3 * jnp.sin(k[0]) + 0.2 * jnp.sin(k[1] + 0.5)
+        return sum(x * s for x, s in zip(d, (SX, SY, SZ), strict=True)) + tilt * jnp.eye(2)
+
+    return bf.LatticeModel(hamiltonian, np.eye(2))
+
+
+def lower_band(points):
+    """Energies of the lowest band of `tilted` on a grid (i, j), and its curvature from plaquettes around each point."""
+    axis = 2 * np.pi * np.arange(points) / points
+    energies = np.array([[np.linalg.eigvalsh(tilted((x, y)))[0] for y in axis] for x in axis])
+    flux = reduced_fluxes(lambda k: tilted(2 * np.pi * k), points) * (points / (2 * np.pi)) ** 2
+    for axis_number in (0, 1):
+        flux = 0.5 * (flux + np.roll(flux, 1, axis=axis_number))
+    return energies, flux
+
+
+def fermi_sea(energies, mu=-0.9, kt=0.2):
+    """f, and its derivatives along both axes by Fourier transformation."""
+    f = 1 / (np.exp((energies - mu) / kt) + 1)
+    n = 1j * np.fft.fftfreq(len(f), 1 / len(f))
+    return f, [np.fft.ifft(np.expand_dims(n, 1 - a) * np.fft.fft(f, axis=a), axis=a).real for a in (0, 1)]
+
+
+def test_dipole_drives_the_anomalous_velocity_of_a_displaced_sea():
+    """kdot = -E displaces the sea to f + tau E.df; then j = -Int f rdot, rdot_a = -Omega_ab kdot_b."""
+    energies, curvature = lower_band(96)
+    _, slopes = fermi_sea(energies)
+    found = bf.response.nonlinear_conductivity(tilted_model(), -0.9, 0.2, tau=2.0, grid=96, throw=False)
+    # field along y twice: j_x = -2 Int (d_y f) Omega_xy
+    current = -2.0 * (slopes[1] * curvature).mean()
+    sigma = found.parts.sel(part="bcd", a="x", b="y", c="y").item()
+    # curvature from plaquettes, error 1/points^2; the upper band is nearly empty
+    assert current * sigma > 0 and sigma == pytest.approx(current, rel=0.03)
+    dipole = bf.response.berry_curvature_dipole(tilted_model(), -0.9, 0.2, grid=96, throw=False)
+    assert dipole.value.sel(a="y", b="x", c="y").item() == pytest.approx(-(slopes[1] * curvature).mean(), rel=0.03)
+
+
+def test_quadratic_drude_current_is_that_of_the_sea_displaced_twice():
+    """f_2 = (tau E.d)^2 f and j = -Int v f_2: one-band chain of second neighbours with a phase."""
+    k = 2 * np.pi * np.arange(200) / 200
+    energy, velocity = -np.cos(k) + 0.3 * np.sin(2 * k), np.sin(k) + 0.6 * np.cos(2 * k)
+    f = 1 / (np.exp((energy + 0.4) / 0.2) + 1)
+    twice = np.fft.ifft(-(np.fft.fftfreq(200, 1 / 200) ** 2) * np.fft.fft(f)).real
+    chain = bf.TightBinding([[1.0]], [[0.0]], [(-0.5, 0, 0, (1,)), (-0.15j, 0, 0, (2,))])
+    found = bf.response.nonlinear_conductivity(chain, -0.4, 0.2, tau=3.0).value.item()
+    assert found == pytest.approx(-9.0 * (velocity * twice).mean(), rel=1e-3)  # tolerance of the library
+
+
+def test_metric_current_is_that_of_the_positional_shift():
+    """A field shifts electrons by a' = -T E; in a field that grows, they move: part -i w of the clean limit."""
+    grid = bf.bands(tilted_model(), [[0.3, 0.5]])
+    normalised = np.asarray(bf.geometry.band_normalised_metric(grid))[0, 0, 0, 0]
+    energies, states = np.linalg.eigh(tilted((0.3, 0.5)))
+    x = 1j * (states.conj().T @ gradient((0.3, 0.5))[0] @ states)[1, 0] / (energies[0] - energies[1])
+    # perturbed state of H + E x: <x> changes by 2 |x_10|^2 E/(E_0 - E_1)
+    shift = 2 * abs(x) ** 2 / (energies[0] - energies[1])
+    assert shift < 0 and normalised == pytest.approx(-shift, abs=1e-12)
+
+
+def test_a_gradient_of_the_field_drives_current_by_minus_tau_squared():
+    """f_1 = tau E f', f_2 = -tau v d_x f_1 and j = -Int v f_2: chi = -tau^2 Int (-f') v^3."""
+    k = 2 * np.pi * np.arange(200) / 200
+    energy, velocity = -np.cos(k) + 0.3 * np.sin(2 * k), np.sin(k) + 0.6 * np.cos(2 * k)
+    f = 1 / (np.exp((energy + 0.4) / 0.2) + 1)
+    slope = np.fft.ifft(1j * np.fft.fftfreq(200, 1 / 200) * np.fft.fft(f)).real
+    chain = bf.TightBinding([[1.0]], [[0.0]], [(-0.5, 0, 0, (1,)), (-0.15j, 0, 0, (2,))])
+    found = bf.response.nonlocal_conductivity(chain, -0.4, 0.2, tau=3.0).value.item()
+    assert found == pytest.approx(9.0 * (velocity**2 * slope).mean(), rel=1e-3)  # tolerance of the library
+
+
+def test_oscillating_fields_rectify_by_half_the_conductivity():
+    """One band in E cos(wt): Boltzmann's equation in time, averaged over a period once transients have died out."""
+    k = 2 * np.pi * np.arange(64) / 64
+    energy, velocity = -np.cos(k) + 0.3 * np.sin(2 * k), np.sin(k) + 0.6 * np.cos(2 * k)
+    f = 1 / (np.exp((energy + 0.4) / 0.3) + 1)
+    number, tau, w, field = np.fft.fftfreq(64, 1 / 64), 2.0, 0.7, 0.01
+    # d_t f = E cos(wt) d_k f - (f - f0)/tau, mode by mode in time: first and second order
+    mode = 1j * number * np.fft.fft(f)
+    first = 0.5 * mode / (1 / tau - 1j * w)
+    steady = 0.5 * 1j * number * tau * (first + 0.5 * mode / (1 / tau + 1j * w))
+    current = -(velocity * np.fft.ifft(steady).real).mean() * field**2
+    chain = bf.TightBinding([[1.0]], [[0.0]], [(-0.5, 0, 0, (1,)), (-0.15j, 0, 0, (2,))])
+    found = bf.response.nonlinear_conductivity(chain, -0.4, 0.3, tau=tau, frequencies=(w, -w)).value.item()
+    assert 0.5 * (found * field**2).real == pytest.approx(current, rel=1e-3)  # tolerance of the library
+
+
 def test_torque_is_m_cross_the_derivative_of_the_energy():
     """A moment along z that prefers -x feels T = m x dE/dm = z x x = y."""
     sx = jnp.array([[0, 1], [1, 0]], dtype=complex)
@@ -465,6 +561,44 @@ def test_phase_space_grows_where_b_is_along_omega():
     omega = -0.4 / (2 * np.hypot(0.4, 0.5) ** 3)
     now = packet_motion(cone, 1, [0.3, 0.4], magnetic=0.2)
     assert float(now.density) == pytest.approx(1 + 0.2 * omega, abs=1e-12)
+
+
+def test_a_state_turns_with_minus_its_energy():
+    """Two levels at rest, +-0.5: after t the upper amplitude has turned by exp(-i t) against the lower one."""
+    atom = bf.LatticeModel(lambda k: 0.5 * jnp.diag(jnp.array([-1.0, 1.0])) + 0j, [[1.0]])
+    packet, options = bf.WavePacket([0.0], [0.0], amplitudes=[0.6, 0.8]), {"estimate_error": False}
+    run = bf.propagate(atom, packet, [0.0, 0.7], theory="ehrenfest", **options)
+    chi = run.amplitudes_re.values[0, -1] + 1j * run.amplitudes_im.values[0, -1]
+    np.testing.assert_allclose(chi[1] / chi[0], 0.8 / 0.6 * np.exp(-0.7j), atol=1e-8)
+
+
+def test_curvature_of_a_group_is_that_of_its_projector():
+    """i P [d_x P, d_y P] P by differences, and the sideways velocity -F kdot of a packet pushed along x."""
+
+    def hamiltonian(k, xp=np):
+        first, second = xp.kron(SX, SZ) * xp.sin(k[0]) + xp.kron(SY, np.eye(2)) * xp.sin(k[1]), xp.kron(SZ, np.eye(2))
+        return first + second * (-1 + xp.cos(k[0]) + xp.cos(k[1])) + 0.4 * xp.sin(k[0]) * xp.kron(SX, SX)
+
+    def projector(k):
+        states = np.linalg.eigh(hamiltonian(k))[1][:, :2]
+        return states @ states.conj().T
+
+    p = projector(K0)
+    by_x, by_y = ((projector(K0 + STEP * e) - projector(K0 - STEP * e)) / (2 * STEP) for e in np.eye(2))
+    curvature = 1j * p @ (by_x @ by_y - by_y @ by_x) @ p
+    chi = p @ np.array([0.1, 0.2, 0.3, 0.9j])
+    chi = chi / np.linalg.norm(chi)
+    field, model = 0.05, bf.LatticeModel(lambda k: hamiltonian(k, jnp), np.eye(2))
+    packet, options = bf.WavePacket([0.0, 0.0], K0, amplitudes=chi), {"estimate_error": False}
+    velocities = [
+        bf.propagate(
+            model, packet, [0.0, 1e-3], electric_field=[e, 0.0], theory=bf.Manifold((0, 1)), **options
+        ).velocity
+        for e in (field, 0.0)
+    ]
+    expected = field * np.vdot(chi, curvature @ chi).real  # ydot = -F_yx kdot_x, kdot_x = -E, F_yx = -F_xy
+    assert abs(expected) > 1e-3
+    assert float(velocities[0][0, 0, 1] - velocities[1][0, 0, 1]) == pytest.approx(-expected, abs=FD)
 
 
 def test_gradient_energy_is_that_of_the_derivative_of_the_states():

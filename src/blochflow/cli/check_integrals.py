@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from blochflow.cli.quantities import all_quantities, is_disordered, is_exact, is_motion, is_packet
+from blochflow.cli.quantities import LIOUVILLE, all_quantities, is_disordered, is_exact, is_motion, is_packet
 from blochflow.core.checks import as_choice, fail
 
 if TYPE_CHECKING:
@@ -15,7 +15,18 @@ if TYPE_CHECKING:
     from blochflow.response.disordered_result import DisorderedRequest
 
 # responses that hold an integral over the Fermi surface, which has no value on a grid of points at T = 0
-SURFACE = ("density_of_states", "ohmic", "thermoelectric", "finite_field_current", "streda", "magnetization_current")
+SURFACE = (
+    "density_of_states",
+    "ohmic",
+    "thermoelectric",
+    "streda",
+    "magnetization_current",
+    "berry_curvature_dipole",
+    "quantum_metric_dipole",
+    "nonlinear_conductivity",
+    "nonlocal_conductivity",
+    "finite_field_current",
+)
 # smallest steps of flux whose differences are extrapolated
 FEWEST_STEPS = 4
 FROM_FLUX = ("exact.magnetization", "exact.streda", "exact.magnetocaloric")
@@ -47,6 +58,9 @@ def check_integrals(job: Job, model: AbstractModel) -> None:
 def check_task(task: Task, model: AbstractModel) -> None:
     """Raise ValueError where the task does not suit the model."""
     all_quantities()[task.quantity].unit(model.units.name, model.dimension)
+    if task.quantity == LIOUVILLE:
+        _check_liouville(task.arguments, model)
+        return
     if is_exact(task.quantity):
         _check_exact(task, model)
         return
@@ -164,11 +178,44 @@ def _with_vertices(disorder: Disorder, model: AbstractModel) -> Disorder:
     return disorder
 
 
+def _check_nonlinear(given: dict[str, Any], model: AbstractModel) -> None:
+    from blochflow.response.nonlinear import as_pairs, as_rates, as_relaxations
+
+    names = as_relaxations(given.get("relaxation", "bare"))
+    as_rates(model, given.get("tau"), names, as_pairs(given.get("frequencies", (0.0, 0.0))))
+
+
+def _check_nonlocal(given: dict[str, Any], model: AbstractModel) -> None:
+    from blochflow.response.nonlocal_response import RELAXATION
+
+    as_choice(given.get("relaxation", "uniform"), "relaxation", tuple(RELAXATION))
+
+
+def _check_metric(given: dict[str, Any], model: AbstractModel) -> None:
+    from blochflow.response.dipoles import METRICS
+
+    as_choice(given.get("metric", "band_normalised"), "metric", tuple(METRICS))
+
+
+def _check_liouville(given: dict[str, Any], model: AbstractModel) -> None:
+    from blochflow.exact._liouville import MODELS, as_frequencies
+    from blochflow.exact.density_matrix import as_periodic
+
+    as_periodic(model)
+    as_frequencies(given.get("frequencies", (0.0, 0.0)), given.get("order", 2))
+    as_choice(given.get("relaxation", "uniform"), "relaxation", MODELS)
+    if min(given["temperature"]) == 0:
+        raise fail("temperature", "be above 0, where a grid of k resolves the Fermi surface", "holds 0")
+
+
 OWN_CHECKS = {
     "streda": _check_part,
     "magnetization_current": _check_gradients,
     "spin_hall": _check_spin,
     "valley_hall": _check_partition,
+    "nonlinear_conductivity": _check_nonlinear,
+    "nonlocal_conductivity": _check_nonlocal,
+    "quantum_metric_dipole": _check_metric,
 }
 
 

@@ -1,7 +1,7 @@
 """Predicted cost of a quantum reference: diagonalizations of large matrices, from a run with a loose tolerance.
 
 Grids of k are doubled until two agree: each doubling takes four times the points in a magnetic flux, twice those along
-a ribbon.  The upper end stands for two doublings more than the trial needed.
+a ribbon, and 2^d times those of density matrices.  The upper end stands for two doublings more than the trial needed.
 """
 
 from __future__ import annotations
@@ -31,9 +31,10 @@ def predict_exact(job: Job, task: Task, model: AbstractModel) -> Cost:
     started = time.perf_counter()
     result = quietly(job, [dataclasses.replace(task, tolerance=tolerance)], model)
     seconds, low = time.perf_counter() - started, int(result.attrs["evaluations"])
-    ribbon = "width" in result.attrs
-    growth = (2 if ribbon else 4) ** DOUBLINGS
-    rows = model.num_bands * int(result.attrs["width"] if ribbon else 2 * result.attrs["q"])
+    ribbon, matrices = "width" in result.attrs, "q" not in result.attrs
+    growth = (2 if ribbon else 2**model.dimension if matrices else 4) ** DOUBLINGS
+    cells = result.attrs["width"] if ribbon else 1 if matrices else 2 * result.attrs["q"]
+    rows = model.num_bands * int(cells)
     size = ELEMENT_BYTES * max(BATCH_ELEMENTS, rows**2)
     points = f"{low:,} to {growth * low:,} matrices of up to {rows} rows"
     spent = f"{duration(seconds)} to {duration(growth * seconds)}"

@@ -35,6 +35,7 @@ IN_PYTHON = {
     "nonadiabatic.landau_zener": ("nonadiabatic", "landau_zener"),
     "nonadiabatic.avoided_crossing": ("nonadiabatic", "avoided_crossing"),
     "nonadiabatic.bloch_zener": ("nonadiabatic", "bloch_zener"),
+    "nonadiabatic.projected": ("nonadiabatic", "projected"),
     "exact.hofstadter": ("exact", "hofstadter"),
     "exact.ribbon": ("exact", "ribbon"),
 }

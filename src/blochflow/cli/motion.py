@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
     from blochflow.cli.job import Job, Task
-    from blochflow.dynamics.theory import Model
+    from blochflow.dynamics.starts import Model
     from blochflow.models.packets import WavePacket
 
 # Of an ensemble, and states to choose from in a collision: enough to find out what is wrong with them.
@@ -50,7 +50,8 @@ def motion_of(job: Job, task: Task, model: Model, *, most: int | None = None) ->
     for name in FIELDS:
         if isinstance(given.get(name), str):
             given[name] = load_function(job, given[name], f"{key}.{name}")
-    given["theory"] = theory_of(given.get("theory", "adiabatic"))
+    with located(job, key, task.arguments, outside=dict.fromkeys(("dressed", "active", "bands"), f"{key}.theory")):
+        given["theory"] = theory_of(given.get("theory", "adiabatic"))
     given["events"] = [_event_of(job, event, f"{key}.events[{i}]") for i, event in enumerate(given.get("events", ()))]
     if "collisions" in given:
         given["collisions"] = _collisions_of(job, given["collisions"], f"{key}.collisions")
@@ -76,8 +77,8 @@ def check_motion(job: Job, model: Model) -> None:
 
 def compute_motion(job: Job, task: Task, model: Model) -> xr.Dataset:
     """Move the packets of a task; one that stops is a result, not an exception."""
-    from blochflow.dynamics.propagation import propagate
     from blochflow.execution.threads import Execution
+    from blochflow.nonadiabatic.trajectories import propagate
 
     motion = motion_of(job, task, model)
     execution = Execution(**job.execution)
@@ -91,15 +92,17 @@ def compute_motion(job: Job, task: Task, model: Model) -> xr.Dataset:
 
 def moved(job: Job, task: Task, model: Model, motion: Motion, rows: np.ndarray, share: float) -> xr.Dataset:
     """What becomes of some of the packets in the first share of the time, without an estimate of the error."""
-    from blochflow.dynamics.propagation import propagate
     from blochflow.execution.threads import Execution
+    from blochflow.nonadiabatic.trajectories import propagate
 
-    values = {x: getattr(motion.packets, x)[rows] for x in ("position", "wavevector", "band", "weight")}
+    given = motion.packets
+    values = {x: getattr(given, x)[rows] for x in ("position", "wavevector", "band", "weight")}
+    values["amplitudes"] = None if given.amplitudes is None else given.amplitudes[rows]
     first, last = motion.times[0], motion.times[-1]
     options = {**motion.options, "estimate_error": False, **_tolerance(task), "throw": False}
     execution = Execution(**{**job.execution, "progress": False})
     times = [first, first + share * (last - first)]
-    return propagate(model, replace(motion.packets, **values), times, **options, execution=execution)
+    return propagate(model, replace(given, **values), times, **options, execution=execution)
 
 
 def _tolerance(task: Task) -> dict[str, Any]:
@@ -112,16 +115,18 @@ def _check(job: Job, task: Task, model: Model, key: str) -> None:
     from blochflow.core.checks import as_times
     from blochflow.dynamics import arguments
     from blochflow.dynamics.events import as_events
+    from blochflow.dynamics.starts import scale_of
     from blochflow.models.fields import as_fields
     from blochflow.models.packets import as_packets
+    from blochflow.nonadiabatic.theories import as_theory
 
     motion = motion_of(job, task, model, most=CHECKED_PACKETS)
     given = motion.options
     source = "packet" if "packet" in task.arguments else "ensemble"
     with located(job, key, task.arguments):
         fields = as_fields(given.get("electric_field"), given.get("magnetic_field"), model.dimension, model.units)
-        theory = arguments.as_theory(given["theory"])
-        arguments.as_conserving(given.get("conserving_step"), model, fields)
+        theory = as_theory(given["theory"])
+        arguments.as_conserving(given.get("conserving_step"), model, fields, theory)
         times = as_times(motion.times)
     for i, event in enumerate(given["events"]):
         with located(job, f"{key}.events[{i}]", task.arguments["events"][i]):
@@ -129,8 +134,11 @@ def _check(job: Job, task: Task, model: Model, key: str) -> None:
     with located(job, f"{key}.{source}", task.arguments[source]):
         packets = as_packets(motion.packets, model.dimension, model.num_bands)
         try:
-            scale = arguments.scale_of(model, packets, float(times[0]))
-            arguments.check_apart(model, packets, float(times[0]), scale)
+            scale = scale_of(model, packets, float(times[0]))
+            outside = {name: f"{key}.{name}" for name in ("magnetic_field",) if name in given}
+            outside |= dict.fromkeys(("active", "dressed"), f"{key}.theory")
+            with located(job, f"{key}.{source}", task.arguments[source], outside):
+                theory = theory.settled(model, packets, fields, float(times[0]), scale)
         except (DegenerateBandsError, NonFiniteError) as exc:
             raise job.error(str(exc), f"{key}.{source}") from exc
     inside = {name: f"{key}.collisions.{name}" for name in task.arguments.get("collisions", ())}
@@ -155,8 +163,14 @@ def located(job: Job, key: str, table: Any, outside: dict[str, str] | None = Non
 def theory_of(value: Any) -> Any:
     """A name, or the terms of the adiabatic theory."""
     from blochflow.dynamics.equations import Adiabatic
+    from blochflow.nonadiabatic.ehrenfest import Ehrenfest
+    from blochflow.nonadiabatic.manifold import Manifold
 
-    return Adiabatic(**value) if isinstance(value, dict) else value
+    if not isinstance(value, dict):
+        return value
+    kinds: dict[str, Any] = {"adiabatic": Adiabatic, "ehrenfest": Ehrenfest, "manifold": Manifold}
+    terms = dict(value)
+    return kinds[terms.pop("name", "adiabatic")](**terms)
 
 
 def packets_of(table: dict[str, Any]) -> WavePacket:
@@ -172,7 +186,7 @@ def packets_of(table: dict[str, Any]) -> WavePacket:
 def _even(value: Any) -> bool:
     """Whether nested arrays have equal lengths."""
     try:
-        np.asarray(value, dtype=float)
+        np.asarray(value, dtype=complex)
     except ValueError:
         return False
     return True

@@ -20,7 +20,7 @@ from blochflow.core.errors import BlochflowWarning
 
 if TYPE_CHECKING:
     from blochflow.cli.job import Job, Task
-    from blochflow.dynamics.theory import Model
+    from blochflow.dynamics.starts import Model
 
 TRIAL_PACKETS = 16
 # The trial begins with this share of the time, and takes ten times more until packets have made that many steps.
@@ -34,7 +34,9 @@ def predict_motion(job: Job, task: Task, model: Model) -> Cost:
     if "ensemble" in task.arguments:
         # as many of every band that is not empty
         count = len(np.unique(motion.packets.band)) * int(task.arguments["ensemble"]["count"])
-    size = memory(8 * count * len(motion.times) * (3 * dimension + 5))
+    # a theory of several bands has populations and amplitudes too
+    states = 0 if motion.options["theory"] == "adiabatic" else 3 * model.num_bands
+    size = memory(8 * count * len(motion.times) * (3 * dimension + 5 + states))
     rows = np.unique(np.linspace(0, motion.packets.count - 1, TRIAL_PACKETS).astype(int))
     share, seconds, steps = FIRST_SHARE, list[float](), list[float]()
     with warnings.catch_warnings():

@@ -36,10 +36,12 @@ def packets_table(result: xr.Dataset) -> Table:
 
 
 def beside_packets(result: xr.Dataset) -> Table | None:
-    """Averages over an ensemble, or else events."""
+    """Averages over an ensemble, or else events, or else populations of bands."""
     if "ensemble" in result.attrs:
         return _averages_table(result)
-    return _events_table(result) if result.sizes.get("event") else None
+    if result.sizes.get("event"):
+        return _events_table(result)
+    return _populations_table(result) if "populations" in result else None
 
 
 def describe_stops(result: xr.Dataset) -> str:
@@ -70,6 +72,19 @@ def _averages_table(result: xr.Dataset) -> Table:
     return table
 
 
+def _populations_table(result: xr.Dataset) -> Table:
+    from rich.table import Table
+
+    table = Table(title="last populations of the bands", title_justify="left")
+    for name in ("packet", "norm_drift", *(f"band {n}" for n in result["level"].values)):
+        table.add_column(name, justify="right")
+    for i in _spread(result.sizes["packet"]):
+        packet = result.isel(packet=i)
+        shares = (f"{x:.6g}" for x in _last(packet["populations"].values))
+        table.add_row(str(i), f"{float(packet['norm_drift']):.1e}", *shares)
+    return table
+
+
 def _events_table(result: xr.Dataset) -> Table:
     from rich.table import Table
 
@@ -89,6 +104,11 @@ def _events_table(result: xr.Dataset) -> Table:
 
 def _vector(values: np.ndarray) -> str:
     return ", ".join(f"{x:.6g}" for x in values)
+
+
+def _last(rows: np.ndarray) -> np.ndarray:
+    """The last row that is known."""
+    return np.asarray(rows[np.isfinite(rows).all(axis=1)][-1])
 
 
 def _spread(count: int) -> list[int]:

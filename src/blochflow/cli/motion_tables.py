@@ -22,7 +22,12 @@ from blochflow.cli.values import (
 )
 from blochflow.core.checks import nearest
 
-THEORY_TERMS = ("berry", "moment", "gradient_energy", "second_order")
+# what a table of each theory may say
+THEORY_TERMS = {
+    "adiabatic": ("berry", "moment", "gradient_energy", "second_order"),
+    "ehrenfest": ("dressed",),
+    "manifold": ("active", "gradient_energy"),
+}
 TIMES = ("start", "stop", "count")
 # keys of an event of each kind, those before the bar are needed
 EVENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -88,18 +93,40 @@ def parse_function(value: Any) -> str:
 
 
 def parse_theory(value: Any) -> Any:
-    """A name, or terms that are switched on or off."""
+    """A name, or a table with a name (by default "adiabatic") and terms."""
     if isinstance(value, str) and value:
         return value
     if not isinstance(value, dict) or not value:
         raise ValueError(f'expected "adiabatic" or a table such as {{ second_order = true }}, but it is {value!r}.')
+    kind = value.get("name", "adiabatic")
+    if kind not in THEORY_TERMS:
+        raise ValueError(
+            f"expected name {', '.join(THEORY_TERMS)}, but it is {kind!r}.{_suggestion(kind, THEORY_TERMS)}"
+        )
     for name, wanted in value.items():
-        if name not in THEORY_TERMS:
-            known = ", ".join(THEORY_TERMS)
-            raise ValueError(f"expected {known}, but not {name!r}.{_suggestion(name, THEORY_TERMS)}")
-        if not isinstance(wanted, bool):
+        known = ("name", *THEORY_TERMS[kind])
+        if name not in known:
+            raise ValueError(f"expected {', '.join(known)}, but not {name!r}.{_suggestion(name, known)}")
+        bands = name == "active" or (name == "dressed" and isinstance(wanted, list))
+        if bands and not isinstance(wanted, list):
+            raise ValueError(f"expected {name} as bands such as [0, 1], but it is {wanted!r}.")
+        if bands:
+            parse_whole(wanted)
+        elif name != "name" and not isinstance(wanted, bool):
             raise ValueError(f"expected {name} as true or false, but it is {wanted!r}.")
     return value
+
+
+def parse_amplitudes(value: Any) -> Any:
+    """Complex numbers, as numbers or texts such as "0.6j"; lists of them for many packets."""
+    if isinstance(value, list) and value:
+        return [parse_amplitudes(x) for x in value]
+    if isinstance(value, str):
+        try:
+            return complex(value.replace(" ", ""))
+        except ValueError:
+            raise ValueError(f'expected a complex number such as "0.3+0.4j", but it is {value!r}.') from None
+    return parse_number(value)
 
 
 def parse_theories(value: Any) -> Any:
@@ -116,6 +143,7 @@ def _suggestion(name: Any, known: Iterable[str]) -> str:
 
 Rows = Annotated[Any, BeforeValidator(parse_rows)]
 Whole = Annotated[Any, BeforeValidator(parse_whole)]
+Amplitudes = Annotated[Any, BeforeValidator(parse_amplitudes)]
 Function = Annotated[Any, BeforeValidator(parse_function)]
 
 
@@ -126,6 +154,7 @@ class PacketTable(BaseModel):
     position: Rows
     wavevector: Rows
     band: Whole = 0
+    amplitudes: Amplitudes = None
     width: Rows = None
     weight: Rows = 1.0
 

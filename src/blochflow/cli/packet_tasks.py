@@ -64,7 +64,7 @@ def check_packets(job: Job, model: Model) -> None:
     JobError
         At the key that is wrong.
     """
-    from blochflow.exact._compare import check_theories
+    from blochflow.exact._compare import check_theories, settled_theories
     from blochflow.exact.packet_plan import as_plan
 
     for task in job.tasks:
@@ -72,9 +72,13 @@ def check_packets(job: Job, model: Model) -> None:
             key, asked = _key(job, task), evolution_of(job, task)
             options = dict(asked.options)
             inside = {name: f"{key}.packet.{name}" for name in task.arguments["packet"]}
+            inside |= dict.fromkeys(("active", "dressed"), f"{key}.theories")
+            theories = options.pop("theories", ("adiabatic",))
             with located(job, key, task.arguments, outside={"width": f"{key}.packet", **inside}):
-                check_theories(options.pop("theories", ("adiabatic",)), options.pop("nodes", 1))
-                as_plan(model, asked.packets, asked.times, **_all(job, options))
+                check_theories(theories, options.pop("nodes", 1))
+                plan = as_plan(model, asked.packets, asked.times, **_all(job, options))
+                if task.quantity == f"{EXACT}compare":
+                    settled_theories(theories, plan, options.get("electric_field"), options.get("magnetic_field"))
 
 
 def compute_packets(job: Job, task: Task, model: Model) -> xr.Dataset:

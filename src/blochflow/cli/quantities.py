@@ -18,6 +18,7 @@ from blochflow.dynamics.orbit_catalog import (
 from blochflow.dynamics.orbit_catalog import QUANTITIES as ORBITS
 from blochflow.exact.catalog import COMPARE, LATTICE_PACKET
 from blochflow.exact.catalog import QUANTITIES as REFERENCES
+from blochflow.exact.catalog_liouville import LIOUVILLE_RESPONSE
 from blochflow.models.catalog import BANDS, FERMI_SURFACE
 from blochflow.nonadiabatic.catalog import HYBRID_BANDS
 from blochflow.response.catalog import QUANTITIES
@@ -27,6 +28,7 @@ from blochflow.response.catalog_symmetry import SYMMETRY_TABLE
 
 EXACT = "exact."
 PROFILE = f"{EXACT}current_profile"
+LIOUVILLE = f"{EXACT}{LIOUVILLE_RESPONSE.name}"
 PACKETS = tuple(f"{EXACT}{q.name}" for q in (LATTICE_PACKET, COMPARE))
 # arguments other than (model, mu, temperature), and options without a default
 ARGUMENTS: dict[str, tuple[str, ...]] = {
@@ -44,6 +46,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
 REQUIRED = {
     "ohmic": ("tau",),
     "thermoelectric": ("tau",),
+    "nonlocal_conductivity": ("tau",),
     "valley_hall": ("partition",),
     FINITE_FIELD_CURRENT.name: ("electric_field", "tau"),
     "disordered_conductivity": ("disorder",),
@@ -52,6 +55,7 @@ REQUIRED = {
     "spin_orbit_torque": ("disorder",),
     **{f"{EXACT}{name}": ("p", "q") for name in ("grand_potential", "electron_density", "entropy")},
     PROFILE: ("width",),
+    LIOUVILLE: ("tau",),
     PROPAGATE.name: ("times",),
     **dict.fromkeys(PACKETS, ("packet", "times", "sites")),
     QUANTUM_OSCILLATIONS.name: ("magnetic_field",),
@@ -75,7 +79,7 @@ DESCRIPTIONS = {
 
 def all_quantities() -> dict[str, Quantity]:
     """Name -> description of everything a task may compute."""
-    exact = (*REFERENCES.values(), LATTICE_PACKET, COMPARE)
+    exact = (*REFERENCES.values(), LIOUVILLE_RESPONSE, LATTICE_PACKET, COMPARE)
     references = {q.name: q for q in map(_named, exact)}
     others = {q.name: q for q in (BANDS, HYBRID_BANDS, FERMI_SURFACE, SYMMETRY_TABLE, PROPAGATE)}
     return {**QUANTITIES, **others, **ORBITS, **references}

@@ -48,8 +48,10 @@ def console(stderr: bool = False) -> Console:
     return made if made.is_terminal else Console(stderr=stderr, highlight=False, width=140)
 
 
-def with_error(value: float, error: float) -> str:
-    """ "584.1 +- 8.2": two digits of the error, the value to the same place."""
+def with_error(value: complex, error: float) -> str:
+    """ "584.1 +- 8.2": two digits of the error, the value to the same place; of complex numbers both parts."""
+    if isinstance(value, complex):
+        return f"{with_error(value.real, error)}, i {with_error(value.imag, error)}"
     if value == 0 and error == 0:
         return "0"
     if not math.isfinite(error) or error == 0 or not math.isfinite(value):
@@ -116,7 +118,7 @@ def result_table(result: xr.Dataset) -> Table:
     for number in chosen:
         row = rows[number]
         cells = _labels(result, states, row)
-        cells += [with_error(float(values[row + c]), float(errors[row + c])) for c in components]
+        cells += [with_error(values[row + c].item(), float(errors[row + c])) for c in components]
         table.add_row(*cells, "yes" if converged[row] else "[bold red]NO[/]")
     if len(chosen) < len(rows):
         table.caption = f"{len(chosen)} of {len(rows)} states shown; the file holds all"
@@ -147,7 +149,7 @@ def beside_table(result: xr.Dataset) -> Table | None:
     rows = list(np.ndindex(*(result.sizes[d] for d in states)))
     for number in _spread(len(rows)):
         row = rows[number]
-        cells = [with_error(float(value[row]), float(error[row])) for value, error in shown]
+        cells = [with_error(value[row].item(), float(error[row])) for value, error in shown]
         table.add_row(*_labels(result, states, row), *cells)
     return table
 
@@ -319,8 +321,8 @@ def _components(values: np.ndarray, leading: int) -> list[tuple[int, ...]]:
         entry = values[(..., *component)]
         if not np.any(entry):
             continue
-        partner = component[::-1]
-        seen = len(shape) == 2 and partner in kept
+        partner = (*component[:-2], *component[-2:][::-1])
+        seen = len(shape) > 1 and partner in kept
         if seen and np.allclose(np.abs(entry), np.abs(values[(..., *partner)]), rtol=1e-12, atol=0):
             continue
         kept.append(component)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from blochflow.cli.quantities import all_quantities, arguments_of, describe_arguments
 from blochflow.response.catalog_disorder import DISORDERED
 from blochflow.response.catalog_intrinsic import INTRINSIC
+from blochflow.response.catalog_nonlinear import NONLINEAR
 
 HEAD = """\
 # {title}.  Run with:  blochflow run job.toml -o {name}.nc
@@ -53,6 +54,11 @@ EXAMPLES = {
     "operator": '"sublattice"',
     "magnetization": '"m"',
     "crossed": "false",
+    "frequency": "0.05",
+    "frequencies": "[0.05, -0.05]",
+    "relaxation": '"bare"',
+    "metric": '"band_normalised"',
+    "order": "2",
     "electric_field": "[[0.05, 0.0], [0.1, 0.0], [0.2, 0.0]]",
     "theory": '"multiband"',
     "groups": "[[0, 1]]",
@@ -125,6 +131,14 @@ OWN_EXAMPLES = {
     "orbits.quantum_oscillations": OSCILLATION_EXAMPLES,
     "orbits.bloch_oscillation": {"k": "[[0.0, 0.2]]", "electric_field": "[0.05, 0.0]", "band": "0"},
     "spin_hall": {"mu": "0.0", "temperature": "0.0"},
+    **{q.name: {"mu": '"0.45:0.6:4"', "temperature": "0.05", "tolerance": "{ rtol = 1e-2 }"} for q in NONLINEAR},
+    "nonlocal_conductivity": {
+        "mu": "[0.5, 0.6]",
+        "temperature": "0.05",
+        "relaxation": '"uniform"',
+        "tolerance": "{ rtol = 1e-2 }",
+    },
+    "exact.liouville_response": {"mu": "[-1.5, -1.0]", "temperature": "0.3", "relaxation": '"uniform"'},
     **{name: {"p": "1", "q": "7"} for name in ("exact.grand_potential", "exact.electron_density", "exact.entropy")},
     "exact.edge_magnetization": {"width": "64"},
     **{
@@ -145,6 +159,8 @@ OWN_EXAMPLES = {
     },
 }
 SHOWN = ("mu", "temperature", "path", "points", "color", "spin", "mu_gradient", "tolerance", "packet", "electric_field")
+# options that such a job needs unless another option replaces them
+ALSO_SHOWN = {"nonlinear_conductivity": ("tau",)}
 # where the Haldane model has no such property: zoo model and its parameters
 OWN_MODELS = {
     **{f"orbits.{x}": ("massive_dirac", "{ mass = 0.4 }") for x in ("cyclotron_orbits", "quantum_oscillations")},
@@ -153,6 +169,7 @@ OWN_MODELS = {
     **dict.fromkeys(("exact.lattice_packet", "exact.compare"), ("qwz", "{ }")),
     "spin_hall": ("kane_mele", "{ rashba = 0.05 }"),
     "valley_hall": ("graphene", "{ mass = 0.5 }"),
+    **{q.name: ("massive_dirac", "{ mass = 0.3, tilt = [0.2, 0.0], cutoff = 2.0 }") for q in NONLINEAR},
     "disordered_conductivity": ("massive_dirac", "{ mass = 0.3 }"),
     "disordered_observable": ("topological_surface", "{ m = [0.0, 0.0, 0.3] }"),
     "disordered_spin_density": ("rashba_ferromagnet", "{ exchange = 0.2 }"),
@@ -174,7 +191,7 @@ def starter_job(quantity: str) -> str:
     zoo = {"model": model, "zoo": f'zoo = "{model}"', "parameters": f"parameters = {parameters}"}
     lines = [HEAD.format(title=described.title, name=quantity, **zoo).rstrip("\n")]
     for name, text in describe_arguments(quantity).items():
-        active = name in SHOWN or name in arguments_of(quantity)
+        active = name in SHOWN or name in arguments_of(quantity) or name in ALSO_SHOWN.get(quantity, ())
         example = OWN_EXAMPLES.get(quantity, EXAMPLES).get(name) or EXAMPLES.get(name, "...")
         assignment = f"{name} = {example}"
         lines.append(f"{assignment if active else '# ' + assignment:<34} # {text}")

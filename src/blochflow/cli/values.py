@@ -66,6 +66,32 @@ def parse_positive_option(value: Any) -> float | list[float] | str:
     return numbers if isinstance(value, str | list) else numbers[0]
 
 
+def parse_number_option(value: Any) -> float | list[float]:
+    """A number, which stays one, or a scan."""
+    return parse_scan(value) if isinstance(value, str | list) else _number(value)
+
+
+def parse_pairs(value: Any) -> list[Any]:
+    """Two numbers, or an array of such pairs."""
+    rows = value if isinstance(value, list) and value and all(isinstance(x, list) for x in value) else [value]
+    if any(not isinstance(row, list) or len(row) != 2 for row in rows):
+        raise ValueError(f"expected two numbers such as [0.1, -0.1], or an array of such pairs, but it is {value!r}.")
+    pairs = [[_number(x) for x in row] for row in rows]
+    return pairs if rows is value else pairs[0]
+
+
+def parse_frequencies(value: Any) -> Any:
+    """One number, or what `parse_pairs` takes."""
+    return parse_pairs(value) if isinstance(value, list) else _number(value)
+
+
+def parse_names(value: Any) -> Any:
+    """A name, or an array of names."""
+    if isinstance(value, list) and value:
+        return [parse_text(x) for x in value]
+    return parse_text(value)
+
+
 def parse_symmetry(value: Any) -> Any:
     """ "auto", false, or names of operations."""
     if value == "auto" or value is False:
@@ -232,6 +258,9 @@ Integer = Annotated[Any, BeforeValidator(parse_integer)]
 Vector = Annotated[Any, BeforeValidator(parse_vector)]
 Partition = Annotated[Any, BeforeValidator(parse_partition)]
 DisorderTable = Annotated[Any, BeforeValidator(parse_disorder)]
+NumberOption = Annotated[Any, BeforeValidator(parse_number_option)]
+Frequencies = Annotated[Any, BeforeValidator(parse_frequencies)]
+Names = Annotated[Any, BeforeValidator(parse_names)]
 Indices = Annotated[Any, BeforeValidator(parse_indices)]
 Groups = Annotated[Any, BeforeValidator(parse_groups)]
 AnyOption = Annotated[Any, BeforeValidator(parse_any)]
@@ -273,6 +302,11 @@ KINDS: dict[str, Any] = {
     "operator": Text,
     "magnetization": Text,
     "crossed": Truth,
+    "frequency": NumberOption,
+    "frequencies": Frequencies,
+    "relaxation": Names,
+    "metric": Text,
+    "order": Integer,
 }
 
 

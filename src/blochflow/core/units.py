@@ -9,6 +9,7 @@ systems; numbers are converted once, at the public boundary:
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 ELEMENTARY_CHARGE = 1.602176634e-19  # C
@@ -22,6 +23,25 @@ BOLTZMANN_EV = BOLTZMANN / ELEMENTARY_CHARGE  # eV/K
 CONDUCTANCE_QUANTUM_SI = ELEMENTARY_CHARGE**2 / PLANCK  # e^2/h in S
 CONDUCTANCE_HBAR_SI = ELEMENTARY_CHARGE**2 / HBAR  # e^2/hbar in S
 BOHR_MAGNETON_EV = ELEMENTARY_CHARGE * HBAR / (2 * ELECTRON_MASS) / ELEMENTARY_CHARGE  # eV/T
+
+# (unit system, dimension) -> factor from natural units, label
+CONDUCTIVITY = {
+    ("NATURAL", 1): (1.0, "e^2 a/hbar"),
+    ("NATURAL", 2): (1.0, "e^2/hbar"),
+    ("NATURAL", 3): (1.0, "e^2/(hbar a)"),
+    ("EV_ANGSTROM", 1): (CONDUCTANCE_HBAR_SI, "S angstrom"),
+    ("EV_ANGSTROM", 2): (2 * math.pi, "e^2/h"),
+    ("EV_ANGSTROM", 3): (CONDUCTANCE_HBAR_SI * 1e10 / 100, "S/cm"),
+}
+# e^3/hbar times length^(3-d)/energy
+QUADRATIC_CONDUCTIVITY = {
+    ("NATURAL", 1): (1.0, "e^3 a^2/(hbar E)"),
+    ("NATURAL", 2): (1.0, "e^3 a/(hbar E)"),
+    ("NATURAL", 3): (1.0, "e^3/(hbar E)"),
+    ("EV_ANGSTROM", 1): (CONDUCTANCE_HBAR_SI * 1e-20, "A m^2/V^2"),
+    ("EV_ANGSTROM", 2): (CONDUCTANCE_HBAR_SI * 1e-10, "A m/V^2"),
+    ("EV_ANGSTROM", 3): (CONDUCTANCE_HBAR_SI, "A/V^2"),
+}
 
 
 @dataclass(frozen=True)

@@ -20,12 +20,18 @@ PROPAGATE = Quantity(
     not_included="transitions to other bands, spreading of the packet, scattering unless `collisions` is given",
     conventions="electron charge -e; k unwrapped; times and fields in the model's units",
     options={
-        "packet": "{ position, wavevector, band, width, weight }: one packet, or lists of one entry for each of many",
+        "packet": (
+            "{ position, wavevector, band, amplitudes, width, weight }: one packet, or lists of one entry for each of "
+            "many"
+        ),
         "ensemble": "instead: { mu, temperature, count, seed, region }, packets of an equilibrium distribution",
         "times": "times at which to save, [0, 10, 20], { start, stop, count } or a range; packets start at the first",
         "electric_field": 'vector, or "file.py:function" of (x, t)',
         "magnetic_field": 'vector in 3D, B_z in 2D, or "file.py:function" of (x, t)',
-        "theory": '"adiabatic", or its terms: { berry, moment, gradient_energy, second_order } = true or false',
+        "theory": (
+            '"adiabatic", "ehrenfest", "manifold", or options: { berry, moment, gradient_energy, second_order } true '
+            'or false, { name = "ehrenfest", dressed = true or bands }, { name = "manifold", active = [0, 1] }'
+        ),
         "events": "list of { kind = zone_crossing, section, closed_orbit, gap_below or zero_of } with its numbers",
         "collisions": "{ tau or disorder, kind, mu, temperature, table }: random collisions, decided by `seed`",
         "seed": "decides all collisions",
@@ -37,6 +43,8 @@ PROPAGATE = Quantity(
         "A wave packet of one band moves as a classical particle whose position and wave vector are coupled by Berry "
         "curvatures: in k (anomalous velocity), in x, in (k, x) and in time. In a magnetic field its energy gains -m.B "
         "and the density of states becomes D; in a texture the energy gains a gradient term of the same order as the "
-        "mixed curvature. Energy drift and adiabaticity are reported."
+        "mixed curvature. Energy drift and adiabaticity are reported. Theories of several bands evolve a state chi of "
+        "the packet: of all bands (ehrenfest, i hbar dchi/dt = H chi), or of a group of bands apart from the others "
+        "(manifold), with the group's non-Abelian curvatures; populations and the drift of the norm are reported."
     ),
 )

@@ -26,34 +26,36 @@ Sided = Callable[[Array], tuple[Array, Array]]
 
 
 def conserving_step(sided: Sided, energy: Callable[[Array], Array], y: Array, length: Array, weights: Array) -> Array:
-    """y after one step, NaN where the iteration does not settle; ``weights`` (2d,) make y of order one."""
-
-    def settle(start: Array, part: Array) -> Array:
-        here = energy(start)
-
-        def improve(carry: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array]:
-            change, _, _, count = carry
-            form, slope = sided(start + 0.5 * change)
-            # along the change, in the metric of the weights
-            turned = weights**2 * change
-            square = jnp.maximum(change @ turned, 1e-300)
-            missing = energy(start + change) - here - slope @ change
-            new = part * solve_form(form, slope + jnp.where(square > 1e-290, missing / square, 0.0) * turned)
-            return new, change, jnp.abs(weights * (new - change)).max(), count + 1
-
-        def unsettled(carry: tuple[Array, Array, Array, Array]) -> Array:
-            change, _, size, count = carry
-            return (size > SETTLED * (1 + jnp.abs(weights * change).max())) & (count < ITERATIONS)
-
-        form, slope = sided(start)
-        first = part * solve_form(form, slope)
-        many = (first, first, jnp.asarray(jnp.inf), jnp.zeros((), dtype=int))
-        change, _, size, _ = jax.lax.while_loop(unsettled, improve, many)
-        # rounding may keep the last digits moving
-        good = size <= 1e4 * SETTLED * (1 + jnp.abs(weights * change).max())
-        return jnp.where(good, start + change, jnp.nan)
+    """y after one step of fourth order; ``weights`` (2d,) make y of order one."""
 
     def part_of(y: Array, share: Array) -> tuple[Array, None]:
-        return settle(y, share * length), None
+        return conserving_part(sided, energy, y, share * length, weights), None
 
     return jax.lax.scan(part_of, y, jnp.array(LENGTHS))[0]
+
+
+def conserving_part(sided: Sided, energy: Callable[[Array], Array], start: Array, part: Array, weights: Array) -> Array:
+    """y after one step of second order, NaN where the iteration does not settle."""
+    here = energy(start)
+
+    def improve(carry: tuple[Array, Array, Array, Array]) -> tuple[Array, Array, Array, Array]:
+        change, _, _, count = carry
+        form, slope = sided(start + 0.5 * change)
+        # along the change, in the metric of the weights
+        turned = weights**2 * change
+        square = jnp.maximum(change @ turned, 1e-300)
+        missing = energy(start + change) - here - slope @ change
+        new = part * solve_form(form, slope + jnp.where(square > 1e-290, missing / square, 0.0) * turned)
+        return new, change, jnp.abs(weights * (new - change)).max(), count + 1
+
+    def unsettled(carry: tuple[Array, Array, Array, Array]) -> Array:
+        change, _, size, count = carry
+        return (size > SETTLED * (1 + jnp.abs(weights * change).max())) & (count < ITERATIONS)
+
+    form, slope = sided(start)
+    first = part * solve_form(form, slope)
+    many = (first, first, jnp.asarray(jnp.inf), jnp.zeros((), dtype=int))
+    change, _, size, _ = jax.lax.while_loop(unsettled, improve, many)
+    # rounding may keep the last digits moving
+    good = size <= 1e4 * SETTLED * (1 + jnp.abs(weights * change).max())
+    return jnp.where(good, start + change, jnp.nan)

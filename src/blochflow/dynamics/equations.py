@@ -99,6 +99,8 @@ class Motion(eqx.Module):
     gap : ()
     adiabaticity : ()
         Largest hbar |<m|du_n/dt>|/|E_n - E_m|.
+    norm : ()
+        Of the state, 1 for theories without one.
     """
 
     velocity: Array
@@ -108,27 +110,52 @@ class Motion(eqx.Module):
     density: Array
     gap: Array
     adiabaticity: Array
+    norm: Array
+
+
+class HamiltonianHere(eqx.Module):
+    """H at one (k, x, t), in the orbital basis.
+
+    Attributes
+    ----------
+    hamiltonian : (n, n)
+    gradient : (L, n, n)
+        Covariant derivatives for the labels l = k_1.., x_1.., t.
+    position, basis : (a, n, n), (a, b, n, n) or None
+        Position matrices of Wannier functions, and the curvature of their basis.
+    """
+
+    hamiltonian: Array
+    gradient: Array
+    position: Array | None = None
+    basis: Array | None = None
+
+
+def hamiltonian_at(model: AbstractModel | AbstractLocalModel, k: Array, x: Array, t: Array) -> HamiltonianHere:
+    """H and its derivatives at one place; t in the model's unit."""
+    d = k.shape[0]
+    if isinstance(model, AbstractLocalModel):
+        found = model.local_matrices(k, x, t)
+        gradient = jnp.concatenate([found.k_gradient, found.x_gradient, found.t_gradient[None]])
+        return HamiltonianHere(found.hamiltonian, gradient)
+    matrices = model.matrices(k[None])
+    hamiltonian = matrices.hamiltonian[0]
+    gradient = jnp.zeros((2 * d + 1, *hamiltonian.shape), dtype=hamiltonian.dtype)
+    gradient = gradient.at[:d].set(covariant_gradient(matrices)[0])
+    if matrices.position is None:
+        return HamiltonianHere(hamiltonian, gradient)
+    return HamiltonianHere(hamiltonian, gradient, matrices.position[0], basis_curvature(matrices)[0])
 
 
 def level(model: AbstractModel | AbstractLocalModel, band: Array, k: Array, x: Array, t: Array) -> Level:
     """Energy of a band and its matrix elements with all others; t in the model's unit."""
-    d, basis = k.shape[0], None
-    if isinstance(model, AbstractLocalModel):
-        found = model.local_matrices(k, x, t)
-        hamiltonian = found.hamiltonian
-        gradient = jnp.concatenate([found.k_gradient, found.x_gradient, found.t_gradient[None]])
-    else:
-        matrices = model.matrices(k[None])
-        hamiltonian = matrices.hamiltonian[0]
-        gradient = jnp.zeros((2 * d + 1, *hamiltonian.shape), dtype=hamiltonian.dtype)
-        gradient = gradient.at[:d].set(covariant_gradient(matrices)[0])
-        if matrices.position is not None:
-            basis = basis_curvature(matrices)[0]
-    energies, states = eigh(hamiltonian)
+    here = hamiltonian_at(model, k, x, t)
+    energies, states = eigh(here.hamiltonian)
     state = states[:, band]
-    columns = jnp.einsum("im,lij,j->lm", jnp.conj(states), gradient, state)
+    columns = jnp.einsum("im,lij,j->lm", jnp.conj(states), here.gradient, state)
     others = jnp.arange(energies.shape[0]) != band
     inverse = jnp.where(others, 1 / jnp.where(others, energies[band] - energies, 1.0), 0.0)
+    basis = here.basis
     if basis is not None:
         basis = jnp.einsum("i,abij,j->ab", jnp.conj(state), basis, state).real
     return Level(energies[band], columns[:, band].real, columns, inverse, basis)
@@ -197,11 +224,11 @@ def motion(
     both = sides(model, band, k, x, t, fields, theory)
     rate = solve_form(both.form, both.right)
     velocity, force = rate[:d], rate[d:]
-    omega = both.omega
-    power = -both.electric @ velocity + both.slopes[-1] + omega[d : 2 * d, -1] @ velocity + omega[:d, -1] @ force
+    power = power_of(both.slopes, both.omega, both.electric, rate)
     speeds = jnp.concatenate([force, velocity, jnp.array([fields.clock])])
     mixing = jnp.abs(speeds @ both.here.columns) * both.here.inverse**2
-    return Motion(velocity, force, power, both.energy, phase_space_density(both.form), both.here.gap, mixing.max())
+    density = phase_space_density(both.form)
+    return Motion(velocity, force, power, both.energy, density, both.here.gap, mixing.max(), jnp.ones(()))
 
 
 def sides(
@@ -234,18 +261,29 @@ def sides(
 
         turn = jax.jacfwd(shift)(k)  # (b, a): d_a a'_b
         omega = omega.at[:d, :d].add(turn.T - turn)
-    form = symplectic_form(omega, magnetic)
-    right = jnp.concatenate(
-        [slopes[d : 2 * d] + electric - omega[d : 2 * d, -1], slopes[:d] - omega[:d, -1]],
-    )
+    form, right = symplectic_form(omega, magnetic), right_side(slopes, omega, electric)
     return Sides(form, right, slopes, omega, energy, here, electric)
 
 
-def symplectic_form(omega: Array, magnetic: Array) -> Array:
+def right_side(slopes: Array, omega: Array, electric: Array) -> Array:
+    """g of w d(x, k)/dt = g, (2d,), from slopes of the energy and curvatures for the labels k, x, t."""
+    d = electric.shape[0]
+    return jnp.concatenate([slopes[d : 2 * d] + electric - omega[d : 2 * d, -1], slopes[:d] - omega[:d, -1]])
+
+
+def power_of(slopes: Array, omega: Array, electric: Array, rate: Array) -> Array:
+    """dh/dt of a packet with d(x, k)/dt = ``rate``."""
+    d = electric.shape[0]
+    velocity, force = rate[:d], rate[d:]
+    return -electric @ velocity + slopes[-1] + omega[d : 2 * d, -1] @ velocity + omega[:d, -1] @ force
+
+
+def symplectic_form(omega: Array, magnetic: Array | None = None) -> Array:
     """The form w of xi = (x, k), (2d, 2d)."""
     d = (omega.shape[0] - 1) // 2
     kk, kx, xx = omega[:d, :d], omega[:d, d : 2 * d], omega[d : 2 * d, d : 2 * d]
-    for p, (a, b) in enumerate(PAIRS[d]):
-        xx = xx.at[a, b].add(-magnetic[p]).at[b, a].add(magnetic[p])
+    if magnetic is not None:
+        for p, (a, b) in enumerate(PAIRS[d]):
+            xx = xx.at[a, b].add(-magnetic[p]).at[b, a].add(magnetic[p])
     mixed = jnp.eye(d) + kx
     return jnp.block([[xx, -mixed.T], [mixed, kk]])

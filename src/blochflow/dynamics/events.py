@@ -15,7 +15,8 @@ import numpy as np
 from blochflow.core.backend import Array, jnp
 from blochflow.core.checks import as_bool, as_choice, as_real_array, fail
 from blochflow.core.errors import UserModelError
-from blochflow.dynamics.theory import Model, Seen
+from blochflow.dynamics.starts import Model
+from blochflow.dynamics.theory import Seen
 from blochflow.models.user_function import traced_value
 
 DIRECTIONS = {"both": 0, "rising": 1, "falling": -1}

@@ -15,18 +15,19 @@ import numpy as np
 
 from blochflow.core.backend import Array, jax, jnp
 from blochflow.dynamics.events import Event, Start, is_closed
-from blochflow.dynamics.stepping import Lanes, advance, locate, runge_kutta
-from blochflow.dynamics.theory import AbstractTheory, Model, Scale, Seen
+from blochflow.dynamics.starts import SMALLEST_GAP, Model, Scale
+from blochflow.dynamics.stepping import BATCHES, Lanes, advance, locate, runge_kutta
+from blochflow.dynamics.theory import AbstractTheory, AdiabaticTheory, Begin, Seen
 from blochflow.execution.threads import Execution, run_batches
 from blochflow.models.fields import Fields
+from blochflow.models.packets import WavePacket
 
-# Sizes of batches, each compiled once.
-BATCHES = (4, 64, 1024)
 # Of a full batch, so many times fewer packets than began are left to others.
 LEFT = 2
 SMALLEST_DENSITY = 0.1  # of the phase-space density: below, the equations of motion are no longer an expansion
-LARGEST_ADIABATICITY = 100.0  # beyond which a packet does not stay in one band, whatever it does
-SMALLEST_GAP = 1e-9  # of the model's energy: bands that rounding cannot separate
+# Change of the norm of a state at which its motion ends, and the least, in units of the error of one step.
+LARGEST_NORM_DRIFT, STEPS_OF_DRIFT = 1e-5, 1e3
+LARGEST_ADIABATICITY = 100.0  # beyond which a packet does not stay in its bands, whatever it does
 STEPS_PER_STRETCH = 4096
 MOST_STEPS = 1_000_000
 
@@ -40,17 +41,18 @@ class PacketStatus(StrEnum):
         "stopped: the phase-space density fell below 0.1, where the semiclassical equations are no expansion any more; "
         "weaken the field or the texture"
     )
-    TOUCHING = 'stopped: the band meets another one; use theory="manifold" or "ehrenfest"'
+    TOUCHING = 'stopped: the band, or an active one, meets another; use theory="manifold" with both or "ehrenfest"'
     DIABATIC = (
         "stopped: transitions to another band are a hundred times as fast as the gap to it allows; use "
         'theory="manifold" or "ehrenfest"'
     )
+    NORM = "stopped: the norm of the state within its bands changed; tighten the tolerance, or keep more bands"
     STALLED = "stopped: too many steps, or steps too small; loosen the tolerance, or look at H there"
 
 
 STATUSES = tuple(PacketStatus)
 # What a packet ends with where the first watched functions cross zero.
-GUARDS = (PacketStatus.SINGULAR, PacketStatus.TOUCHING, PacketStatus.DIABATIC)
+GUARDS = (PacketStatus.SINGULAR, PacketStatus.TOUCHING, PacketStatus.DIABATIC, PacketStatus.NORM)
 
 
 class Each(eqx.Module):
@@ -103,9 +105,11 @@ class Setup(eqx.Module):
         values = [e.values(self.model, clock, self.sense * t, seen, each.start) for e in self.events]
         gap = jnp.where(jnp.isfinite(seen.motion.gap), seen.motion.gap, 1.0) - SMALLEST_GAP * self.scale.energy
         # where bands touch it is not finite, and the gap tells
-        excess = jnp.nan_to_num(LARGEST_ADIABATICITY - seen.motion.adiabaticity, nan=1.0)
-        slow = excess if self.theory.follows_one_band else jnp.ones(())
-        guards = jnp.stack([seen.motion.density - SMALLEST_DENSITY, gap, slow])
+        slow = jnp.nan_to_num(LARGEST_ADIABATICITY - seen.motion.adiabaticity, nan=1.0)
+        if not self.theory.isolated:
+            gap = slow = jnp.ones(())
+        drift = jnp.maximum(LARGEST_NORM_DRIFT, STEPS_OF_DRIFT * self.tolerance) - jnp.abs(seen.motion.norm - 1)
+        guards = jnp.stack([seen.motion.density - SMALLEST_DENSITY, gap, slow, drift])
         return jnp.concatenate([guards, *values]), seen.motion.adiabaticity
 
     def to_model_time(self, t: Any) -> Any:
@@ -123,6 +127,14 @@ class Setup(eqx.Module):
         """Index of the event of every watched function; -1 for guards."""
         d = self.model.dimension
         return [-1] * len(GUARDS) + [i for i, e in enumerate(self.events) for _ in range(e.count(d))]
+
+
+@eqx.filter_jit
+def _initial(setup: Setup, begin: Begin, t: Array) -> Array:
+    def one(begin: Begin) -> Array:
+        return setup.theory.initial(setup.model, setup.fields, setup.scale, begin, setup.sense * t)
+
+    return jax.vmap(one)(begin)
 
 
 @eqx.filter_jit
@@ -193,13 +205,14 @@ class Flight:
     happened: list[Happened] = field(default_factory=list)
 
     @classmethod
-    def of(cls, setup: Setup, execution: Execution, band: np.ndarray, x: np.ndarray, k: np.ndarray, t: float) -> Flight:
+    def of(cls, setup: Setup, execution: Execution, packets: WavePacket, t: float) -> Flight:
         """Packets at their start, at sense t = ``t``."""
-        count = len(band)
+        count, band, k = packets.count, packets.band, packets.wavevector
         nowhere = Start(jnp.zeros(k.shape), jnp.zeros(k.shape))
         each = Each(jnp.asarray(band), nowhere)
-        initial = jax.vmap(lambda x, k, b: setup.theory.initial(setup.model, x, k, b, setup.scale))
-        state = np.array(initial(jnp.asarray(x), jnp.asarray(k), jnp.asarray(band)))
+        amplitudes = np.zeros((count, 0), dtype=complex) if packets.amplitudes is None else packets.amplitudes
+        begin = Begin(*map(jnp.asarray, (packets.position, k, band, amplitudes)))
+        state = np.array(_initial(setup, begin, jnp.asarray(t)))
         flight = cls(
             setup,
             execution,
@@ -255,11 +268,14 @@ class Flight:
 
     def scatter(self, rows: np.ndarray, band: np.ndarray, k: np.ndarray, exchanged: np.ndarray) -> None:
         """Put packets into other states at the same places; ``exchanged`` is the energy that they were given."""
+        theory = self.setup.theory
+        if not isinstance(theory, AdiabaticTheory):
+            raise TypeError("Collisions change the band of a packet, which only packets of one band have.")
         bands = np.array(self.each.band)
         bands[rows] = band
         self.each = Each(jnp.asarray(bands), self.each.start)
         length, energy = float(self.setup.scale.length), float(self.setup.scale.energy)
-        self.state[rows] = self.setup.theory.moved(self.state[rows], k * length, exchanged / energy)
+        self.state[rows] = theory.moved(self.state[rows], k * length, exchanged / energy)
         self.watched[rows] = self.observe(rows)[1]
 
     def _accept(self, rows: np.ndarray, new: Lanes) -> None:

@@ -27,6 +27,8 @@ for _row, _values in enumerate(_TABLE.a_lower[:-1]):
     _COUPLING[_row + 1, : len(_values)] = _values
 ORDER = 8
 SAFETY, SMALLEST_FACTOR, LARGEST_FACTOR = 0.9, 0.2, 8.0
+# Sizes of batches, each compiled once.
+BATCHES = (4, 64, 1024)
 ROOT_STEPS = 80
 ROOT_ACCURACY = 1e-14  # of the step in which a crossing lies
 

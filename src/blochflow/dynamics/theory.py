@@ -7,38 +7,69 @@ serves all and nothing depends on where the origin of x is.
 from __future__ import annotations
 
 import abc
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import equinox as eqx
 import numpy as np
 
 from blochflow.core.backend import Array, jnp
+from blochflow.core.checks import fail
+from blochflow.core.quantity import Quantity
+from blochflow.dynamics.catalog import PROPAGATE
 from blochflow.dynamics.conserving import conserving_step
 from blochflow.dynamics.equations import Adiabatic, Motion, level, motion, packet_energy, sides
-from blochflow.models.base import AbstractModel
+from blochflow.dynamics.starts import Model, Scale, check_apart
 from blochflow.models.fields import Fields
 from blochflow.models.local import AbstractLocalModel
+from blochflow.models.packets import WavePacket
 
-Model = AbstractModel | AbstractLocalModel
+if TYPE_CHECKING:
+    import xarray as xr
+
+LEAST_ADIABATIC = 0.1
+# name -> dimensions after (packet, time), unit (that of energies where empty), meaning
+Labels = Mapping[str, tuple[tuple[str, ...], str, str]]
 
 
-class Scale(eqx.Module):
-    """Length and energy of a model, in which its states are written."""
+class Begin(eqx.Module):
+    """How a packet begins: x and k (d,), its band, and its amplitudes (N,), or (0,) without any."""
 
-    length: Array
-    energy: Array
+    position: Array
+    wavevector: Array
+    band: Array
+    amplitudes: Array
+
+
+class Seen(eqx.Module):
+    """A packet at one time: x and k (d,), work (), what the equations of motion say, and what only its theory has."""
+
+    position: Array
+    wavevector: Array
+    work: Array
+    motion: Motion
+    extra: dict[str, Array] = eqx.field(default_factory=dict)
 
 
 class AbstractTheory(eqx.Module):
-    """State, rate and observables of one packet; batches are mapped over it.
+    """State, rate and observables of one packet; batches are mapped over it."""
 
-    ``follows_one_band``: packets stop where transitions to other bands are certain.
-    """
-
-    follows_one_band: ClassVar[bool] = False
+    quantity: eqx.AbstractClassVar[Quantity]
+    # variables of results that only this theory has
+    labels: eqx.AbstractClassVar[Labels]
+    # whether packets stop where their bands meet others, or where transitions to others are certain
+    isolated: eqx.AbstractClassVar[bool]
 
     @abc.abstractmethod
-    def initial(self, model: Model, position: Array, wavevector: Array, band: Array, scale: Scale) -> Array:
+    def unconserved(self, model: Model) -> str:
+        """Why there are no steps that conserve the energy; empty where there are."""
+
+    @abc.abstractmethod
+    def settled(self, model: Model, packets: WavePacket, fields: Fields, time: float, scale: Scale) -> AbstractTheory:
+        """The theory for these packets, after checks of how they begin; on the host."""
+
+    @abc.abstractmethod
+    def initial(self, model: Model, fields: Fields, scale: Scale, begin: Begin, t: Array) -> Array:
         """State (n,) of a packet."""
 
     @abc.abstractmethod
@@ -52,32 +83,35 @@ class AbstractTheory(eqx.Module):
         """State after a step that conserves the energy, for models and fields that are constant in time."""
 
     @abc.abstractmethod
-    def moved(self, states: np.ndarray, wavevectors: np.ndarray, exchanged: np.ndarray) -> np.ndarray:
-        """States (P, n) of packets at the same places with other k L and more energy, after collisions."""
+    def observe(self, model: Model, fields: Fields, scale: Scale, band: Array, t: Array, state: Array) -> Any:
+        """Position, wave vector, work done by the fields, the `Motion`, and the variables of `labels`."""
 
     @abc.abstractmethod
-    def observe(self, model: Model, fields: Fields, scale: Scale, band: Array, t: Array, state: Array) -> Any:
-        """Position, wave vector, work done by the fields, and the `Motion`."""
-
-
-class Seen(eqx.Module):
-    """A packet at one time: x and k (d,), work (), and what the equations of motion say."""
-
-    position: Array
-    wavevector: Array
-    work: Array
-    motion: Motion
+    def concerns(self, result: xr.Dataset) -> list[str]:
+        """What the theory cannot do and a run asked for, as sentences."""
 
 
 class AdiabaticTheory(AbstractTheory):
     """`Adiabatic`: the state is (x/L, k L, work/E)."""
 
-    follows_one_band: ClassVar[bool] = True
+    quantity: ClassVar[Quantity] = PROPAGATE
+    labels: ClassVar[Labels] = {}
+    isolated: ClassVar[bool] = True
 
     options: Adiabatic = eqx.field(static=True)
 
-    def initial(self, model: Model, position: Array, wavevector: Array, band: Array, scale: Scale) -> Array:
-        return jnp.concatenate([position / scale.length, wavevector * scale.length, jnp.zeros(1)])
+    def unconserved(self, model: Model) -> str:
+        return ""
+
+    def settled(self, model: Model, packets: WavePacket, fields: Fields, time: float, scale: Scale) -> AbstractTheory:
+        if packets.amplitudes is not None:
+            must = 'be left out with a theory of one band; use theory="ehrenfest" or "manifold"'
+            raise fail("amplitudes", must, "are given")
+        check_apart(model, packets, time, scale)
+        return self
+
+    def initial(self, model: Model, fields: Fields, scale: Scale, begin: Begin, t: Array) -> Array:
+        return jnp.concatenate([begin.position / scale.length, begin.wavevector * scale.length, jnp.zeros(1)])
 
     def rate(self, model: Model, fields: Fields, scale: Scale, band: Array, t: Array, state: Array) -> Array:
         now = self._motion(model, fields, scale, band, t, state)
@@ -107,6 +141,7 @@ class AdiabaticTheory(AbstractTheory):
         return jnp.append(after / units, state[-1] + work / scale.energy)
 
     def moved(self, states: np.ndarray, wavevectors: np.ndarray, exchanged: np.ndarray) -> np.ndarray:
+        """States (P, n) of packets at the same places with other k L and more energy, after collisions."""
         d, states = wavevectors.shape[1], states.copy()
         states[:, d : 2 * d] = wavevectors
         states[:, -1] += exchanged
@@ -116,6 +151,15 @@ class AdiabaticTheory(AbstractTheory):
         d = (state.shape[0] - 1) // 2
         now = self._motion(model, fields, scale, band, t, state)
         return Seen(state[:d] * scale.length, state[d : 2 * d] / scale.length, state[-1] * scale.energy, now)
+
+    def concerns(self, result: xr.Dataset) -> list[str]:
+        reached = result.attrs["adiabaticity"]
+        if not reached > LEAST_ADIABATIC:
+            return []
+        return [
+            f"Transitions to other bands are not negligible: hbar |<m|du/dt>|/gap reaches {reached:.3g} on a "
+            "trajectory. Weaken the field, or keep several bands."
+        ]
 
     def _motion(self, model: Model, fields: Fields, scale: Scale, band: Array, t: Array, state: Array) -> Motion:
         d = (state.shape[0] - 1) // 2

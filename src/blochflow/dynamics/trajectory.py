@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from blochflow.core.dataset import CARTESIAN, describe_parameters, description, hash_arrays
-from blochflow.dynamics.catalog import PROPAGATE
 from blochflow.dynamics.flight import STATUSES, Flight, Happened, PacketStatus
 from blochflow.models.packets import WavePacket
 
@@ -31,6 +30,7 @@ class Track:
     density: np.ndarray
     gap: np.ndarray
     adiabaticity: np.ndarray
+    extra: dict[str, np.ndarray] = field(default_factory=dict)
     end_time: np.ndarray = field(default_factory=lambda: np.zeros(0))
     end: Any = None
     largest: np.ndarray = field(default_factory=lambda: np.zeros(0))
@@ -38,9 +38,9 @@ class Track:
     @classmethod
     def empty(cls, packets: int, times: int, dimension: int) -> Track:
         """NaN everywhere."""
-        vectors = [np.full((packets, times, dimension), np.nan) for _ in range(4)]
+        a, b, c, d = (np.full((packets, times, dimension), np.nan) for _ in range(4))
         numbers = [np.full((packets, times), np.nan) for _ in range(5)]
-        return cls(*vectors, *numbers)
+        return cls(a, b, c, d, numbers[0], numbers[1], numbers[2], numbers[3], numbers[4])
 
     def save(self, rows: np.ndarray, index: int, seen: Any) -> None:
         """What is seen of packets ``rows`` at time number ``index``."""
@@ -50,6 +50,9 @@ class Track:
         self.energy[rows, index] = motion.energy
         self.work[rows, index], self.density[rows, index] = seen.work, motion.density
         self.gap[rows, index], self.adiabaticity[rows, index] = motion.gap, motion.adiabaticity
+        for name, values in seen.extra.items():
+            whole = (*self.gap.shape, *values.shape[1:])
+            self.extra.setdefault(name, np.full(whole, np.nan))[rows, index] = values
 
     def finish(self, time: np.ndarray, seen: Any, largest: np.ndarray) -> None:
         """Where and when every packet ended, and the largest adiabaticity on its way."""
@@ -61,6 +64,12 @@ class Track:
         change = np.abs(self.energy - self.energy[:, :1] - self.work)
         last = np.abs(self.end.motion.energy - self.energy[:, 0] - self.end.work)
         return np.maximum(np.where(np.isnan(change), 0.0, change).max(axis=1), last)
+
+    @property
+    def norm_drift(self) -> np.ndarray:
+        """(P,) largest |norm - 1| of each packet, at the saved times and at its end."""
+        change = np.abs(np.concatenate([self.extra["norm"], self.end.extra["norm"][:, None]], axis=1) - 1)
+        return np.asarray(np.nanmax(change, axis=1))
 
 
 def as_dataset(
@@ -98,6 +107,11 @@ def as_dataset(
         "weight": (("packet",), packets.weight, {}),
         "collisions": (("packet",), flight.collisions, {"long_name": "number of collisions"}),
     }
+    theory = flight.setup.theory
+    for name, (dims, unit, meaning) in theory.labels.items():
+        variables[name] = ((*number, *dims), track.extra[name], {"units": unit or units.energy, "long_name": meaning})
+    if "norm" in theory.labels:
+        variables["norm_drift"] = (("packet",), track.norm_drift, {"units": "1", "long_name": "|norm - 1|"})
     place, packet = ("packet", "a"), ("packet",)
     variables |= {
         "end_time": (packet, track.end_time, {"units": units.time, "long_name": "when the packet ended"}),
@@ -115,7 +129,7 @@ def as_dataset(
     variables |= event_variables(flight.happened, names, d, units)
     worst = STATUSES[int(max(flight.status, default=0))]
     attrs = {
-        **description(PROPAGATE, units.length),
+        **description(theory.quantity, units.length),
         "model": model.name,
         "model_units": units.name,
         "num_bands": int(model.num_bands),
@@ -127,6 +141,7 @@ def as_dataset(
         "status_message": str(worst.value),
         "energy_drift": float(track.drift.max()),
         "adiabaticity": float(track.largest.max()),
+        **({"norm_drift": float(track.norm_drift.max())} if "norm" in theory.labels else {}),
         **settings,
     }
     coords = {
@@ -134,6 +149,8 @@ def as_dataset(
         "packet": np.arange(packets.count),
         "a": list(CARTESIAN[:d]),
     }
+    for axis in sorted({axis for dims, _, _ in theory.labels.values() for axis in dims}):
+        coords[axis] = np.arange(model.num_bands)
     return xr.Dataset(variables, coords=coords, attrs=attrs)
 
 

@@ -15,6 +15,8 @@ _NAMES = {
     "grand_potential": "thermodynamics",
     "hofstadter": "_hofstadter",
     "lattice_packet": "_lattice_packet",
+    "liouville_evolution": "_liouville_time",
+    "liouville_response": "_liouville",
     "magnetic_field": "_hofstadter",
     "magnetization": "flux_derivative",
     "magnetocaloric": "flux_derivative",

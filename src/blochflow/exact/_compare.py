@@ -1,37 +1,31 @@
 """Theories of motion against the exact evolution of a packet; see `compare`.
 
-    <x>(t) of a theory = sum_q w_q x_q(t),    k_q = k0 + L z_q,   L L^T = S,   x_q(0) = x0 + A(k_q)
-    S_ab = delta_ab/(4 W_a^2) + (e^2/4 hbar^2) sum_c G_ac W_c^2 G_bc           G r = B x r
-
-z_q, w_q are Gauss-Hermite points and weights.  The second part of S is the spread of the vector potential over the
-packet: its canonical wave vector has the variance 1/(4 W^2), trajectories have the kinetic one.  This is the only
-module of the references that knows the semiclassical equations.
+The trajectories that stand for a packet are in `swarm`.  This is the only module of the references that knows the
+semiclassical equations.
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from blochflow.core.checks import fail
 from blochflow.core.dataset import CARTESIAN, description
-from blochflow.dynamics.arguments import as_theory
-from blochflow.dynamics.propagation import propagate
 from blochflow.exact._lattice_packet import evolve, judged
 from blochflow.exact.catalog import COMPARE
 from blochflow.exact.hoppings_2d import as_count
-from blochflow.exact.magnetic_packet import kinetic_covariance
 from blochflow.exact.packet_plan import Plan, as_plan
 from blochflow.exact.packet_record import as_result
-from blochflow.exact.packet_state import gauge_connection, reference_of
+from blochflow.exact.swarm import Swarm
 from blochflow.execution.threads import Execution
-from blochflow.geometry.bands import bands
-from blochflow.models.base import AbstractModel
+from blochflow.models.fields import as_fields
 from blochflow.models.packets import WavePacket
+from blochflow.nonadiabatic.ehrenfest import Ehrenfest
+from blochflow.nonadiabatic.manifold import Manifold
+from blochflow.nonadiabatic.theories import AbstractTheory, as_theory, settled_theory
+from blochflow.nonadiabatic.trajectories import propagate
 from blochflow.zone.tolerance import Tolerance
 
 if TYPE_CHECKING:
@@ -66,14 +60,15 @@ def compare(
 
     A packet of many wave vectors moves like the average over them, so that its mean position differs from the
     trajectory of its centre at order 1/W^2.  What the average leaves is the error of the theory, and an oscillation of
-    order eE (1/L in a texture): packets start in the band without field, trajectories know no other bands.
+    order eE (1/L in a texture): packets start in the band without field, adiabatic trajectories know no other bands.
 
     Parameters
     ----------
     model, packet, times, sites, electric_field, magnetic_field, center, envelope, reference, lattice_constant
         As for `lattice_packet`.  Packets with ``amplitudes`` need a theory of several bands.
     theories : sequence of str or theory objects
-        As for `propagate`, e.g. ``("adiabatic", bf.Adiabatic(gradient_energy=False))``.
+        As for `propagate`, e.g. ``("adiabatic", "ehrenfest", bf.Manifold(active=(0, 1)))``.  A theory of a group of
+        bands has the part of every packet that lies in them.
     nodes : int
         Gauss-Hermite points per axis of k.
     tolerance : Tolerance, optional
@@ -86,9 +81,10 @@ def compare(
     -------
     Dataset
         ``difference`` (theory, packet, time, a), theory minus exact; ``theory_position``, ``theory_spread`` (of the
-        trajectories); the variables of `lattice_packet`, ``position`` being the exact one; ``largest_difference`` and
-        ``path`` (theory, packet): the largest distance, and the length of the exact path between the times.  The
-        attribute ``summary`` says for each theory how large the difference is.
+        trajectories), ``theory_populations`` (theory, packet, time, band); the variables of `lattice_packet`,
+        ``position`` being the exact one; ``largest_difference`` and ``path`` (theory, packet): the largest distance,
+        and the length of the exact path between the times.  The attribute ``summary`` says for each theory how large
+        the difference is.
 
     Raises
     ------
@@ -120,9 +116,10 @@ def compare(
         tolerance=tolerance,
         execution=execution,
     )
-    swarm = Swarm.of(plan, nodes)
-    runs = [
-        propagate(
+    means = []
+    for theory in settled_theories(theories, plan, electric_field, magnetic_field):
+        swarm = Swarm.of(plan, nodes, kept_bands(theory))
+        run = propagate(
             model,
             swarm.packets,
             plan.times,
@@ -134,11 +131,35 @@ def compare(
             execution=execution,
             throw=throw,
         )
-        for theory in theories
-    ]
+        means.append((*swarm.spread(run.position.values), swarm.mean(populations_of(run))))
     # last, so that wrong arguments of a theory are found before the long calculation
     exact = judged(as_result(plan, evolve(plan)), throw)
-    return as_comparison(plan, exact, names, [swarm.mean(run.position.values) for run in runs])
+    return as_comparison(plan, exact, names, means)
+
+
+def settled_theories(
+    theories: Sequence[Any], plan: Plan, electric_field: Any, magnetic_field: Any
+) -> list[AbstractTheory]:
+    """The theories for the packets of a plan, after checks of how these begin."""
+    model, packets, start = plan.hamiltonian.model, plan.made.packet, float(plan.times[0])
+    fields = as_fields(electric_field, magnetic_field, model.dimension, model.units)
+    return [settled_theory(theory, model, packets, fields, start) for theory in theories]
+
+
+def kept_bands(theory: AbstractTheory) -> tuple[int, ...] | str:
+    """The bands a packet may be in: numbers, its "own", or "all"."""
+    if isinstance(theory, Manifold):
+        return theory.active or ()
+    return "all" if isinstance(theory, Ehrenfest) else "own"
+
+
+def populations_of(run: xr.Dataset) -> np.ndarray:
+    """(P, T, N): of a theory of one band, that band."""
+    if "populations" in run:
+        return np.asarray(run.populations.values)
+    count = int(run.attrs["num_bands"])
+    alone = np.eye(count)[run.band.values][:, None]
+    return np.where(np.isfinite(run.energy.values)[..., None], alone, np.nan)
 
 
 def check_theories(theories: Any, nodes: Any) -> list[str]:
@@ -154,68 +175,12 @@ def check_theories(theories: Any, nodes: Any) -> list[str]:
     return names
 
 
-@dataclass(frozen=True, eq=False)
-class Swarm:
-    """Trajectories that stand for packets: (P Q) of them, Q for each packet.
-
-    Attributes
-    ----------
-    packets : WavePacket
-    weights : (P, Q), of sum 1 for each packet
-    """
-
-    packets: WavePacket
-    weights: np.ndarray
-
-    @classmethod
-    def of(cls, plan: Plan, nodes: int) -> Swarm:
-        """Gauss-Hermite points around every packet, at their positions in the gauge of the packet."""
-        made, h = plan.made, plan.hamiltonian
-        z, w = np.polynomial.hermite_e.hermegauss(nodes)
-        points = np.array(list(itertools.product(z, repeat=h.dimension)))
-        weight = np.array([np.prod(values) for values in itertools.product(w, repeat=h.dimension)])
-        steps = points @ np.linalg.cholesky(kinetic_covariance(made.width, plan.magnetic)).T
-        k = (made.packet.wavevector[:, None] + steps).reshape(-1, h.dimension)
-        x = np.repeat(np.array(made.packet.position), len(points), axis=0)
-        weights = np.tile(weight, (made.packet.count, 1))
-        amplitudes = None
-        if made.packet.amplitudes is None:
-            for number in range(made.packet.count):
-                rows = slice(number * len(points), (number + 1) * len(points))
-                shift, inside = packet_gauge(plan, number, k[rows])
-                x[rows] += shift
-                if made.envelope == "product":
-                    weights[number] *= inside
-        else:
-            amplitudes = np.repeat(made.packet.amplitudes, len(points), axis=0)
-        band = np.repeat(made.packet.band, len(points))
-        return cls(WavePacket(x, k, band, amplitudes=amplitudes), weights / weights.sum(axis=1, keepdims=True))
-
-    def mean(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Mean and standard deviation (P, T, d) of trajectories (P Q, T, d)."""
-        count, queue = self.weights.shape
-        x = positions.reshape(count, queue, *positions.shape[1:])
-        mean = np.einsum("pq,pqta->pta", self.weights, x)
-        square = np.einsum("pq,pqta->pta", self.weights, (x - mean[:, None]) ** 2)
-        return mean, np.sqrt(square)
-
-
-def packet_gauge(plan: Plan, number: int, k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A(k) (Q, d) of a packet's band in its gauge, and |<s|u(k)>|^2 (Q,), at the place and time where it starts."""
-    model, made, t = plan.hamiltonian.model, plan.made, float(plan.times[0])
-    here = model if isinstance(model, AbstractModel) else model.at(made.packet.position[number], t)
-    reference = reference_of(plan.hamiltonian, made, number, t)
-    band, found = int(made.packet.band[number]), bands(here, k)
-    inside = np.abs(np.asarray(found.states)[:, :, band] @ reference.conj()) ** 2
-    return gauge_connection(found, reference, band), inside
-
-
 def as_comparison(
-    plan: Plan, exact: xr.Dataset, names: list[str], means: list[tuple[np.ndarray, np.ndarray]]
+    plan: Plan, exact: xr.Dataset, names: list[str], means: Sequence[tuple[np.ndarray, ...]]
 ) -> xr.Dataset:
     """The exact result with the differences of every theory."""
     length = plan.hamiltonian.model.units.length
-    positions = np.stack([mean for mean, _ in means])
+    positions = np.stack([mean for mean, *_ in means])
     difference = positions - exact.position.values
     distance = np.linalg.norm(difference, axis=-1)
     path = np.linalg.norm(np.diff(exact.position.values, axis=1), axis=-1).sum(axis=1)
@@ -224,8 +189,13 @@ def as_comparison(
         theory_position=(dims, positions, {**units, "long_name": "mean position of the trajectories"}),
         theory_spread=(
             dims,
-            np.stack([spread for _, spread in means]),
+            np.stack([spread for _, spread, _ in means]),
             {**units, "long_name": "standard deviation of the trajectories"},
+        ),
+        theory_populations=(
+            ("theory", "packet", "time", "band"),
+            np.stack([populations for *_, populations in means]),
+            {"units": "1", "long_name": "mean populations of the trajectories"},
         ),
         difference=(dims, difference, {**units, "long_name": "theory minus exact"}),
         largest_difference=(

@@ -161,15 +161,19 @@ def sampled_wavevectors(sample: Sample, center: np.ndarray, width: np.ndarray) -
     return fractions, fractions / sample.shape @ reciprocal
 
 
-def gauge_connection(states: Any, reference: np.ndarray, band: int) -> np.ndarray:
-    """A_a (K, d) of a band in the gauge <reference|u> > 0, from `bf.bands` at K wave vectors."""
+def gauge_connection(states: Any, reference: np.ndarray, group: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Place A_a (K, d) of the part of the reference in a group of bands, and its weight (K,), from `bf.bands`.
+
+    A = Re i<s|P d_a P|s>/<s|P|s>, for one band the connection in the gauge <s|u> > 0.
+    """
     energies, vectors, velocity = (np.asarray(v) for v in (states.energies, states.states, states.velocity))
-    gap = energies[:, band : band + 1] - energies
-    others = np.arange(energies.shape[1]) != band
-    inverse = np.where(others, 1 / np.where(others, gap, 1.0), 0.0)
-    overlaps = np.einsum("i,kin->kn", reference.conj(), vectors)
-    slope = np.einsum("kam,km,km->ka", velocity[:, :, band, :], inverse, overlaps.conj())
-    return -(overlaps[:, band, None] * slope).imag / np.abs(overlaps[:, band, None]) ** 2
+    inside = np.isin(np.arange(energies.shape[1]), group)
+    apart = inside[:, None] & ~inside[None, :]
+    gap = np.where(apart, energies[:, :, None] - energies[:, None, :], 1.0)
+    c = np.einsum("kin,i->kn", vectors.conj(), reference)
+    weight = (np.abs(c[:, inside]) ** 2).sum(axis=1)
+    slope = np.einsum("kn,kanm,km->ka", c.conj(), np.where(apart, 1 / gap, 0.0)[:, None] * velocity, c)
+    return -slope.imag / weight[:, None], weight
 
 
 class Observer:

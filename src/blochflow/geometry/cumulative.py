@@ -111,8 +111,10 @@ def crossing_sums(pairs: Array) -> Array:
 
 def in_eigenstates(matrices: BlochMatrices) -> Eigenbasis:
     """The eigenbasis; of a covariant gradient with the curvature of the basis, in a frame where A = 0 at this k."""
+    if matrices.eigenbasis is not None:
+        return matrices.eigenbasis  # type: ignore[no-any-return]
     if matrices.position is not None or matrices.position_curl is None:
-        return matrices.eigenbasis or eigenbasis(matrices)
+        return eigenbasis(matrices)
     # made for small matrices, which plain complex products serve best
     energies, states = eigh(matrices.hamiltonian)
     left = jnp.conj(jnp.swapaxes(states, -1, -2))[:, None]

@@ -11,6 +11,7 @@ _NAMES = {
     "landau_zener": "passages",
     "avoided_crossing": "passages",
     "bloch_zener": "ladders",
+    "projected": "projection",
 }
 __all__ = list(_NAMES)
 

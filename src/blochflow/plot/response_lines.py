@@ -58,6 +58,17 @@ def choose_variable(dataset: xr.Dataset, variable: str | None) -> xr.Dataset:
     return chosen.assign_attrs({**dataset.attrs, **named})
 
 
+def apart_complex(dataset: xr.Dataset) -> xr.Dataset:
+    """Complex values as their real part, with the imaginary part beside it in place of the parts of a sum."""
+    if not np.iscomplexobj(dataset["value"]):
+        return dataset
+    value, error = dataset["value"], dataset["error"]
+    kept = dataset.drop_dims("part", errors="ignore").drop_vars("part", errors="ignore")
+    found = kept.assign(value=value.real.assign_attrs(value.attrs))
+    found["parts"], found["parts_error"] = value.imag.expand_dims("part"), error.expand_dims("part")
+    return found.assign_coords(part=["imaginary part"])
+
+
 def choose_component(dataset: xr.Dataset, component: str | None) -> xr.Dataset:
     """The same result with one component of its tensors, such as "yx"; None: as it is.
 
@@ -130,15 +141,15 @@ def longest_scan(dataset: xr.Dataset) -> str:
 
 
 def independent_components(values: np.ndarray, rank: int) -> list[tuple[int, ...]]:
-    """Components that do not vanish, each pair (a, b), (b, a) that agrees up to sign once."""
+    """Components that do not vanish, each pair that agrees up to sign when its last two indices change places once."""
     kept: list[tuple[int, ...]] = []
     for component in np.ndindex(*values.shape[values.ndim - rank :]):
         entry = values[(..., *component)]
-        partner = component[::-1]
+        partner = (*component[:-2], *component[-2:][::-1])
         if not np.any(entry):
             continue
         if (
-            rank == 2
+            rank > 1
             and partner in kept
             and np.allclose(np.abs(entry), np.abs(values[(..., *partner)]), rtol=1e-12, atol=0, equal_nan=True)
         ):

@@ -19,7 +19,7 @@ from blochflow.plot.fermi_plot import fermi_surface
 from blochflow.plot.field_plot import field_current, hybrid_bands, is_along_field
 from blochflow.plot.figure import GREEK, as_result, axes_for, component_symbol, require, set_title, with_unit
 from blochflow.plot.orbit_plot import LEVELS, ORBITS, OSCILLATIONS, orbits
-from blochflow.plot.response_lines import choose_component, choose_variable, draw, lines_of, longest_scan
+from blochflow.plot.response_lines import apart_complex, choose_component, choose_variable, draw, lines_of, longest_scan
 from blochflow.plot.trajectory_plot import trajectory
 
 if TYPE_CHECKING:
@@ -93,8 +93,9 @@ def response(
     """Value +- error against the longest scan (mu, density, temperature, ...), a line per component and other scan.
 
     The parts of a value (moments and curvature, sea and surface) are dashed and dotted lines of its color, and so are
-    Mott's rule and the Wiedemann-Franz law beside a Nernst or thermal Hall conductivity or a thermopower.  Valleys are
-    lines; the current of a ribbon is drawn against the coordinate across it.
+    the imaginary part of a complex value, and Mott's rule and the Wiedemann-Franz law beside a Nernst or thermal Hall
+    conductivity or a thermopower.  Valleys are lines; the current of a ribbon is drawn against the coordinate across
+    it.
 
     Parameters
     ----------
@@ -125,7 +126,7 @@ def response(
     """
     dataset = as_result(result)
     require(dataset, ("value", "error", "converged"), "a response")
-    dataset = choose_component(choose_variable(dataset, variable), component)
+    dataset = apart_complex(choose_component(choose_variable(dataset, variable), component))
     along = longest_scan(dataset)
     lines = lines_of(dataset, along)
     figure, axes = axes_for(axes)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 NEEDED = ("position", "wavevector", "energy", "work", "status", "end_time", "end_position", "end_wavevector", "band")
 # Paths that are drawn unless packets are chosen, and packets that a legend can name.
 MOST_PATHS, MOST_LABELS = 64, 8
-STYLES = ("-", "--", ":")
+STYLES = ("-", "--", ":", "-.")
 DRIFT = "energy_drift"
 # Half the width of a map of a k.p model, in units of the largest |k| of its packets.
 MARGIN = 1.3
@@ -56,7 +56,8 @@ def trajectory(
     variable : str
         "position" or "wavevector": paths in two and three dimensions, in one against time; wave vectors of a lattice
         in the first zone.  "velocity", "energy", "work", "gap", "adiabaticity", "phase_space_density": against time.
-        "energy_drift": |E(t) - E(0) - work| against time.
+        "energy_drift": |E(t) - E(0) - work| against time.  Of theories of several bands also "populations", one line
+        for each band, "norm", and more.
     model : AbstractModel or LocalModel, optional
         Wave vectors in two dimensions: draw the Berry curvature of the band below them, of a model that varies at the
         first packet's first place and time.
@@ -157,10 +158,19 @@ def paths_of(dataset: xr.Dataset, variable: str, rows: np.ndarray) -> list[Path]
             found.append(_in_zone(row, values, dataset, variable))
             continue
         columns = values.reshape(len(time), -1)
-        for i, column in enumerate(columns.T):
-            name = f"packet {row}" + (f", {dataset['a'].values[i]}" if columns.shape[1] > 1 else "")
-            found.append(Path(row, name, STYLES[i], np.stack([time, column], axis=1), np.empty(0, dtype=int)))
+        for i, (column, label) in enumerate(zip(columns.T, line_labels(dataset, variable), strict=True)):
+            points = np.stack([time, column], axis=1)
+            found.append(Path(row, f"packet {row}{label}", STYLES[i % len(STYLES)], points, np.empty(0, dtype=int)))
     return found
+
+
+def line_labels(dataset: xr.Dataset, variable: str) -> list[str]:
+    """What tells the lines of one packet apart: components, bands, orbitals."""
+    dims = dataset["energy" if variable == DRIFT else variable].dims[2:]
+    if not dims or dataset.sizes[dims[0]] == 1:
+        return [""]
+    names = {"a": "", "level": "band ", "orbital": "orbital "}
+    return [f", {names.get(str(dims[0]), '')}{value}" for value in dataset[dims[0]].values]
 
 
 def _in_zone(row: int, values: np.ndarray, dataset: xr.Dataset, variable: str) -> Path:

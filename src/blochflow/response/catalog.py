@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from blochflow.core.quantity import Quantity
-from blochflow.core.units import CONDUCTANCE_HBAR_SI
+from blochflow.core.units import CONDUCTIVITY
 from blochflow.response.catalog_disorder import DISORDERED
 from blochflow.response.catalog_field import FIELD
 from blochflow.response.catalog_intrinsic import DENSITY, HALL_UNITS, INTRINSIC, ZONE_OPTIONS
+from blochflow.response.catalog_nonlinear import NONLINEAR
 from blochflow.response.catalog_transport import TRANSPORT
 
 GRID_OPTIONS = {**ZONE_OPTIONS, **DENSITY}
@@ -80,11 +81,7 @@ OHMIC = Quantity(
     symbol="sigma_ab",
     equation="sigma_ab = (e^2/hbar^2) Int d^dk/(2 pi)^d sum_n tau_n (-f'_n) d_a E_n d_b E_n",
     references=("AshcroftMermin1976",),
-    units={
-        ("NATURAL", 1): (1.0, "e^2 a/hbar"),
-        ("EV_ANGSTROM", 1): (CONDUCTANCE_HBAR_SI, "S angstrom"),
-        **HALL_UNITS,
-    },
+    units=CONDUCTIVITY,
     valid_for="linear response, relaxation-time approximation, hbar/tau below the level spacings at mu",
     not_included="interband (intrinsic) parts, vertex corrections beyond what tau stands for, magnetic field",
     conventions="j_a = sigma_ab E_b; tau in hbar/E (NATURAL) or fs (EV_ANGSTROM)",
@@ -119,4 +116,4 @@ CHEMICAL_POTENTIAL = Quantity(
 )
 
 EQUILIBRIUM = (ANOMALOUS_HALL, ELECTRON_DENSITY, DENSITY_OF_STATES, OHMIC, CHEMICAL_POTENTIAL)
-QUANTITIES = {q.name: q for q in (*EQUILIBRIUM, *INTRINSIC, *TRANSPORT, *FIELD, *DISORDERED)}
+QUANTITIES = {q.name: q for q in (*EQUILIBRIUM, *INTRINSIC, *TRANSPORT, *FIELD, *NONLINEAR, *DISORDERED)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from blochflow.core.quantity import Quantity
-from blochflow.core.units import BOLTZMANN, CONDUCTANCE_HBAR_SI, ELEMENTARY_CHARGE, HBAR
+from blochflow.core.units import BOLTZMANN, CONDUCTIVITY, ELEMENTARY_CHARGE, HBAR
 
 # e k_B/hbar in A/K, and k_B eV/hbar in W/K: the same number
 NERNST_SI = ELEMENTARY_CHARGE * BOLTZMANN / HBAR
@@ -24,14 +24,7 @@ ZONE_OPTIONS = {
     "shift": "shift of a fixed `grid` in units of its spacing, in [0, 1) (default 0, centred on Gamma)",
 }
 DENSITY = {"density": "electrons per area or volume instead of mu"}
-# e^2/hbar per Angstrom in S/cm
-HALL_3D_S_PER_CM = CONDUCTANCE_HBAR_SI * 1e10 / 100
-HALL_UNITS = {
-    ("NATURAL", 2): (1.0, "e^2/hbar"),
-    ("NATURAL", 3): (1.0, "e^2/(hbar a)"),
-    ("EV_ANGSTROM", 2): (2 * math.pi, "e^2/h"),
-    ("EV_ANGSTROM", 3): (HALL_3D_S_PER_CM, "S/cm"),
-}
+HALL_UNITS = {(system, d): unit for (system, d), unit in CONDUCTIVITY.items() if d > 1}
 
 ANOMALOUS_NERNST = Quantity(
     name="anomalous_nernst",
@@ -169,7 +162,7 @@ SPIN_HALL = Quantity(
         ("NATURAL", 2): (1.0, "e"),
         ("NATURAL", 3): (1.0, "e/a"),
         ("EV_ANGSTROM", 2): (1.0, "e"),
-        ("EV_ANGSTROM", 3): (HALL_3D_S_PER_CM, "hbar S/(e cm)"),
+        ("EV_ANGSTROM", 3): (HALL_UNITS["EV_ANGSTROM", 3][0], "hbar S/(e cm)"),
     },
     valid_for="linear response, clean limit; a conserved current only where [s, H] = 0 (attribute `conserved`)",
     not_included="torque dipole density of non-conserved spin, side jump and skew scattering",

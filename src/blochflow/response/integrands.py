@@ -61,6 +61,11 @@ class BandIntegrand(eqx.Module):
     local: ClassVar[bool] = True
 
     @property
+    def terms(self) -> float:
+        """Size of the terms of the values where these may cancel at every k, to tell rounding; 0: they do not."""
+        return 0.0
+
+    @property
     def size(self) -> int:
         """Components of one tensor."""
         return 1

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from blochflow.core.backend import Array, jax, jnp
-from blochflow.geometry.cumulative import eigenbasis
+from blochflow.geometry.cumulative import eigenbasis, in_eigenstates
 from blochflow.geometry.local_model import (
     CentreData,
     Groups,
@@ -20,6 +20,7 @@ from blochflow.geometry.local_model import (
     group_matrices,
 )
 from blochflow.models.base import AbstractModel, BlochMatrices, map_chunks
+from blochflow.response.local_search import Suspects, suspects
 from blochflow.zone.polynomials import gauss_rule, product_weights
 from blochflow.zone.tiling import interpolate, lagrange
 
@@ -108,12 +109,14 @@ def evaluate_boxes(
     integrand: Integrand,
     packed: Array,
     boxes: Array,
+    edges: Array,
+    window: Array,
     frame: Array | None,
     length: Array | float,
     orders: tuple[int, ...],
     size: int,
     count: int,
-) -> tuple[Array, ...]:
+) -> tuple[tuple[Array, ...], Suspects]:
     """Integrals over boxes inside cells of the group model, for several orders of the Gauss rule.
 
     Parameters
@@ -122,26 +125,36 @@ def evaluate_boxes(
         Group matrices on the nodes of the cell each box belongs to.
     boxes : (boxes, 2, d)
         Lower and upper corners in the scaled coordinates [-1, 1] of the cell.
+    edges : (x, a)
+        Edges of the cell in the components of the velocity.
+    window : (2,)
+        Energies that count for suspects.
     size : int
         Bands of the group, at most g.
 
     Returns
     -------
-    One (boxes, P, C) array for each order: averages over the box.
+    One (boxes, P, C) array for each order, averages over the box; where gaps may close between points of the first.
     """
     d = boxes.shape[2]
     used = packed[..., :size, :size]
 
-    def one(item: tuple[Array, Array]) -> tuple[Array, ...]:
+    def one(item: tuple[Array, Array]) -> tuple[tuple[Array, ...], Suspects]:
         values, box = item
-        results = []
+        results: list[Array] = []
+        seen: list[Suspects] = []
         for order in orders:
             nodes = jnp.asarray(0.5 * (gauss_rule(order).nodes + 1))
             x = box[0] + nodes[:, None] * (box[1] - box[0])
-            matrices = [lagrange(count, x[:, a]) for a in range(d)]
-            fields = interpolate(values.reshape(count**d, -1), matrices).reshape(-1, *used.shape[2:])
-            inside, _ = integrand(as_matrices(fields, d, frame, length))
+            along = [lagrange(count, x[:, a]) for a in range(d)]
+            fields = interpolate(values.reshape(count**d, -1), along).reshape(-1, *used.shape[2:])
+            matrices = as_matrices(fields, d, frame, length)
+            if not seen:
+                matrices = dataclasses.replace(matrices, eigenbasis=in_eigenstates(matrices))
+                own = 0.5 * (box[1] - box[0])[:, None] * edges
+                seen.append(suspects(matrices, own, window, order))
+            inside, _ = integrand(matrices)
             results.append(jnp.tensordot(jnp.asarray(product_weights(order, d)), inside, axes=1))
-        return tuple(results)
+        return tuple(results), seen[0]
 
     return jax.lax.map(one, (used, boxes))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,11 +14,15 @@ from blochflow.core.errors import BlochflowError
 from blochflow.geometry.local_model import CentreData, Groups, choose_groups, half_edges, unpack
 from blochflow.models.base import AbstractModel, check_finite, grid_points
 from blochflow.response.local_cells import Integrand, NodeData, evaluate_boxes, evaluate_centres, evaluate_nodes
+from blochflow.response.local_hidden import HiddenGaps, joined
+from blochflow.response.local_search import Suspects
 from blochflow.zone.polynomials import gauss_rule
-from blochflow.zone.tiling import CellBlock, lagrange
+from blochflow.zone.tiling import CellBlock, halved_boxes, lagrange, whole_cells
 
 # Boxes in one call: enough to hide its cost, few enough that padding costs little.
 BOXES = 8
+# Gaps further than this many k_B T from mu are not searched for: occupations differ by less than 1 %.
+NEAR = 5.0
 
 
 @dataclass(frozen=True)
@@ -61,12 +66,16 @@ class LocalRule:
 
 @dataclass
 class BlockSum:
-    """Contribution of a block of cells to one sample: (P, C) arrays, weighted by the volume of the cells."""
+    """Contribution of a block of cells to one sample: (P, C) arrays, weighted by the volume of the cells.
+
+    ``change`` is the difference of two orders in boxes, ``hidden`` what small gaps hide from them (`local_hidden`).
+    """
 
     value: np.ndarray
     absolute: np.ndarray
     change: np.ndarray
     gap: np.ndarray
+    hidden: np.ndarray
     counts: Counter[str] = field(default_factory=Counter)
 
     def add(self, other: BlockSum) -> None:
@@ -75,6 +84,7 @@ class BlockSum:
         self.absolute = self.absolute + other.absolute
         self.change = self.change + other.change
         self.gap = np.minimum(self.gap, other.gap)
+        self.hidden = self.hidden + other.hidden
         self.counts.update(other.counts)
 
 
@@ -101,7 +111,7 @@ class CellWork:
         nodes = self.nodes(block, Groups(none, none, jnp.zeros((cells, bands, 1), dtype=complex)), shape)
         weights = block.volume * block.weights
         value, absolute = (np.tensordot(weights, np.asarray(x), axes=1) for x in (nodes.value, nodes.absolute))
-        return BlockSum(value, absolute, np.zeros_like(value), np.asarray(nodes.gap))
+        return BlockSum(value, absolute, np.zeros_like(value), np.asarray(nodes.gap), np.zeros_like(value))
 
     def block(self, block: CellBlock) -> BlockSum:
         """One block, with the halves of cells that need them."""
@@ -120,12 +130,14 @@ class CellWork:
         weights = block.volume * np.where(split, 0.0, block.weights)
         value = np.tensordot(weights, np.asarray(nodes.value), axes=1)
         absolute = np.tensordot(weights, np.asarray(nodes.absolute), axes=1)
-        total = BlockSum(value, absolute, np.zeros_like(value), np.asarray(nodes.gap))
+        total = BlockSum(value, absolute, np.zeros_like(value), np.asarray(nodes.gap), np.zeros_like(value))
         points = self.rule.nodes**self.model.dimension + 1
         total.counts.update(k=points * int((block.weights > 0).sum()), cells=int((weights > 0).sum()))
         total.counts.update(halved=int(split.sum()), direct=int((bad & ~split).sum()))
+        gaps = self.hidden_gaps(block, groups)
         for count in sorted(set(size.tolist())):
-            self.add_group(total, nodes, np.flatnonzero(good & (size == count)), count, block.volume)
+            self.add_group(total, nodes, np.flatnonzero(good & (size == count)), count, gaps)
+            self.add_hidden(total, nodes, np.flatnonzero(bad & ~split & (size == count)), count, gaps)
         for cell in np.flatnonzero(split):
             total.add(self.block(block.halved(int(cell))))
         return total
@@ -189,16 +201,16 @@ class CellWork:
         warm = self.kt[self.kt > 0]
         return 0.1 * float(warm.min()) if len(warm) else np.inf
 
-    def add_group(self, total: BlockSum, nodes: NodeData, cells: np.ndarray, size: int, volume: float) -> None:
+    def add_group(self, total: BlockSum, nodes: NodeData, cells: np.ndarray, size: int, gaps: HiddenGaps) -> None:
         """Add L_c - Q_n[F_c] of some cells with groups of one size, by adaptive halving of boxes."""
         if not len(cells):
             return
         d = self.model.dimension
-        packed = nodes.packed
-        corners = np.broadcast_to(np.array([[-1.0] * d, [1.0] * d]), (len(cells), 2, d))
+        packed, volume = nodes.packed, gaps.block.volume
+        corners = whole_cells(len(cells), d)
         for depth in range(self.rule.box_depth + 1):
             share = volume * 0.5 ** (depth * d)
-            fine, rough = self.boxes(packed, cells, corners, size)
+            fine, rough, seen = self.boxes(packed, cells, corners, size, gaps)
             if depth == 0:
                 # on the whole cell the coarse order is the rule of the full model: Q_n[F_c]
                 total.value = total.value - share * rough.sum(axis=0)
@@ -210,17 +222,55 @@ class CellWork:
             total.value = total.value + share * fine[~halve].sum(axis=0)
             total.change = total.change + share * (fine - rough)[~halve].sum(axis=0)
             total.counts.update({f"boxes_{size}": len(cells)})
+            whole = Suspects(seen.found[~halve], seen.start[~halve])
+            where = (packed, cells[~halve], corners[~halve])
+            hidden, counts = gaps.hidden(*where, whole, size, self.allowed / share)
+            total.hidden = total.hidden + share * hidden
+            total.counts.update(counts)
             if not halve.any():
                 break
             cells, corners = np.repeat(cells[halve], 2**d), halved_boxes(corners[halve])
+
+    def add_hidden(self, total: BlockSum, nodes: NodeData, cells: np.ndarray, size: int, gaps: HiddenGaps) -> None:
+        """Add what the nodes of cells without a trusted local model miss, as it shows."""
+        if not len(cells):
+            return
+        corners = whole_cells(len(cells), self.model.dimension)
+        direct = dataclasses.replace(gaps, order=self.rule.nodes)
+        _, _, seen = self.boxes(nodes.packed, cells, corners, size, direct)
+        allowed = self.allowed / gaps.block.volume
+        hidden, counts = direct.hidden(nodes.packed, cells, corners, seen, size, allowed)
+        total.hidden = total.hidden + gaps.block.volume * hidden
+        total.counts.update(counts)
 
     @property
     def box_limit(self) -> float:
         """Largest change of a box that stays whole, in units of the allowed error."""
         return self.rule.box_share / float(np.sqrt(np.prod(self.rule.cells)))
 
-    def boxes(self, packed: Array, cells: np.ndarray, corners: np.ndarray, size: int) -> list[np.ndarray]:
-        """Averages over boxes, in calls of one shape."""
+    def hidden_gaps(self, block: CellBlock, groups: Groups) -> HiddenGaps:
+        """Looks for gaps between the points of boxes."""
+        reciprocal = np.asarray(self.model.lattice.reciprocal)  # type: ignore[union-attr]
+        edges = 2 * half_edges(self.frame is not None, reciprocal, block.widths)
+        window = np.array([(self.mu - NEAR * self.kt).min(), (self.mu + NEAR * self.kt).max()])
+        return HiddenGaps(
+            self.model,
+            self.prepared,
+            self.integrand,
+            self.frame,
+            self.length,
+            self.rule.nodes,
+            self.rule.order,
+            edges,
+            window,
+            block,
+            groups,
+        )
+
+    def boxes(
+        self, packed: Array, cells: np.ndarray, corners: np.ndarray, size: int, gaps: HiddenGaps
+    ) -> tuple[np.ndarray, np.ndarray, Suspects]:
+        """Averages over boxes by both orders, and suspects, in calls of one shape."""
         parts = []
         for first in range(0, len(cells), BOXES):
             index = np.resize(np.arange(first, min(first + BOXES, len(cells))), BOXES)
@@ -228,20 +278,14 @@ class CellWork:
                 self.integrand,
                 packed[cells[index]],
                 jnp.asarray(corners[index]),
+                jnp.asarray(gaps.edges),
+                jnp.asarray(gaps.window),
                 self.frame,
                 self.length,
-                (self.rule.order, self.rule.nodes),
+                (gaps.order, self.rule.nodes),
                 size,
                 self.rule.nodes,
             )
-            parts.append([np.asarray(x)[: len(cells) - first] for x in part])
-        return [np.concatenate(column) for column in zip(*parts, strict=True)]
-
-
-def halved_boxes(corners: np.ndarray) -> np.ndarray:
-    """(boxes, 2, d) -> (boxes 2^d, 2, d)."""
-    d = corners.shape[2]
-    bits = np.array(np.meshgrid(*[[0.0, 1.0]] * d, indexing="ij")).reshape(d, -1).T
-    half = 0.5 * (corners[:, 1] - corners[:, 0])
-    low = corners[:, None, 0] + bits * half[:, None]
-    return np.stack([low, low + half[:, None]], axis=2).reshape(-1, 2, d)
+            parts.append(part)
+        (fine, rough), seen = joined(parts, len(cells))
+        return fine, rough, seen

@@ -25,6 +25,12 @@ def size_of_curvature(model: AbstractModel) -> float:
     return float(np.median(speed)) / width**2 if width > 0 else 0.0
 
 
+def size_of_dipole(model: AbstractModel, power: int = 2) -> float:
+    """Median of |V|^3 over a power of the width of the spectrum: v times the curvature (2), or orbital moment (1)."""
+    speed, width = _speed_and_width(model)
+    return float(np.median(speed**1.5)) / width**power if width > 0 else 0.0
+
+
 def _speed_and_width(model: AbstractModel) -> tuple[np.ndarray, float]:
     """Sum over bands of |v|^2 at random k, and the width of the spectrum there."""
     found = bands(model, sample_points(model))

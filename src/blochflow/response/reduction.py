@@ -69,7 +69,7 @@ class UsedSymmetry:
         if self.found is None:
             return None
         allowed = allowed_components(self.found.operations, self.found.kind)
-        one = ~as_components(allowed.astype(float), _unsigned(self.source.integrand)).astype(bool)
+        one = ~as_components(allowed.astype(float), unsigned(self.source.integrand)).astype(bool)
         return np.tile(one, self.source.integrand.tensors)
 
     @property
@@ -111,7 +111,7 @@ class UsedSymmetry:
         )
 
 
-class _unsigned:
+class unsigned:
     """Entries of an integrand without signs, to carry masks from tensors to components."""
 
     def __init__(self, bands: Any) -> None:
@@ -178,6 +178,8 @@ class Sampled:
         )
         self.matrix = source.mixing(self.filling)
         self.negligible = np.zeros(source.integrand.tensors)
+        # what is rounding must be known before tensors are compared
+        self._at(sample_points(source.model))
 
     def _values(self, k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         key = np.round(k, 12).tobytes()
@@ -187,7 +189,7 @@ class Sampled:
 
     def _at(self, k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         energies, values = self._values(k)
-        largest = float(np.abs(values).max())
+        largest = max(float(np.abs(values).max()), self.source.integrand.terms)
         self.negligible = np.maximum(self.negligible, NEGLIGIBLE * largest * self._amplification())
         return energies, values
 

@@ -22,6 +22,7 @@ from blochflow.zone.symmetry import Operation, generated_group, identity
 from blochflow.zone.tensor_symmetry import HALL, OHMIC, TensorKind, allowed_components, projector
 
 DIPOLE = TensorKind(3, last_two="antisymmetric")
+METRIC_DIPOLE = TensorKind(3, time_odd=True, last_two="symmetric")
 # Intrinsic spin conductivity: an axial spin (odd under time reversal) carried by a velocity (odd), driven by a field.
 SPIN_2D, SPIN_3D = TensorKind(2, axial=True), TensorKind(3, axial=True)
 AXES = "xyz"
@@ -52,7 +53,7 @@ def symmetry_table(
     Parameters
     ----------
     model : AbstractModel
-        In one dimension only the ohmic rows exist.
+        In one dimension only the ohmic rows and that of the metric exist.
     mu, temperature : float or array, optional
         States at which the tensors are compared; they are smeared by at least a fiftieth of the width of the spectrum.
         Default: five chemical potentials across the spectrum, which is what a statement for all fillings needs.
@@ -67,8 +68,9 @@ def symmetry_table(
     SymmetryTable
         Rows ``anomalous_hall``, ``anomalous_nernst``, ``anomalous_thermal_hall``, ``orbital_magnetization`` (the
         component xy is M_z), ``ohmic``, ``thermoelectric`` (symmetric part), ``spin_hall`` (spin, current, field; in
-        two dimensions the spin component z: operations of the plane do not tell how the others transform) and
-        ``berry_curvature_dipole`` (derivative, then curvature).  Print it, index it by name, or call ``to_dataset()``.
+        two dimensions the spin component z: operations of the plane do not tell how the others transform),
+        ``quantum_metric_dipole`` and ``berry_curvature_dipole`` (derivative, then metric or curvature).  Print it,
+        index it by name, or call ``to_dataset()``.
 
     Raises
     ------
@@ -108,6 +110,7 @@ def symmetry_table(
         return groups[tensor]
 
     rows = [_row(name, kind, group_of(tensor, kind)) for name, tensor, kind in _responses(model.dimension)]
+    rows.append(_row("quantum_metric_dipole", METRIC_DIPOLE, group_of("metric", OHMIC)))
     if model.dimension > 1:
         # the gradient of a covariant curvature is covariant: the group is that of the curvature
         dipole = _row("berry_curvature_dipole", DIPOLE, group_of("curvature", HALL))

@@ -3,6 +3,7 @@
     curvature      sum_n f_n Omega_n,ab                              (anomalous Hall, Nernst, thermal Hall)
     magnetization  sum_n f_n m_n,ab after the curvature              (orbital magnetization: both enter)
     drude          sum_nm in group (-f'_n) Re(V_a,nm V_b,mn)         (ohmic, thermoelectric)
+    metric         sum_n f_n T_n,ab                                  (quantum metric dipole)
     spin           -2 sum_nm f_n Im(j^s_a,nm V_b,mn)/(E_n - E_m)^2   (spin Hall), j^s_a = {s, V_a}/2
 
 Bands that touch enter through the trace over their group.  Every tensor is divided by the largest sum of its absolute
@@ -87,6 +88,7 @@ class SampledTensors:
             "curvature": self._curvature,
             "magnetization": lambda k: np.concatenate([self._curvature(k), self._moment(k)], axis=1),
             "drude": self._drude,
+            "metric": self._metric,
             "spin": self._spin,
         }
         return tensors[name]
@@ -150,6 +152,13 @@ class SampledTensors:
         products = np.einsum("kanm,kbnm,knm->kabn", at.velocity, np.conj(at.velocity), at.group).real
         result = np.einsum("ksn,kabn->ksab", surface, products)
         return self._in_units("drude", result, float(np.abs(products).sum(axis=-1).max()))
+
+    def _metric(self, k: np.ndarray) -> np.ndarray:
+        at = self._at(k)
+        f, _ = self._occupation(at.energies)
+        terms = -2 * at.velocity[:, :, None] * np.conj(at.velocity[:, None]) * at.inverse[:, None, None] ** 3
+        result = np.einsum("ksn,kabn->ksab", f, terms.real.sum(axis=-1))
+        return self._in_units("metric", result, float(np.abs(terms).sum(axis=(-1, -2)).max()))
 
     def _spin(self, k: np.ndarray) -> np.ndarray:
         at = self._at(k)

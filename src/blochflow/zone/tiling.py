@@ -67,6 +67,20 @@ def tile(cells: tuple[int, ...], shift: np.ndarray, largest: int) -> Iterator[Ce
         yield CellBlock(tuple(edge for edge, _ in chunk), widths, weights.reshape(-1))
 
 
+def whole_cells(count: int, dimension: int) -> np.ndarray:
+    """Corners (count, 2, d) of boxes that fill their cells."""
+    return np.broadcast_to(np.array([[-1.0] * dimension, [1.0] * dimension]), (count, 2, dimension))
+
+
+def halved_boxes(corners: np.ndarray) -> np.ndarray:
+    """(boxes, 2, d) -> (boxes 2^d, 2, d)."""
+    d = corners.shape[2]
+    bits = np.array(np.meshgrid(*[[0.0, 1.0]] * d, indexing="ij")).reshape(d, -1).T
+    half = 0.5 * (corners[:, 1] - corners[:, 0])
+    low = corners[:, None, 0] + bits * half[:, None]
+    return np.stack([low, low + half[:, None]], axis=2).reshape(-1, 2, d)
+
+
 def lagrange(count: int, x: Array) -> Array:
     """(m, count): Lagrange polynomials of the ``count`` Gauss nodes at positions x (m,)."""
     nodes = gauss_rule(count).nodes

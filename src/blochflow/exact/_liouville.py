@@ -1,0 +1,288 @@
+"""Linear and quadratic response of the density matrix to a uniform field, at any relaxation time; `liouville_response`.
+
+    rho_1b = R(z2) [i D_b rho_0 + (i/tau) rho_t1b],   rho_2ab = R(z12) [i D_a rho_1b + (i/tau) rho_t2ab]
+    sigma_c;b = -Int tr(V_c rho_1b),   sigma_c;ab = -half the sum over fields of Int tr(V_c rho_2ab)     (e = hbar = 1)
+
+No adiabatic expansion is made: interband coherence is kept at every order of hbar/(tau gap) and hbar w/gap.
+rho_t is the part of the state that collisions relax to which depends on the field: sum_n f P_n with the projectors
+P_n of bands in the field, [H + i E.D, P_n] = 0.
+Source: Aversa and Sipe, PRB 52, 14636 (1995), length gauge.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from blochflow.core.checks import as_choice, as_real_array, fail
+from blochflow.core.dataset import build_result, provenance
+from blochflow.core.errors import ConvergenceError
+from blochflow.core.status import Status
+from blochflow.core.units import HBAR_EV_FS
+from blochflow.exact.catalog_liouville import LINEAR_LIOUVILLE, LIOUVILLE_RESPONSE
+from blochflow.exact.density_matrix import DensityGrid, as_periodic, first_grid
+from blochflow.exact.result import States, as_call, as_states, describe_failure
+from blochflow.execution.threads import Execution
+from blochflow.models.base import AbstractModel
+from blochflow.zone.tolerance import Tolerance
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+MODELS = ("uniform", "bare", "local", "intraband", "clean")
+# Fields in which collisions see the bands.
+DRESSED = ("bare", "local")
+# Most points of the finest grid where the tolerance says nothing.
+MOST_POINTS = {1: 8192, 2: 262_144, 3: 262_144}
+# Differences below this fraction of the summed terms are rounding.
+ROUNDING = 1e-14
+
+
+def liouville_response(
+    model: Any,
+    mu: Any,
+    temperature: Any,
+    *,
+    tau: float,
+    frequencies: Any = (0.0, 0.0),
+    order: int = 2,
+    relaxation: str = "uniform",
+    tolerance: Tolerance | None = None,
+    execution: Execution | None = None,
+    throw: bool = True,
+) -> xr.Dataset:
+    """Linear or quadratic conductivity by perturbation of the whole density matrix, at any hbar/tau and hbar w.
+
+        d_t rho = -(i/hbar) [H + e E.r, rho] - (rho - rho_t)/tau,   r = i D
+
+    Source: [Aversa1995], length gauge.  Valid for: uniform fields, any number of bands and any ratio of hbar/tau to the
+    gaps; bands that touch at single k need fine grids.  Not included: vertex corrections.
+
+    Parameters
+    ----------
+    model : TightBinding or LatticeModel
+        1D, 2D or 3D.
+    mu, temperature : float or arrays
+        T > 0: the grids converge exponentially in k_B T.
+    tau : float
+        hbar/energy for NATURAL models, fs for EV_ANGSTROM ones.  For "clean": the field grows as exp(t/tau).
+    frequencies : (w1, w2), or one number for ``order=1``
+        Photon energies hbar w in the model's energy.
+    order : 1 or 2
+    relaxation : str
+        "uniform", "bare", "local", "intraband" or "clean": as in `response.nonlinear_conductivity`, whose difference
+        from this shows what its expansion in hbar/(tau gap) leaves out.
+    tolerance : Tolerance, optional
+        Grids are doubled until two agree to it; ``max_evaluations`` bounds the points of the finest.
+    execution : Execution, optional
+        Not used by this reference, which runs in one thread.
+    throw : bool
+        False: return a result that is not converged instead of raising.
+
+    Returns
+    -------
+    Dataset
+        ``value``, ``error`` (difference from the grid of half the points per axis), ``converged`` with dims (mu,
+        temperature, a, b) or (mu, temperature, a, b, c); complex where a frequency is not zero.
+
+    Raises
+    ------
+    ValueError
+        Wrong arguments, T = 0, or a k.p model.
+    ConvergenceError
+        Tolerance not reached; ``.result`` is the whole Dataset.
+
+    Examples
+    --------
+    >>> import blochflow as bf
+    >>> sigma = bf.exact.liouville_response(bf.zoo.rice_mele(), mu=-1.5, temperature=0.3, tau=2.0, order=1)
+    >>> bool(sigma.value.item() > 0)
+    True
+    """
+    model = as_periodic(model)
+    call = as_call(tolerance, execution, throw)
+    states = as_states(model.units, mu, temperature)
+    if (states.kt == 0).any():
+        raise fail("temperature", "be above 0, where a grid of k resolves the Fermi surface", "holds 0")
+    pair = as_frequencies(frequencies, order)
+    name = as_choice(relaxation, "relaxation", MODELS)
+    rate = 1 / float(as_real_array(tau, "tau", max_ndim=0, positive=True))
+    rate *= HBAR_EV_FS if model.units.time == "fs" else 1.0
+    work = Perturbation(name, rate, pair)
+    quantity = LIOUVILLE_RESPONSE if order == 2 else LINEAR_LIOUVILLE
+    factor, unit = quantity.unit(model.units.name, model.dimension)
+    found = refine(model, states, work, call.tolerance, factor)
+    value = found.value if np.any(pair) else found.value.real
+    status = Status.CONVERGED if found.converged.all() else Status.NOT_CONVERGED
+    where = np.unravel_index(int(np.abs(value).argmax()), value.shape)
+    result = build_result(
+        quantity,
+        factor * value.reshape(*states.shape, *value.shape[1:]),
+        abs(factor) * found.error.reshape(*states.shape, *value.shape[1:]),
+        found.converged.reshape(states.shape),
+        dims=("mu", "temperature", "a", "b", "c")[: 2 + value.ndim - 1],
+        coords=states.coords,
+        unit=unit,
+        attrs={
+            **provenance(model, [states.mu, states.kt, pair], f"{call.tolerance} {name} {rate}"),
+            "status": status.name,
+            "status_message": str(status.value),
+            "evaluations": sum(points for points, _ in found.history),
+            "rtol": float(call.tolerance.rtol),
+            "grid": np.array(found.shape),
+            "relaxation": name,
+            "tau": float(tau),
+            "frequencies": pair,
+            "history_points": np.array([points for points, _ in found.history]),
+            "history_value": factor * np.array([entry[where].real for _, entry in found.history]),
+        },
+    )
+    if call.throw and status is not Status.CONVERGED:
+        raise ConvergenceError(describe_failure(quantity, result), result)
+    return result
+
+
+def as_frequencies(frequencies: Any, order: Any) -> np.ndarray:
+    """(order,) photon energies."""
+    if order not in (1, 2):
+        raise fail("order", "be 1 or 2", f"is {order!r}")
+    array = np.atleast_1d(as_real_array(frequencies, "frequencies"))
+    if order == 1 and array.shape == (2,) and not array.any():
+        array = array[:1]
+    if array.shape != (order,):
+        must = "be one number for order 1, a pair (w1, w2) for order 2"
+        raise fail("frequencies", must, f"has shape {array.shape}")
+    return array
+
+
+@dataclass(frozen=True, eq=False)
+class Refined:
+    """Values and errors (P, a, ..), (P,) whether they meet the tolerance, history, finest grid."""
+
+    value: np.ndarray
+    error: np.ndarray
+    converged: np.ndarray
+    history: list[tuple[int, np.ndarray]]
+    shape: tuple[int, ...]
+
+
+def refine(model: AbstractModel, states: States, work: Perturbation, tolerance: Tolerance, factor: float) -> Refined:
+    """Double the grid until two agree; ``factor`` converts to the units of the tolerance."""
+    shape, history = first_grid(model), []
+    most = MOST_POINTS[len(shape)] if tolerance.max_evaluations is None else tolerance.max_evaluations
+    least = 2 ** len(shape) * int(np.prod(shape))
+    if least > most:
+        raise fail("max_evaluations", f"allow the {least} k points of the second grid", f"is {most}")
+    value: np.ndarray | None = None
+    while True:
+        grid = DensityGrid.of(model, shape)
+        found = [work.response(grid, *state) for state in zip(states.mu, states.kt, strict=True)]
+        before, value = value, np.stack([current for current, _ in found])
+        absolute = np.array([size for _, size in found])
+        history.append((int(np.prod(shape)), value))
+        if before is not None:
+            size = np.abs(value).max(axis=tuple(range(1, value.ndim)), keepdims=True)
+            error = np.abs(value - before) + ROUNDING * size
+            allowed = tolerance.allowed(size.reshape(-1), absolute, factor)
+            reached = error.reshape(len(value), -1).max(axis=1) <= allowed
+            if reached.all() or 2 ** len(shape) * np.prod(shape) > most:
+                return Refined(value, error, reached, history, shape)
+        shape = tuple(2 * n for n in shape)
+
+
+@dataclass(frozen=True, eq=False)
+class Perturbation:
+    """What is asked of one state: model of relaxation, rate 1/tau and frequencies."""
+
+    relaxation: str
+    rate: float
+    frequencies: np.ndarray
+
+    def response(self, grid: DensityGrid, mu: float, kt: float) -> tuple[np.ndarray, float]:
+        """(a, b) or (a, b, c), and the size of what is summed."""
+        if len(self.frequencies) == 1:
+            first = self.first(grid, mu, kt, self.frequencies[0])
+            return np.stack([grid.current(x) for x in first], axis=1), max(grid.size(x) for x in first)
+        w1, w2 = self.frequencies
+        plain, size = self.second(grid, mu, kt, w1, w2)
+        # [c, a, b]: b at w2 first, then a at w1
+        other = plain if w1 == w2 else self.second(grid, mu, kt, w2, w1)[0]
+        return 0.5 * (plain + other.swapaxes(1, 2)), size
+
+    def denominators(self, frequency: float, order: int) -> tuple[complex, complex]:
+        """z within groups of bands, and between them."""
+        if self.relaxation == "clean":
+            z = frequency + 1j * order * self.rate
+            return z, z
+        z = frequency + 1j * self.rate
+        return z, complex(frequency) if self.relaxation == "intraband" else z
+
+    def first(self, grid: DensityGrid, mu: float, kt: float, frequency: float) -> list[np.ndarray]:
+        """rho_1 for a field along each direction, between eigenstates."""
+        f, slope = grid.occupation(mu, kt), grid.slope(mu, kt)
+        ratio = (f[:, :, None] - f[:, None, :]) * grid.inverse_gap
+        ratio = np.where(grid.different, ratio, 0.5 * (slope[:, :, None] + slope[:, None, :]))
+        found = []
+        for b in range(grid.dimension):
+            source = 1j * ratio * grid.velocity[:, b]
+            if self.relaxation in DRESSED:
+                source = source + self.rate * ratio * grid.inverse_gap * grid.velocity[:, b]
+            found.append(grid.resolve(source, *self.denominators(frequency, 1)))
+        return found
+
+    def second(self, grid: DensityGrid, mu: float, kt: float, w1: float, w2: float) -> tuple[np.ndarray, float]:
+        """Currents (c, a, b): field b at w2 acts first, field a at w1 second; and the size of their terms."""
+        first = self.first(grid, mu, kt, w2)
+        z = self.denominators(w1 + w2, 2)
+        target = DressedTarget(grid, mu, kt, self.relaxation) if self.relaxation in DRESSED else None
+        result, size = np.zeros((grid.dimension,) * 3, dtype=complex), 0.0
+        for b, rho in enumerate(first):
+            for a in range(grid.dimension):
+                source = 1j * grid.derivative(rho, a)
+                if target is not None:
+                    source = source + 1j * self.rate * target.second(a, b)
+                rho_2 = grid.resolve(source, *z)
+                result[:, a, b], size = grid.current(rho_2), max(size, grid.size(rho_2))
+        return result, size
+
+
+@dataclass(frozen=True, eq=False)
+class DressedTarget:
+    """sum_n f P_n to second order in the field, P_n the projectors of the groups of bands in the field."""
+
+    grid: DensityGrid
+    mu: float
+    kt: float
+    relaxation: str
+
+    def first_projector(self, group: int, b: int) -> np.ndarray:
+        """P_n1 between eigenstates: -i V_lm (d_ln - d_mn)/(E_l - E_m)^2."""
+        member = (self.grid.groups == group).astype(float)
+        sign = member[:, None] - member
+        return -1j * sign * self.grid.velocity[:, b] * self.grid.inverse_gap**2
+
+    def second(self, a: int, b: int) -> np.ndarray:
+        """The term of E_a E_b, half the sum over both orders."""
+        return 0.5 * (self.ordered(a, b) + self.ordered(b, a))
+
+    def ordered(self, a: int, b: int) -> np.ndarray:
+        """The projectors solve [H, P_2ab] + i D_a P_1b = 0 between groups, and P^2 = P within them."""
+        grid = self.grid
+        f = grid.occupation(self.mu, self.kt)
+        total = np.zeros_like(grid.velocity[:, 0])
+        for group in np.unique(grid.groups):
+            inside = grid.groups == group
+            weight = f[:, np.argmax(inside)][:, None, None]
+            one, other = self.first_projector(group, b), self.first_projector(group, a)
+            square = other @ one
+            both, none = inside[:, None] & inside, ~inside[:, None] & ~inside
+            across = -1j * grid.derivative(one, a) * grid.inverse_gap
+            total += weight * np.where(both, -square, np.where(none, square, across))
+        if self.relaxation == "local":
+            v = grid.velocity
+            pairs = (v[:, a] * v[:, b].swapaxes(-1, -2)).real * grid.inverse_gap**2
+            polarizability = -2 * (pairs * grid.inverse_gap).sum(axis=-1)
+            total += grid.diagonal(0.5 * polarizability * grid.slope(self.mu, self.kt))
+        return total

@@ -1,0 +1,167 @@
+"""Integrands of the conductivity at first order in q: flow of the metric, and what frequency adds to it.
+
+    M_c;ab(z) = M2/z^2 + M1/z + M0 + rest(z),     z = w + i/tau
+    M0/2 = S = Int f' .. + Int sum_nm (f_n - f_m) Q_nm,   Q_nm = -Re sum_l V_a,ml V_c,ln V_b,nm/(e_ln e_nm^2)
+                                                                 - v_c,n Re(V_a,mn V_b,nm)/e_nm^3
+
+The exact trace Int tr[V_c R_z {V_a, R_z d_b rho_0}] is a sum over triples of bands; with t = V_a,ml V_c,ln V_b,nm and
+k(z) = 1/[(z + e_ln)(z - e_nm) e_nm] its sea part is sum (f_n - f_m) [t k(z) + t* k(-z)].  Here k is less its first two
+terms in z, exactly, so that nothing cancels.  Real t go with the even part in z, which is odd under time reversal;
+imaginary ones with the odd part, which is even.
+Legend: V velocity matrix, e_nm = E_n - E_m, v diagonal of V.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import equinox as eqx
+
+from blochflow.core.backend import Array, jnp
+from blochflow.geometry.cumulative import crossing_sums
+from blochflow.models.base import BlochMatrices
+from blochflow.response.dipole_integrands import SYMMETRIC, PairData, SymmetricDipoles, upper_pairs
+from blochflow.response.integrands import BandIntegrand
+from blochflow.zone.tensor_symmetry import TensorKind
+
+TIME_EVEN = TensorKind(3, last_two="symmetric")
+
+
+class FlowSea(BandIntegrand):
+    """Two tensors (c; a, b): Int f v_c T_ab of single bands, and the sea part of S by pairs."""
+
+    dimension: int = eqx.field(static=True)
+    kind: ClassVar[TensorKind] = SYMMETRIC
+    size = SymmetricDipoles.size
+    entries = SymmetricDipoles.entries
+    tensors: ClassVar[int] = 2  # type: ignore[misc]
+
+    def __call__(self, matrices: BlochMatrices) -> tuple[Array, Array]:
+        data = PairData.of(matrices)
+        drift = data.dipoles(2 * (data.metric() * data.inverse[:, None]).sum(axis=-1))
+        velocity, inverse = complex_velocity(data), -data.inverse
+        between = velocity * inverse[:, None]
+        columns = []
+        for c in range(self.dimension):
+            for a, b in upper_pairs(self.dimension):
+                orders = [self._pairs(velocity, between, data.slope, inverse, c, *pair) for pair in {(a, b), (b, a)}]
+                columns.append(sum(orders) / len(orders))
+        pairs = jnp.stack(columns, axis=1)
+        kubo = crossing_sums(pairs - jnp.swapaxes(pairs, -1, -2))
+        return data.basis.energies, jnp.concatenate([jnp.cumsum(drift, axis=1), jnp.swapaxes(kubo, 1, 2)], axis=-1)
+
+    @staticmethod
+    def _pairs(velocity: Array, between: Array, slope: Array, inverse: Array, c: int, a: int, b: int) -> Array:
+        """Q_nm, (k, n, m)."""
+        chain = velocity[:, a] @ between[:, c] + velocity[:, a] * (slope[:, c, None, :] * inverse_transposed(inverse))
+        # [m, n] -> [n, m]; the sign of 1/e_mn is turned to that of 1/e_nm
+        return -(jnp.swapaxes(chain, -1, -2) * velocity[:, b]).real * inverse**2
+
+
+def inverse_transposed(inverse: Array) -> Array:
+    """1/e_nm at [m, n]."""
+    return jnp.swapaxes(inverse, -1, -2)
+
+
+def complex_velocity(data: PairData) -> Array:
+    """V (k, a, n, m)."""
+    return jnp.stack([re + 1j * im for re, im in data.velocity], axis=1)
+
+
+class InterbandRest(BandIntegrand):
+    """rest(z) of one parity in z, as real and imaginary part; ``z`` has shape () and may be any complex number.
+
+    Attributes
+    ----------
+    dimension : int
+    even : bool
+        The even part in z, or the odd one, which with P*T is rounding at every k.
+    rounding_scale : float
+    z : ()
+    """
+
+    dimension: int = eqx.field(static=True)
+    even: bool = eqx.field(static=True)
+    rounding_scale: float = eqx.field(static=True)
+    z: Array
+    size = SymmetricDipoles.size
+    entries = SymmetricDipoles.entries
+    tensors: ClassVar[int] = 2  # type: ignore[misc]
+
+    @property
+    def terms(self) -> float:
+        return self.rounding_scale
+
+    @property
+    def kind(self) -> TensorKind:  # type: ignore[override]
+        """Even functions of z are odd under time reversal."""
+        return SYMMETRIC if self.even else TIME_EVEN
+
+    def _columns(self, tensor: Array) -> Array:
+        """(k, c, a, b, n) -> components (k, n, 2 C), symmetric in (a, b), real parts first."""
+        d = self.dimension
+        pairs = upper_pairs(d)
+        chosen = [0.5 * (tensor[:, c, a, b] + tensor[:, c, b, a]) for c in range(d) for a, b in pairs]
+        stacked = jnp.stack(chosen, axis=-1)
+        return jnp.concatenate([stacked.real, stacked.imag], axis=-1)
+
+
+class InterbandSurface(InterbandRest):
+    """Int (-f') part: v_b sum_m 2 [p z^2/e + i q z]/(e (z^2 - e^2)), p + i q = V_c,mn V_a,nm, with the sign of -f'."""
+
+    surface: ClassVar[bool] = True
+
+    def __call__(self, matrices: BlochMatrices) -> tuple[Array, Array]:
+        data = PairData.of(matrices)
+        velocity, inverse, z = complex_velocity(data), -data.inverse, self.z
+        gap = jnp.where(inverse != 0, 1 / jnp.where(inverse != 0, inverse, 1.0), 0.0)
+        weight = 2 * inverse / (z**2 - gap**2)
+        # [c, a, n, m]: V_c,mn = conj(V_c,nm)
+        product = jnp.conj(velocity)[:, :, None] * velocity[:, None]
+        even = product.real * (weight * z**2 * inverse)[:, None, None]
+        odd = 1j * product.imag * (weight * z)[:, None, None]
+        found = (even if self.even else odd).sum(axis=-1)
+        return data.basis.energies, self._columns(-found[:, :, :, None] * data.slope[:, None, None])
+
+
+class InterbandSea(InterbandRest):
+    """Sum over pairs (f_n - f_m), as cumulative sums."""
+
+    def __call__(self, matrices: BlochMatrices) -> tuple[Array, Array]:
+        data = PairData.of(matrices)
+        velocity, inverse = complex_velocity(data), -data.inverse
+        sign = 1.0 if self.even else -1.0
+        total = sum(
+            factor * self._traces(velocity, data.slope, inverse, z, turned)
+            for factor, z in ((0.5, self.z), (0.5 * sign, -self.z))
+            for turned in (False, True)
+        )
+        pairs = total - jnp.swapaxes(total, -1, -2)
+        count, d = pairs.shape[-1], self.dimension
+        sums = crossing_sums(pairs.reshape(pairs.shape[0], -1, count, count).real)
+        imaginary = crossing_sums(pairs.reshape(pairs.shape[0], -1, count, count).imag)
+        shape = (pairs.shape[0], d, d, d, count)
+        return data.basis.energies, self._columns((sums + 1j * imaginary).reshape(shape))
+
+    def _traces(self, velocity: Array, slope: Array, inverse: Array, z: Array, turned: bool) -> Array:
+        """sum_l of t k(z), or of t* k(-z), less the first terms in z: (k, c, a, b, n, m)."""
+        if turned:
+            # k has real coefficients
+            return jnp.conj(self._traces(velocity, slope, inverse, -jnp.conj(z), False))
+        apart = inverse != 0
+        gap = jnp.where(apart, 1 / jnp.where(apart, inverse, 1.0), 0.0)
+        # at [l, n] for e_ln, at [n, m] for e_nm
+        plain = jnp.where(apart, 1 / (z + gap), 0.0)
+        divided = plain * inverse
+        last = jnp.where(apart, 1 / (z - gap), 0.0)
+        first = self._chains(velocity, z * last * inverse**2, z * divided + plain)
+        second = self._chains(velocity, -z * last * inverse, divided)
+        # l = n: t = V_a,mn v_c,n V_b,nm
+        own = slope[:, :, None, None, :, None] * (jnp.conj(velocity)[:, :, None] * velocity[:, None])[:, None]
+        return first + second + own * (z * last * inverse**3)[:, None, None, None]
+
+    @staticmethod
+    def _chains(velocity: Array, outer: Array, inner: Array) -> Array:
+        """sum_l V_a,ml V_c,ln inner_ln V_b,nm outer_nm."""
+        chain = velocity[:, None, :] @ (velocity * inner[:, None])[:, :, None]
+        return jnp.swapaxes(chain, -1, -2)[:, :, :, None] * (velocity * outer[:, None])[:, None, None]

@@ -1,0 +1,163 @@
+"""Shapes, units, scans, messages and files of quadratic and nonlocal conductivities, and of their references."""
+
+import numpy as np
+import pytest
+
+import blochflow as bf
+from blochflow.core.units import EV_ANGSTROM
+
+R, X = bf.response, bf.exact
+ONE = bf.Execution(workers=1, progress=False)
+COARSE = {"grid": 12, "throw": False, "symmetry": False, "execution": ONE}
+PLANE = bf.zoo.haldane(mass=0.3)
+CHAIN = bf.zoo.rice_mele(mass=0.4)
+
+
+def sigma(**options):
+    return R.nonlinear_conductivity(PLANE, -1.0, 0.3, **{"tau": 10.0, **COARSE, **options})
+
+
+def test_scans_are_dimensions():
+    found = R.nonlinear_conductivity(
+        PLANE, [-1.0, 1.0], [0.3, 0.4], tau=[1.0, 2.0, 3.0], frequencies=[(0.0, 0.0), (0.1, -0.1)],
+        relaxation=["bare", "local"], **COARSE,
+    )  # fmt: skip
+    assert found.value.dims == ("mu", "temperature", "relaxation", "tau", "frequency", "a", "b", "c")
+    assert found.parts.dims == ("part", *found.value.dims)
+    assert found.converged.dims == found.value.dims[:-3]
+    np.testing.assert_allclose(found.parts.sum("part"), found.value, atol=1e-12)
+    assert found.second_frequency.values.tolist() == [0.0, -0.1]
+    one = R.nonlinear_conductivity(
+        PLANE, 1.0, 0.4, tau=2.0, frequencies=(0.1, -0.1), relaxation="local", **COARSE
+    ).value.isel(mu=0, temperature=0)
+    chosen = found.value.sel(mu=1.0, temperature=0.4, relaxation="local", tau=2.0, frequency=0.1)
+    np.testing.assert_allclose(chosen.values, one.values, rtol=1e-12, atol=1e-15)
+
+
+def test_values_are_real_at_zero_frequency_and_complex_else(tmp_path):
+    assert sigma().value.dtype == np.float64
+    found = sigma(frequencies=(0.1, 0.2))
+    assert found.value.dtype == np.complex128
+    # fields exchange places with their frequencies
+    swapped = sigma(frequencies=(0.2, 0.1)).value.values
+    np.testing.assert_allclose(found.value.values, swapped.swapaxes(-1, -2), atol=1e-12)
+    # real fields give real currents
+    negative = sigma(frequencies=(-0.1, -0.2)).value.values
+    np.testing.assert_allclose(negative, found.value.values.conj(), atol=1e-12)
+    bf.save(found, tmp_path / "s.nc")
+    assert bf.open(tmp_path / "s.nc").value.dtype == np.complex128
+    figure, axes = bf.plot.response(found, component="xxx")
+    assert [line.get_linestyle() for line in axes.lines][:2]
+    figure.clf()
+
+
+@pytest.mark.parametrize(
+    ("part", "power", "factor"), [("drude", 2, 5.618405e-14), ("bcd", 1, 3.698101e-14), ("metric", 0, 2.434135e-14)]
+)
+def test_units_in_two_dimensions(part, power, factor):
+    """A m/V^2 per fs^power and eV, angstrom of the integral."""
+    model = PLANE
+    absolute = bf.TightBinding.from_blocks(
+        model.lattice, np.asarray(model.orbitals), model.cells, np.asarray(model.blocks), units=EV_ANGSTROM
+    )
+    natural = R.nonlinear_conductivity(model, -1.0, 0.3, tau=1.0, **COARSE).parts.sel(part=part).values
+    found = R.nonlinear_conductivity(absolute, -1.0, 0.3 / EV_ANGSTROM.boltzmann, tau=7.0, **COARSE)
+    assert found.attrs["units"] == "A m/V^2"
+    np.testing.assert_allclose(
+        found.parts.sel(part=part).values, factor * 7.0**power * natural, rtol=2e-7, atol=1e-12 * factor
+    )
+    exact = X.liouville_response(
+        absolute, -1.0, 0.3 / EV_ANGSTROM.boltzmann, tau=7.0, relaxation="bare", tolerance=bf.Tolerance(rtol=1e-2)
+    )
+    assert exact.attrs["units"] == "A m/V^2"
+
+
+@pytest.mark.parametrize(
+    ("dimension", "unit"),
+    [
+        (1, "A m^2/V^2"),
+        pytest.param(2, "A m/V^2", marks=pytest.mark.slow),
+        pytest.param(3, "A/V^2", marks=pytest.mark.slow),
+    ],
+)
+def test_units_of_every_dimension(dimension, unit):
+    one = bf.TightBinding(
+        np.eye(dimension), [[0.0] * dimension], [(-1.0, 0, 0, (1, *(0,) * (dimension - 1)))], units=EV_ANGSTROM
+    )
+    options = {**COARSE, "grid": 4}
+    assert R.nonlinear_conductivity(one, -1.0, 3000.0, tau=1.0, **options).attrs["units"] == unit
+    assert R.nonlocal_conductivity(one, -1.0, 3000.0, tau=1.0, **options).attrs["units"] == {
+        1: "S m^2", 2: "S m", 3: "S"
+    }[dimension]  # fmt: skip
+    bf.to_si(R.quantum_metric_dipole(one, -1.0, 3000.0, **options))
+
+
+WRONG = [
+    (lambda: sigma(tau=None), r"`tau` must be given"),
+    (lambda: sigma(tau=-1.0), r"`tau` must be greater than 0"),
+    (lambda: sigma(relaxation="clean"), r"`tau` must be left out"),
+    (lambda: sigma(tau=None, relaxation="clean"), r"`frequencies` must hold no zero .* depends on how fields"),
+    (lambda: sigma(relaxation=["clean", "bare"]), r'`relaxation` must not mix "clean"'),
+    (lambda: sigma(relaxation="bear"), r"`relaxation` must .*bare"),
+    (lambda: sigma(relaxation=[]), r"`relaxation` must name one of"),
+    (lambda: sigma(frequencies=0.1), r"`frequencies` must be a pair"),
+    (lambda: sigma(frequencies=[0.1, 0.2, 0.3]), r"`frequencies` must be a pair"),
+    (lambda: R.quantum_metric_dipole(PLANE, 0.0, 0.1, metric="g"), r"`metric` must"),
+    (lambda: R.berry_curvature_dipole(CHAIN, 0.0, 0.1), r"`model` must have two or three dimensions"),
+    (lambda: R.nonlocal_conductivity(PLANE, 0.0, 0.1, tau=1.0, relaxation="bare"), r"`relaxation` must"),
+    (lambda: R.nonlocal_conductivity(PLANE, 0.0, 0.1, tau=1.0, frequency=[[0.1]]), r"`frequency` must"),
+    (lambda: R.nonlinear_conductivity(PLANE, 0.0, 0.0, tau=1.0, grid=12), r"`temperature` must be above 0"),
+    (lambda: X.liouville_response(PLANE, 0.0, 0.0, tau=1.0), r"`temperature` must be above 0"),
+    (lambda: X.liouville_response(PLANE, 0.0, 0.1, tau=1.0, order=3), r"`order` must be 1 or 2"),
+    (lambda: X.liouville_response(PLANE, 0.0, 0.1, tau=1.0, frequencies=0.1), r"`frequencies` must be one number for"),
+    (lambda: X.liouville_response(bf.zoo.massive_dirac(), 0.0, 0.1, tau=1.0), r"`model` must be periodic"),
+    (lambda: X.liouville_evolution(CHAIN, 0.0, 0.1, [0, 1], electric_field=[0.1, 0.2]), r"`electric_field` must"),
+    (lambda: X.liouville_evolution(CHAIN, 0.0, 0.1, [1, 0], electric_field=[0.1]), r"`times` must increase"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("call", "message"), WRONG)
+def test_wrong_arguments(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
+def test_clean_limit():
+    found = sigma(tau=None, relaxation="clean", frequencies=(0.1, -0.1))
+    # rectification of a clean metal is real for its Drude part: -C/(2 w1 w2) with opposite frequencies
+    drude = found.parts.sel(part="drude").values
+    assert np.abs(drude.imag).max() == 0
+    unit = sigma(tau=1.0).parts.sel(part="drude").values
+    np.testing.assert_allclose(drude, unit / (2 * 0.1**2), rtol=1e-10)
+
+
+def test_not_converged_is_an_error_with_the_result():
+    with pytest.raises(bf.ConvergenceError) as caught:
+        sigma(grid=4, throw=True)
+    assert "parts" in caught.value.result
+
+
+def test_validity_is_recorded():
+    with pytest.warns(bf.ValidityWarning, match="hbar/tau = 2 is"):
+        found = sigma(tau=0.5)
+    assert found.attrs["validity_broadening"] > 0.5
+    assert found.attrs["relaxation"].startswith("bare: bands dressed")
+
+
+def test_vanishing_by_inversion_converges_in_the_reference():
+    chain = bf.TightBinding([[1.0]], [[0.0]], [(-0.5, 0, 0, (1,))])
+    found = X.liouville_response(chain, -0.3, 0.2, tau=3.0)
+    assert abs(found.value.item()) < 1e-12 and bool(found.converged.all())
+
+
+@pytest.mark.slow
+def test_density_of_electrons_in_place_of_mu():
+    found = R.nonlinear_conductivity(
+        PLANE, None, 0.3, density=0.5, tau=10.0, execution=ONE, tolerance=bf.Tolerance(rtol=1e-2)
+    )
+    direct = R.nonlinear_conductivity(
+        PLANE, float(found.mu.item()), 0.3, tau=10.0, execution=ONE, tolerance=bf.Tolerance(rtol=1e-2)
+    )
+    assert found.value.dims[0] == "density"
+    scale = float(np.abs(direct.value).max())
+    np.testing.assert_allclose(found.value.values[0, 0], direct.value.values[0, 0], atol=2e-2 * scale)
