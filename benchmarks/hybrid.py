@@ -17,7 +17,8 @@ import numpy as np
 
 import blochflow as bf
 from blochflow.geometry.bands import solve_bands
-from blochflow.nonadiabatic.hybridisation import Grouping, field_matrices, hybrid_bands_at
+from blochflow.nonadiabatic.hybrid_states import hybrid_bands_at
+from blochflow.nonadiabatic.hybridisation import Grouping, field_matrices
 
 POINTS, REPEATS = 2048, 5
 CELLS = np.array([[0, 0], [1, 0], [-1, 0], [0, 1], [0, -1], [1, 1], [-1, -1]])

@@ -200,3 +200,7 @@ def test_textures_of_jobs(job: Path) -> None:
     found = bf.open("run.nc")
     assert found.value.dims == ("mu", "temperature", "field", "position", "a")
     assert "cutoff_tail" in found
+    assert "finite_field_current" in blochflow("check", job).output
+    bands = '[[task]]\nquantity = "hybrid_bands"\npath = "G-X"\nelectric_field = [0.1, 0.0]\nx = [5.0, 0.0]\n'
+    job.write_text('[model]\nzoo = "domain_wall"\n' + bands)
+    assert "continuum model" in blochflow("check", job).stderr

@@ -9,7 +9,8 @@ import pytest
 from random_models import paraunitary, random_blocks, random_k, random_unitary, wannier_like
 
 import blochflow as bf
-from blochflow.nonadiabatic.hybridisation import Grouping, field_matrices, hybrid_bands_at, hybridise
+from blochflow.nonadiabatic.hybrid_states import hybrid_bands_at
+from blochflow.nonadiabatic.hybridisation import Grouping, field_matrices, hybridise
 from finite_field_models import PLACE, cone, doublet_model, doublets, texture_model
 
 PLAIN = Grouping(jnp.asarray(0.0))
@@ -184,6 +185,7 @@ def test_manifold_is_the_block_with_its_curvature():
     solved = bf.bands(model, k)
     found = bf.nonadiabatic.hybrid_bands(model, k, field, active=[1])
     omega = np.asarray(bf.geometry.berry_curvature(solved))[..., 1]
+    assert found.band.values.tolist() == [1]
     np.testing.assert_allclose(found.energy.values[0, :, 0], np.asarray(solved.energies)[:, 1], atol=1e-13)
     shift = (found.velocity - found.energy_gradient).values[0, :, 0]
     np.testing.assert_allclose(shift, np.einsum("kab,b->ka", omega, field), rtol=1e-9, atol=1e-11)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from blochflow.cli.field_tasks import evaluations_of
+from blochflow.cli.field_tasks import evaluations_of, model_of
 from blochflow.cli.quantities import is_field
 from blochflow.cli.report import duration, memory
 from blochflow.cli.runner import compute, compute_together, is_converged
@@ -74,7 +74,9 @@ def estimate(job: Job, task: Task, model: AbstractModel, others: Sequence[Task] 
     from blochflow.execution.threads import Execution
     from blochflow.response.uniform import batch_size
 
-    trials = [_trial(each, model) for each in (task, *others)]
+    # of a texture any place will do
+    uniform = model_of(task, model)
+    trials = [_trial(each, uniform) for each in (task, *others)]
     seconds, evaluations = 0.0, 1
     for _ in range(2):
         started = time.perf_counter()
@@ -82,12 +84,12 @@ def estimate(job: Job, task: Task, model: AbstractModel, others: Sequence[Task] 
         # none where every state is an exact zero at T = 0
         seconds, evaluations = time.perf_counter() - started, max(1, int(result.attrs["evaluations"]))
     per_point = seconds / evaluations
-    low, high = _range(task, model, evaluations, is_converged(result))
+    low, high = _range(task, uniform, evaluations, is_converged(result))
     if task.tolerance is None:
         size, threads = model.num_bands**2 * 16 * (4 + 2 * model.dimension) * low, 1
     else:
         states = int(np.prod([np.size(task.arguments.get(name, 1)) for name in ("mu", "density", "temperature")]))
-        size = batch_size(model, states)[-1]
+        size = batch_size(uniform, states)[-1]
         threads = Execution(**job.execution).threads(size)
     return Estimate(low, high, per_point, size * threads)
 

@@ -53,6 +53,15 @@ def _check(task: Task, model: AnyModel) -> None:
         check_task(task, at_first_place(model, places))
 
 
+def model_of(task: Task, model: Any) -> Any:
+    """The model, of a texture that of the first place of a task."""
+    from blochflow.response.field_request import checked_places
+
+    if not is_field(task.quantity):
+        return model
+    return at_first_place(model, checked_places(model, task.arguments.get("x"), task.arguments.get("cell"), None))
+
+
 def at_first_place(model: Any, places: np.ndarray) -> Any:
     """The uniform model there."""
     return model.at(places[0]) if len(places) else model

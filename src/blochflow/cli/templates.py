@@ -65,6 +65,7 @@ EXAMPLES = {
     "group_tolerance": "1e-6",
     "active": "[0, 1]",
     "x": "[0.0, 0.0]",
+    "t": "0.0",
     "cell": "[[60.0, 0.0], [0.0, 60.0]]",
     "tolerance": "{ rtol = 1e-3 }",
 }

@@ -288,6 +288,7 @@ KINDS: dict[str, Any] = {
     "temperature_gradient": Vector,
     "electric_field": Vector,
     "x": Vector,
+    "t": Number,
     "cell": Vector,
     "groups": Groups,
     "active": Indices,

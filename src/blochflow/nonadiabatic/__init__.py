@@ -10,7 +10,7 @@ _NAMES = {
     "hybrid_bands": "bands",
     "landau_zener": "passages",
     "avoided_crossing": "passages",
-    "bloch_zener": "passages",
+    "bloch_zener": "ladders",
     "projected": "projection",
 }
 __all__ = list(_NAMES)

@@ -23,14 +23,8 @@ from blochflow.nonadiabatic.arguments import (
 )
 from blochflow.nonadiabatic.catalog import HYBRID_BANDS
 from blochflow.nonadiabatic.field_model import FieldModel
-from blochflow.nonadiabatic.hybridisation import (
-    FieldMatrices,
-    Grouping,
-    HybridBands,
-    field_matrices,
-    hybrid_bands_at,
-    mixing_ratio,
-)
+from blochflow.nonadiabatic.hybrid_states import HybridBands, hybrid_bands_at
+from blochflow.nonadiabatic.hybridisation import FieldMatrices, Grouping, field_matrices, mixing_ratio
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -120,6 +114,8 @@ def hybrid_bands(
     label = {"units": model.units.energy, "long_name": "change of E_i with other groups"}
     result["grouping_sensitivity"] = (("field", "k", "band"), np.stack(unsure), label)
     result.attrs |= attributes(model, wave, fields, places, grouping)
+    if grouping.manifolds:
+        result = result.assign_coords(band=list(grouping.manifolds[0]))
     if path is not None:
         distance = (("k",), path.distance, {"units": f"1/{model.units.length}"})
         result = result.assign_coords(distance=distance)

@@ -19,6 +19,7 @@ HYBRID_BANDS = Quantity(
         "electric_field": "vector, or a list of vectors: dimension `field`",
         "points": "number of wave vectors along the path (default 200)",
         "x": "place in a texture",
+        "t": "time, for models that vary in time (default 0)",
         "groups": "groups of bands that the field does not mix, e.g. [[0, 1], [2, 3]]",
         "group_tolerance": "neighbouring bands closer than this energy are a group (default 0: those that coincide)",
         "active": "bands of a manifold that hybridises within itself; the others enter by curvature",

@@ -76,7 +76,8 @@ def average_over_zone(
         integral = uniform_average(model, bands, filling, *fixed, required, execution)
         return with_whole_invariants(model, bands, filling, integral)
     if rule == "auto" and options.fewest is not None:
-        return try_uniform(model, bands, filling, options.fewest, required, execution)
+        nested = NestedGrid(tuple(n // 2 for n in options.fewest))
+        return uniform_average(model, bands, filling, nested, None, required, execution, fewest=options.fewest)
     if rule == "auto" and model.lattice is not None and model.dimension == 3 and model.num_bands > MOST_CERTIFIED:
         rule = rule_of_many_bands(model, bands, filling)
         if rule == "uniform":

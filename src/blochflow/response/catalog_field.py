@@ -40,6 +40,7 @@ FINITE_FIELD_CURRENT = Quantity(
         "electric_field": "vector, or a list of vectors: dimension `field`",
         "tau": "relaxation time, a number or a scan",
         "x": "place in a texture, or a list of places: dimension `position`",
+        "t": "time, for models that vary in time (default 0)",
         "cell": "vectors after which a texture repeats: the average over this cell",
         "theory": '"multiband" (default): hybridised bands; "single_band": every band by itself',
         "groups": "groups of bands that the field does not mix, e.g. [[0, 1], [2, 3]]",

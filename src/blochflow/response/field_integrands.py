@@ -23,7 +23,8 @@ from blochflow.dynamics.symplectic import phase_space_density, solve_form
 from blochflow.geometry.bands import rotate
 from blochflow.geometry.eigen import eigh
 from blochflow.models.base import BlochMatrices
-from blochflow.nonadiabatic.hybridisation import FieldMatrices, Grouping, hybrid_bands_at
+from blochflow.nonadiabatic.hybrid_states import hybrid_bands_at
+from blochflow.nonadiabatic.hybridisation import FieldMatrices, Grouping
 from blochflow.response.integrands import BandIntegrand, Entries
 from blochflow.zone.tensor_symmetry import TensorKind
 
