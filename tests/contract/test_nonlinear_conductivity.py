@@ -98,6 +98,7 @@ WRONG = [
     (lambda: sigma(relaxation=["clean", "bare"]), r'`relaxation` must not mix "clean"'),
     (lambda: sigma(relaxation="bear"), r"`relaxation` must .*bare"),
     (lambda: sigma(relaxation=[]), r"`relaxation` must name one of"),
+    (lambda: sigma(relaxation=3), r"`relaxation` must name one of"),
     (lambda: sigma(frequencies=0.1), r"`frequencies` must be a pair"),
     (lambda: sigma(frequencies=[0.1, 0.2, 0.3]), r"`frequencies` must be a pair"),
     (lambda: R.quantum_metric_dipole(PLANE, 0.0, 0.1, metric="g"), r"`metric` must"),

@@ -158,7 +158,7 @@ def as_field(electric_field: Any, dimension: int, times: np.ndarray) -> Field:
             raise UserModelError(f"electric_field(t) failed: {type(exc).__name__}: {exc}.") from exc
         if found.shape != (dimension,) or not np.isfinite(found).all():
             raise UserModelError(
-                f"electric_field(t) must return {dimension} finite numbers, but at t = {t:g} {found!r}."
+                f"electric_field(t) must return {dimension} finite numbers, but returns {found!r} at t = {t:g}."
             )
         return found
 

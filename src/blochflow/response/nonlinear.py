@@ -167,6 +167,8 @@ def drude_form(request: Request) -> str:
 
 def as_relaxations(relaxation: Any) -> list[str]:
     """Known names."""
+    if not isinstance(relaxation, str | list | tuple):
+        raise fail("relaxation", f"name one of {', '.join(RELAXATION)}, or be a list of them", f"is {relaxation!r}")
     names = [relaxation] if isinstance(relaxation, str) else list(relaxation)
     if not names:
         raise fail("relaxation", f"name one of {', '.join(RELAXATION)}", "is empty")
