@@ -9,6 +9,7 @@ from blochflow.core.units import EV_ANGSTROM
 
 R, X = bf.response, bf.exact
 ONE = bf.Execution(workers=1, progress=False)
+SMALL = bf.Execution(max_memory=2**18)
 COARSE = {"grid": 12, "throw": False, "symmetry": False, "execution": ONE}
 PLANE = bf.zoo.haldane(mass=0.3)
 CHAIN = bf.zoo.rice_mele(mass=0.4)
@@ -98,6 +99,7 @@ WRONG = [
     (lambda: sigma(relaxation=["clean", "bare"]), r'`relaxation` must not mix "clean"'),
     (lambda: sigma(relaxation="bear"), r"`relaxation` must .*bare"),
     (lambda: sigma(relaxation=[]), r"`relaxation` must name one of"),
+    (lambda: bf.exact.liouville_response(PLANE, 0.0, 0.3, tau=1.0, execution=SMALL), r"`max_memory` must allow"),
     (lambda: sigma(relaxation=3), r"`relaxation` must name one of"),
     (lambda: sigma(frequencies=0.1), r"`frequencies` must be a pair"),
     (lambda: sigma(frequencies=[0.1, 0.2, 0.3]), r"`frequencies` must be a pair"),

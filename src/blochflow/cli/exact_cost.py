@@ -36,6 +36,17 @@ def predict_exact(job: Job, task: Task, model: AbstractModel) -> Cost:
     cells = result.attrs["width"] if ribbon else 1 if matrices else 2 * result.attrs["q"]
     rows = model.num_bands * int(cells)
     size = ELEMENT_BYTES * max(BATCH_ELEMENTS, rows**2)
+    if matrices and not ribbon:
+        from blochflow.exact._liouville import bytes_of
+
+        # the finest of the grids, of which most were a part
+        finest = growth * low * (1 - 0.5**model.dimension)
+        most = Execution(**job.execution).memory_bytes
+        return Cost(
+            f"{low:,} to {growth * low:,} matrices of {rows} rows",
+            f"{duration(seconds)} to {duration(growth * seconds)}",
+            memory(min(most, bytes_of(finest, model.num_bands))),
+        )
     points = f"{low:,} to {growth * low:,} matrices of up to {rows} rows"
     spent = f"{duration(seconds)} to {duration(growth * seconds)}"
     return Cost(points, spent, memory(size * Execution(**job.execution).threads(size)))

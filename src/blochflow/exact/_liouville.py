@@ -36,6 +36,8 @@ MODELS = ("uniform", "bare", "local", "intraband", "clean")
 DRESSED = ("bare", "local")
 # Most points of the finest grid where the tolerance says nothing.
 MOST_POINTS = {1: 8192, 2: 262_144, 3: 262_144}
+# Complex (N, N) matrices at once for each k.
+MATRICES = 56
 # Differences below this fraction of the summed terms are rounding.
 ROUNDING = 1e-14
 
@@ -77,7 +79,7 @@ def liouville_response(
     tolerance : Tolerance, optional
         Grids are doubled until two agree to it; ``max_evaluations`` bounds the points of the finest.
     execution : Execution, optional
-        Not used by this reference, which runs in one thread.
+        One thread; ``max_memory`` bounds the grid, which is kept whole.
     throw : bool
         False: return a result that is not converged instead of raising.
 
@@ -113,7 +115,7 @@ def liouville_response(
     work = Perturbation(name, rate, pair)
     quantity = LIOUVILLE_RESPONSE if order == 2 else LINEAR_LIOUVILLE
     factor, unit = quantity.unit(model.units.name, model.dimension)
-    found = refine(model, states, work, call.tolerance, factor)
+    found = refine(model, states, work, call.tolerance, factor, call.execution.memory_bytes)
     value = found.value if np.any(pair) else found.value.real
     status = Status.CONVERGED if found.converged.all() else Status.NOT_CONVERGED
     where = np.unravel_index(int(np.abs(value).argmax()), value.shape)
@@ -168,13 +170,25 @@ class Refined:
     shape: tuple[int, ...]
 
 
-def refine(model: AbstractModel, states: States, work: Perturbation, tolerance: Tolerance, factor: float) -> Refined:
+def bytes_of(points: float, num_bands: int) -> float:
+    """Memory of a grid."""
+    return points * MATRICES * 16 * num_bands**2
+
+
+def refine(
+    model: AbstractModel, states: States, work: Perturbation, tolerance: Tolerance, factor: float, memory: int
+) -> Refined:
     """Double the grid until two agree; ``factor`` converts to the units of the tolerance."""
     shape, history = first_grid(model), []
     most = MOST_POINTS[len(shape)] if tolerance.max_evaluations is None else tolerance.max_evaluations
     least = 2 ** len(shape) * int(np.prod(shape))
     if least > most:
         raise fail("max_evaluations", f"allow the {least} k points of the second grid", f"is {most}")
+    needed = bytes_of(least, model.num_bands)
+    if needed > memory:
+        must = f"allow the {needed / 2**30:.3g} GiB of the {least} k points of the second grid"
+        raise fail("max_memory", must, f"is {memory / 2**30:.3g} GiB")
+    most = min(most, int(memory / bytes_of(1, model.num_bands)))
     value: np.ndarray | None = None
     while True:
         grid = DensityGrid.of(model, shape)
