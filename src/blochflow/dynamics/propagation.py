@@ -57,9 +57,9 @@ def journey(
 def collide(flight: Flight, rows: np.ndarray, scatterer: AbstractScatterer) -> None:
     """Let packets whose clocks rang collide, where the tick is no null collision."""
     seen = flight.observe(rows)[0]
-    draws = scatterer.draws_of_collision(len(flight.time))[rows]
+    chances = scatterer.chances(len(flight.time), rows)
     energy, band = np.asarray(seen.motion.energy), np.asarray(flight.each.band)[rows]
-    hit, bands, k, energies = scatterer.collide(energy, band, np.asarray(seen.wavevector), draws)
+    hit, bands, k, energies = scatterer.collide(energy, band, np.asarray(seen.wavevector), chances)
     if hit.any():
         flight.scatter(rows[hit], bands, k, energies - energy[hit])
         flight.collisions[rows[hit]] += 1
