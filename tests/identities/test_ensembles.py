@@ -284,7 +284,9 @@ def test_packets_in_company_do_not_matter():
 @pytest.mark.slow
 def test_three_bands():
     """An energy in two of three bands."""
-    model, energy = bf.zoo.kagome(), 0.5
+    hoppings = [(-1, 0, 0, (1, 0)), (-1, 0, 0, (0, 1)), (0.7, 1, 1, (1, 0)), (0.4, 1, 1, (0, 1)), (-0.5, 2, 2, (1, 1))]
+    hoppings += [(0.4, 0, 1, (0, 0)), (0.3j, 0, 1, (1, 0)), (0.5, 1, 2, (0, 0)), (0.2j, 0, 2, (0, 1))]
+    model, energy = bf.TightBinding(np.eye(2), np.zeros((3, 2)), hoppings), 0.5
     made = scatterer(model, table=2**12)
     band, k = drawn(made, energy, 6000)
     surface = bf.geometry.fermi_surface(model, energy)

@@ -26,8 +26,8 @@ from blochflow.dynamics.weighted_intervals import WeightedIntervals
 from blochflow.models.base import AbstractModel
 from blochflow.models.fields import Fields
 
-# Lines tried for one packet, and for all of a batch.
-MOST_LINES, TOGETHER = 2**14, 1024
+# Lines tried for one packet, in a batch for one, and in a batch for all.
+MOST_LINES, LINES, TOGETHER = 2**14, 128, 1024
 # Energies at which rho is tabulated, evenly spaced and between quantiles of the energies of cells,
 # and how far apart they are relative to all.
 EVEN, QUANTILES, APART = 1024, 1024, 1e-10
@@ -79,7 +79,7 @@ class EnergyShells:
         band, k = np.zeros(len(energy), dtype=int), np.zeros((len(energy), self.model.dimension))
         left, line = np.arange(len(energy)), 0
         while len(left) and line < MOST_LINES:
-            many = int(np.clip(TOGETHER // len(left), 1, MOST_LINES // 128))
+            many = int(np.clip(TOGETHER // len(left), 1, LINES))
             chances = np.stack([uniform(line + j)[left] for j in range(many)], axis=1)
             bands, found, taken, _ = self.tried(np.repeat(energy[left], many), chances.reshape(-1, self.columns))
             taken = taken.reshape(-1, many)

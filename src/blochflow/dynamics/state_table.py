@@ -52,7 +52,8 @@ def _states(model: AbstractModel, fields: Fields, theory: Adiabatic, band: Array
     def energy_at(k: Array, band: Array) -> tuple[Array, tuple[Array, Array]]:
         zero = jnp.zeros(k.shape)
         here = level(model, band, k, zero, jnp.zeros(()))
-        density = jnp.ones(())
+        # curvatures are infinite where bands touch, whether or not D needs them
+        density = jnp.where(jnp.isfinite(here.inverse).all(), 1.0, jnp.nan)
         if fields.is_magnetic:
             density = phase_space_density(symplectic_form(curvatures(here, theory, k.shape[0]), fields.magnetic))
         energy = packet_energy(here, fields.electric, fields.magnetic, theory, False)
