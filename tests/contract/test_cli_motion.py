@@ -132,6 +132,7 @@ def test_an_ensemble_has_averages(job: Path) -> None:
         ("count = 3", "count = 1", ":5: `task[0].times`: expected count as an integer of at least 2"),
         ("stop = 4, ", "", ":5: `task[0].times`: expected { start, stop, count }, but stop is missing"),
         ("[0.05, 0.0]", "[0.05]", ":7: `task[0].electric_field`"),
+        ("[0.05, 0.0]", '"m.py:wall"', ":7: `task[0].electric_field`: "),
         ("[0.05, 0.0]", '"m.py:pushh"', ":7: `task[0].electric_field`: m.py has no function 'pushh'"),
         (PACKET, "", ":3: `task[0].packet`: one of `packet` and `ensemble` is needed"),
         (PACKET, f"{PACKET}{ENSEMBLE}\n", ":7: `task[0].ensemble`: `packet` and `ensemble` exclude each other"),

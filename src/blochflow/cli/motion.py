@@ -12,7 +12,7 @@ import numpy as np
 
 from blochflow.cli.load_model import load_function
 from blochflow.core.checks import fail
-from blochflow.core.errors import DegenerateBandsError, NonFiniteError
+from blochflow.core.errors import DegenerateBandsError, NonFiniteError, UserModelError
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -153,8 +153,8 @@ def located(job: Job, key: str, table: Any, outside: dict[str, str] | None = Non
     """Turn ``Argument `x` must ...`` into an error at ``key.x`` where the table holds x, or elsewhere, else at key."""
     try:
         yield
-    except ValueError as exc:
-        named = re.match(r"Argument `(\w+)", str(exc))
+    except (ValueError, UserModelError) as exc:
+        named = re.match(r"(?:Argument )?`(\w+)", str(exc))
         name = named.group(1) if named else ""
         places = {x: f"{key}.{x}" for x in table} | (outside or {})
         raise job.error(str(exc), places.get(name, key)) from exc

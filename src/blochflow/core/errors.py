@@ -125,32 +125,40 @@ class DegenerateBandsError(BlochflowError):
         Their distance in energy.
     quantity : str
         What was asked for.
+    remedy : str, optional
+        What to do instead of asking for the whole group.
     """
 
-    def __init__(self, k: Any, bands: tuple[int, ...], gap: float, quantity: str = "quantity") -> None:
+    def __init__(
+        self, k: Any, bands: tuple[int, ...], gap: float, quantity: str = "quantity", remedy: str | None = None
+    ) -> None:
         self.k = tuple(float(x) for x in k)
         self.bands = tuple(int(b) for b in bands)
         self.gap = float(gap)
         where = ", ".join(f"{x:.6g}" for x in self.k)
+        group = f"`subspace=bf.Subspace({list(self.bands)})`"
+        remedy = remedy or f'Ask for the whole group with {group}, or for NaN there with `degenerate="nan"`.'
         super().__init__(
-            f"The {quantity} of a single band is not defined at k = ({where}): bands "
-            f"{', '.join(map(str, self.bands))} are {self.gap:.3g} apart. Ask for the whole group with "
-            f'`subspace=bf.Subspace({list(self.bands)})`, or for NaN there with `degenerate="nan"`.'
+            f"The {quantity}{'' if 'band' in quantity else ' of a single band'} is not defined at k = ({where}): bands "
+            f"{', '.join(map(str, self.bands))} are {self.gap:.3g} apart. {remedy}"
         )
 
 
 class NonFiniteError(BlochflowError):
     """A NaN or infinite number appeared in a kernel."""
 
-    def __init__(self, k: Any, bands: tuple[int, ...] = (), what: str = "The Hamiltonian") -> None:
+    def __init__(
+        self, k: Any, bands: tuple[int, ...] = (), what: str = "The Hamiltonian", remedy: str | None = None
+    ) -> None:
         self.k = tuple(float(x) for x in k)
         self.bands = tuple(int(b) for b in bands)
         where = ", ".join(f"{x:.6g}" for x in self.k)
         which = f" (bands {', '.join(map(str, self.bands))})" if bands else ""
-        super().__init__(
-            f"{what} is not finite at k = ({where}){which}. Check the model's parameters and its "
-            "function at this k; a division by a vanishing function of k is the usual cause."
+        remedy = remedy or (
+            "Check the model's parameters and its function at this k; a division by a vanishing function of k is the "
+            "usual cause."
         )
+        super().__init__(f"{what} is not finite at k = ({where}){which}. {remedy}")
 
 
 class ConvergenceError(BlochflowError):

@@ -16,6 +16,7 @@ from blochflow.models.packets import WavePacket
 
 Model = AbstractModel | AbstractLocalModel
 
+SEVERAL = 'Keep both, theory=bf.Manifold(active=...), or all bands, theory="ehrenfest".'
 SMALLEST_GAP = 1e-9  # of the model's energy: bands that rounding cannot separate
 
 
@@ -62,4 +63,6 @@ def check_apart(model: Model, packets: WavePacket, time: float, scale: Scale) ->
         energies = np.linalg.eigvalsh(np.asarray(here.hamiltonian(packets.wavevector[worst])))
         band = int(packets.band[worst])
         pair = with_nearest(energies, band)
-        raise DegenerateBandsError(packets.wavevector[worst], pair, float(gaps[worst]), "wave packet of one band")
+        raise DegenerateBandsError(
+            packets.wavevector[worst], pair, float(gaps[worst]), "wave packet of one band", SEVERAL
+        )

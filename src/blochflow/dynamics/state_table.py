@@ -86,8 +86,9 @@ def states_at(
     finite = np.isfinite(energy) & np.isfinite(density) & np.isfinite(slope).all(axis=1)
     if not finite.all():
         at = int(np.argmin(finite))
-        what = "The energy or curvature, where the band touches another one,"
-        raise NonFiniteError(k[at], (int(band[at]),), what)
+        what = "The curvature, where the band touches another one,"
+        remedy = "Ensembles and collisions need bands that are apart: split the pair, e.g. by a small Zeeman energy."
+        raise NonFiniteError(k[at], (int(band[at]),), what, remedy)
     return energy, density, slope
 
 

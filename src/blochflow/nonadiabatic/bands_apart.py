@@ -9,7 +9,7 @@ from blochflow.core.backend import Array, jax, jnp
 from blochflow.core.checks import fail
 from blochflow.core.errors import DegenerateBandsError
 from blochflow.dynamics.equations import hamiltonian_at
-from blochflow.dynamics.starts import SMALLEST_GAP, Model, Scale
+from blochflow.dynamics.starts import SEVERAL, SMALLEST_GAP, Model, Scale
 from blochflow.dynamics.stepping import BATCHES
 from blochflow.geometry.eigen import eigh
 from blochflow.models.packets import WavePacket
@@ -50,7 +50,7 @@ def check_group_apart(
         gap = float(gaps[worst].min())
         if not gap > SMALLEST_GAP * float(scale.energy):
             pair = tuple(sorted((group[inside], rest[outside])))
-            raise DegenerateBandsError(packets.wavevector[worst], pair, gap, f"group of bands {group}")
+            raise DegenerateBandsError(packets.wavevector[worst], pair, gap, f"group of bands {group}", SEVERAL)
     return energies, states
 
 
