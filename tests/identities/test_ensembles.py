@@ -327,6 +327,17 @@ def test_a_coarse_table_is_said():
         broken.check(np.array([0.1]), False, 1)
 
 
+def test_the_clock_is_fast_enough_at_a_van_hove_energy():
+    """Packets that start at a singular density of states have their own rate; those that come to one, a limited one."""
+    disorder, h = bf.Disorder.white(0.1), np.array([-2 + 1e-7])
+    made = scatterer(bf.TightBinding([[1.0]], [[0.0]], [(-1.0, 0, 0, (1,))]), tau=None, disorder=disorder)
+    k, one = np.arccos(-h[:, None] / 2), np.zeros(1, dtype=int)
+    with pytest.warns(bf.ValidityWarning, match="is limited to"):
+        made.collide(h, one, k, made.chances(1, one))
+    made.prepare(h)
+    made.collide(h, one, k, made.chances(1, one))
+
+
 def test_no_state_of_an_energy():
     with pytest.raises(bf.BlochflowError, match="h = -7 was found"):
         drawn(scatterer(bf.zoo.square(), table=2**10), -7.0, 2)

@@ -31,6 +31,8 @@ MOST_LINES, LINES, TOGETHER = 2**14, 128, 1024
 # Energies at which rho is tabulated, evenly spaced and between quantiles of the energies of cells,
 # and how far apart they are relative to all.
 EVEN, QUANTILES, APART = 1024, 1024, 1e-10
+# Parts of all states whose densities bound the rates of collisions.
+PARTS = 256
 # Energies and lines by which bounds are tested, and the parts of all probability that they may cut or miss.
 TESTED, TEST_LINES, CUT_SHARE, MISSED_SHARE = 8, 512, 0.01, 0.02
 
@@ -167,6 +169,14 @@ class EnergyShells:
             part = part_below(energy[at] - cells.mean[cell], cells.gradient[cell])
             below += np.bincount(at, weight[cell] * part, minlength=len(below))
         return energy, np.diff(below) / np.diff(energy)
+
+    @property
+    def largest_density(self) -> float:
+        """Largest mean of rho over a 256th part of all states: the largest of rho itself may be infinite."""
+        energy, rho = self.table
+        below = np.append(0.0, np.cumsum(rho * np.diff(energy)))
+        parts = np.interp(np.linspace(0.0, below[-1], PARTS + 1), below, energy)
+        return float(below[-1] / PARTS / np.diff(parts).min())
 
     def check(self, energy: np.ndarray, rates: bool, seed: int) -> None:
         """Warn where bounds of cells, or rho where ``rates`` come from it, are wrong at energies of packets."""

@@ -36,8 +36,8 @@ def journey(
     # collisions come at times of their own
     tick = np.full(packets.count, np.inf)
     if scatterer is not None:
+        scatterer.prepare(np.asarray(flight.observe()[0].motion.energy))
         tick = times[0] + scatterer.waits(packets.count)
-        scatterer.check(np.asarray(flight.observe()[0].motion.energy))
     for index, time in enumerate(times[1:], start=1):
         while True:
             flight.fly(np.minimum(tick, time))

@@ -8,13 +8,14 @@ disorder:  a state k' of the same energy, by the density of states, with probabi
 from __future__ import annotations
 
 import abc
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 
 from blochflow.core.backend import jnp
 from blochflow.core.checks import fail
-from blochflow.core.errors import BlochflowError
+from blochflow.core.errors import BlochflowError, ValidityWarning
 from blochflow.disorder.potentials import Scatterers
 from blochflow.disorder.potentials import scatterers as scatterers_of
 from blochflow.dynamics.collisions import Collisions
@@ -94,8 +95,8 @@ class AbstractScatterer(abc.ABC):
         return rates
 
     @abc.abstractmethod
-    def check(self, energy: np.ndarray) -> None:
-        """Warn where collisions of packets of these energies would not be exact."""
+    def prepare(self, energy: np.ndarray) -> None:
+        """For packets that start at these energies; warns where their collisions would not be exact."""
 
     @abc.abstractmethod
     def collide(self, energy: np.ndarray, band: np.ndarray, k: np.ndarray, chances: Chances) -> Collided:
@@ -114,7 +115,7 @@ class RelaxationScatterer(AbstractScatterer):
         if not weights.sum() > 0:
             raise fail("mu", "lie where the equilibrium distribution has states", f"is {collisions.mu}")
 
-    def check(self, energy: np.ndarray) -> None:
+    def prepare(self, energy: np.ndarray) -> None:
         """Old energies do not matter."""
 
     def collide(self, energy: np.ndarray, band: np.ndarray, k: np.ndarray, chances: Chances) -> Collided:
@@ -133,7 +134,7 @@ class ElasticScatterer(AbstractScatterer):
         rates = clock * collisions.rates(shells.cells.mean, shells.cells.band)
         super().__init__(seed, ROOM * float(rates.max()))
 
-    def check(self, energy: np.ndarray) -> None:
+    def prepare(self, energy: np.ndarray) -> None:
         self.shells.check(energy, False, self.seed)
 
     def collide(self, energy: np.ndarray, band: np.ndarray, k: np.ndarray, chances: Chances) -> Collided:
@@ -153,16 +154,25 @@ class DisorderScatterer(AbstractScatterer):
         strongest = np.linalg.eigvalsh(np.asarray(scatterers.correlation(q))).max()
         # sum_a |<u|V_a|u'>|^2 <= <u|sum_a V_a^2|u>
         size = np.linalg.norm(np.einsum("aij,ajk->ik", scatterers.vertices, scatterers.vertices), 2)
-        density = shells.table[1].max()
-        super().__init__(seed, float(ROOM_OF_PAIRS * 2 * np.pi * density * strongest * size))
+        self.scale = float(ROOM_OF_PAIRS * 2 * np.pi * strongest * size)
+        super().__init__(seed, self.scale * shells.largest_density)
 
-    def check(self, energy: np.ndarray) -> None:
+    def prepare(self, energy: np.ndarray) -> None:
         self.shells.check(energy, True, self.seed)
+        self.largest = max(self.largest, self.scale * float(self.shells.density_of_states(energy).max()))
 
     def collide(self, energy: np.ndarray, band: np.ndarray, k: np.ndarray, chances: Chances) -> Collided:
         bands, found = elastic(self.shells, energy, chances)
         strength = self.strengths(band, k, bands, found)
-        rates = self.checked(2 * np.pi * self.shells.density_of_states(energy) * strength)
+        rates = 2 * np.pi * self.shells.density_of_states(energy) * strength
+        at = int(np.argmax(rates))
+        if rates[at] > self.largest:
+            warnings.warn(
+                f"A packet came to h = {energy[at]:.6g}, where the density of states is singular: the rate of its "
+                f"collisions, {rates[at]:.4g}, is limited to {self.largest:.4g}. Start packets beside such energies.",
+                ValidityWarning,
+                stacklevel=2,
+            )
         hit = chances.of(0, 1)[:, 0] * self.largest < rates
         return hit, bands[hit], found[hit], energy[hit]
 
