@@ -22,8 +22,9 @@ from blochflow.core.errors import UserModelError
 from blochflow.disorder.potentials import Disorder
 
 KINDS = ("elastic", "relaxation")
-# States of a band by dimension, and of all bands.
-TABLES, ALL_STATES = {1: 2**16, 2: 2**18, 3: 2**20}, 2**21
+# Of a band by dimension, and of all bands: cells of k space, states.
+CELLS, ALL_CELLS = {1: 2**12, 2: 2**16, 3: 2**16}, 2**19
+STATES, ALL_STATES = {1: 2**16, 2: 2**18, 3: 2**20}, 2**21
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,8 +42,10 @@ class Collisions:
     mu, temperature : float
         For "relaxation".
     table : int, optional
-        States of every band from which new ones are chosen; default: 2^16, 2^18, 2^20 in one, two, three dimensions,
-        fewer for more than two bands.  Small pockets need many: a few hundred must lie on each.
+        Elastic: cells of k space in which the energies of every band are bounded, default 2^12, 2^16, 2^16 in one, two,
+        three dimensions.  They are halved where a band is not nearly linear, so that small pockets need no more.
+        Relaxation: states of every band from which new ones are chosen, default 2^16, 2^18, 2^20.  Fewer for many
+        bands.
 
     Raises
     ------
@@ -83,9 +86,10 @@ class Collisions:
         if self.table is not None and as_index(self.table, "table", "be an integer of at least 1024") < 1024:
             raise fail("table", "be an integer of at least 1024", f"is {self.table}")
 
-    def states_of(self, dimension: int, num_bands: int) -> int:
-        """States of every band in the table of a model."""
-        return self.table or min(TABLES[dimension], 1 << (ALL_STATES // num_bands).bit_length() - 1)
+    def table_of(self, dimension: int, num_bands: int) -> int:
+        """Cells, or states, of every band of a model."""
+        each, together = (CELLS, ALL_CELLS) if self.kind == "elastic" else (STATES, ALL_STATES)
+        return self.table or min(each[dimension], 1 << (together // num_bands).bit_length() - 1)
 
     def rates(self, energy: np.ndarray, band: np.ndarray) -> np.ndarray:
         """1/tau of states.

@@ -36,8 +36,8 @@ def journey(
     # collisions come at times of their own
     tick = np.full(packets.count, np.inf)
     if scatterer is not None:
+        scatterer.prepare(np.asarray(flight.observe()[0].motion.energy))
         tick = times[0] + scatterer.waits(packets.count)
-        scatterer.check(np.asarray(flight.observe()[0].motion.energy))
     for index, time in enumerate(times[1:], start=1):
         while True:
             flight.fly(np.minimum(tick, time))
@@ -57,9 +57,9 @@ def journey(
 def collide(flight: Flight, rows: np.ndarray, scatterer: AbstractScatterer) -> None:
     """Let packets whose clocks rang collide, where the tick is no null collision."""
     seen = flight.observe(rows)[0]
-    draws = scatterer.draws_of_collision(len(flight.time))[rows]
+    chances = scatterer.chances(len(flight.time), rows)
     energy, band = np.asarray(seen.motion.energy), np.asarray(flight.each.band)[rows]
-    hit, bands, k, energies = scatterer.collide(energy, band, np.asarray(seen.wavevector), draws)
+    hit, bands, k, energies = scatterer.collide(energy, band, np.asarray(seen.wavevector), chances)
     if hit.any():
         flight.scatter(rows[hit], bands, k, energies - energy[hit])
         flight.collisions[rows[hit]] += 1

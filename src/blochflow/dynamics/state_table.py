@@ -8,6 +8,7 @@ Sets of k are scrambled Sobol points in the reciprocal cell, or in the ball |k| 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import equinox as eqx
@@ -15,13 +16,14 @@ import numpy as np
 
 from blochflow.core.backend import Array, jax, jnp
 from blochflow.core.errors import NonFiniteError
+from blochflow.core.units import Units
 from blochflow.dynamics.equations import Adiabatic, curvatures, level, packet_energy, symplectic_form
 from blochflow.dynamics.symplectic import phase_space_density
 from blochflow.models.base import AbstractModel
 from blochflow.models.fields import Fields
 
-# Batches come in two sizes, each compiled once.
-BATCHES = (64, 2048)
+# Batches come in two sizes, each compiled once; up to half of a large one is done by small ones.
+BATCHES = (128, 2048)
 
 
 def drawn_wavevectors(model: AbstractModel, count: int, seed: Any) -> tuple[np.ndarray, float]:
@@ -47,14 +49,21 @@ def drawn_wavevectors(model: AbstractModel, count: int, seed: Any) -> tuple[np.n
 
 @eqx.filter_jit
 def _states(model: AbstractModel, fields: Fields, theory: Adiabatic, band: Array, k: Array) -> tuple[Array, ...]:
-    def energy_at(k: Array, band: Array) -> tuple[Array, Array]:
+    def energy_at(k: Array, band: Array) -> tuple[Array, tuple[Array, Array]]:
         zero = jnp.zeros(k.shape)
         here = level(model, band, k, zero, jnp.zeros(()))
-        magnetic = fields.magnetic
-        density = phase_space_density(symplectic_form(curvatures(here, theory, k.shape[0]), magnetic))
-        return packet_energy(here, fields.electric, magnetic, theory, False), density
+        # curvatures are infinite where bands touch, whether or not D needs them
+        density = jnp.where(jnp.isfinite(here.inverse).all(), 1.0, jnp.nan)
+        if fields.is_magnetic:
+            density = phase_space_density(symplectic_form(curvatures(here, theory, k.shape[0]), fields.magnetic))
+        energy = packet_energy(here, fields.electric, fields.magnetic, theory, False)
+        return energy, (density, here.slopes[: k.shape[0]])
 
-    (energy, density), slope = jax.vmap(jax.value_and_grad(energy_at, has_aux=True))(k, band)
+    if not ((theory.moment and fields.is_magnetic) or theory.second_order):
+        # the band energy alone has the slope <n|d_k H|n>
+        energy, (density, slope) = jax.vmap(energy_at)(k, band)
+        return energy, density, slope
+    (energy, (density, _)), slope = jax.vmap(jax.value_and_grad(energy_at, has_aux=True))(k, band)
     return energy, density, slope
 
 
@@ -68,7 +77,7 @@ def states_at(
     NonFiniteError
         Where bands touch, or H is not finite.
     """
-    parts, size = [], BATCHES[0] if len(k) <= BATCHES[0] else BATCHES[1]
+    parts, size = [], BATCHES[0] if 2 * len(k) <= BATCHES[1] else BATCHES[1]
     for start in range(0, len(k), size):
         rows = np.minimum(np.arange(start, start + size), len(k) - 1)
         found = _states(model, fields, theory, jnp.asarray(band[rows]), jnp.asarray(k[rows]))
@@ -81,3 +90,31 @@ def states_at(
         remedy = "Ensembles and collisions need bands that are apart: split the pair, e.g. by a small Zeeman energy."
         raise NonFiniteError(k[at], (int(band[at]),), what, remedy)
     return energy, density, slope
+
+
+@dataclass(frozen=True, eq=False)
+class StateTable:
+    """States spread evenly over k space.
+
+    Attributes
+    ----------
+    band, energy, density : (S,)
+    k : (S, d)
+    units : Units
+        Of the model.
+    """
+
+    band: np.ndarray
+    energy: np.ndarray
+    density: np.ndarray
+    k: np.ndarray
+    units: Units
+
+    @classmethod
+    def of(cls, model: AbstractModel, fields: Fields, theory: Adiabatic, count: int, seed: int) -> StateTable:
+        """``count`` states of every band."""
+        k, _ = drawn_wavevectors(model, count, [seed, 0])
+        n = model.num_bands
+        band, k = np.repeat(np.arange(n), count), np.tile(k, (n, 1))
+        energy, density, _ = states_at(model, fields, theory, band, k)
+        return cls(band, energy, density, k, model.units)
