@@ -163,6 +163,7 @@ def test_rates_of_a_disorder_are_those_of_its_fermi_surface():
     assert rates.mean() == pytest.approx(expected, abs=4 * rates.std() / np.sqrt(count) + 3e-3 * expected)
 
 
+@pytest.mark.slow
 def test_packets_collide_with_a_disorder_at_its_rate():
     disorder, mu, time, count = bf.Disorder.white(0.3), -1.2, 2.0, 800
     surface = bf.response.surface_distribution(MODEL, mu, disorder=disorder, points=64, **QUICK)

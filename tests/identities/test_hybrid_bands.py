@@ -225,3 +225,18 @@ def test_cone_at_its_apex():
     """E = (m^2 + (e E v/2 m)^2)^(1/2): g = v^2/4 m^2."""
     found = bf.nonadiabatic.hybrid_bands(bf.ContinuumModel(cone, 2, cutoff=1.0), [0.0, 0.0], [[0.02, 0], [0.1, 0]])
     np.testing.assert_allclose(found.energy.values[:, 0, 1], np.hypot(0.1, [0.1, 0.5]), rtol=1e-13)
+
+
+def test_groups_that_overlap_with_doublets_join():
+    """A rotation of the orbitals changes nothing: declared groups join with bands that coincide."""
+    model, k, field = doublet_model(), random_k(5, 2), [0.2, 0.1]
+    w = jnp.asarray(random_unitary(np.random.default_rng(3), 4))
+    turned = bf.LatticeModel(lambda k, u=w: u @ model.function(k, **model.parameters) @ u.conj().T, np.eye(2))
+    one, two = (bf.nonadiabatic.hybrid_bands(m, k, field, groups=[[1, 2]]) for m in (model, turned))
+    # joined all four are one group, which the field does not mix
+    np.testing.assert_allclose(one.energy, two.energy, atol=1e-12)
+    np.testing.assert_allclose(one.energy[0], np.linalg.eigvalsh(np.asarray(model.hamiltonian(k))), atol=1e-12)
+    with pytest.raises(ValueError, match="`active` must hold all of several bands that coincide"):
+        bf.nonadiabatic.hybrid_bands(model, k, field, active=[0])
+    with pytest.raises(ValueError, match="`groups` must lie inside or outside the active bands"):
+        bf.nonadiabatic.hybrid_bands(model, k, field, active=[0, 1], groups=[[1, 2]])

@@ -13,6 +13,9 @@ from blochflow.models.base import AbstractModel, as_model
 from blochflow.models.local import AbstractLocalModel
 from blochflow.nonadiabatic.hybridisation import Grouping
 
+# Random k at which bands that coincide everywhere are told, and how far apart they may be, in units of all energies.
+SAMPLES, COINCIDE = 16, 1e-9
+
 
 def as_any_model(model: Any) -> AbstractModel | AbstractLocalModel:
     """A model of k, or of (k, x, t)."""
@@ -71,8 +74,28 @@ def as_grouping(model: Any, groups: Any, group_tolerance: Any, active: Any) -> G
     if active is not None:
         chosen = as_bands(active, "active", count)
         others = tuple(n for n in range(count) if n not in chosen)
+        for group in declared:
+            if 0 < len(set(group) & set(chosen)) < len(group):
+                raise fail("groups", f"lie inside or outside the active bands {list(chosen)}", f"holds {list(group)}")
+        check_whole(model, chosen)
         manifolds = (chosen, others) if others else ()
     return Grouping(jnp.asarray(tolerance), declared, manifolds, jnp.asarray(1.0))
+
+
+def check_whole(model: AbstractModel | AbstractLocalModel, active: tuple[int, ...]) -> None:
+    """Refuse a manifold that holds some of several bands that coincide everywhere."""
+    d = model.dimension
+    here = model.at(np.zeros(d), 0.0) if isinstance(model, AbstractLocalModel) else model
+    u = np.random.default_rng(0).random((SAMPLES, d))
+    if here.lattice is None:
+        k = float(here.cutoff) * (2 * u - 1) / np.sqrt(d)  # type: ignore[attr-defined]
+    else:
+        k = u @ np.asarray(here.lattice.reciprocal)
+    energies = np.linalg.eigvalsh(np.asarray(here.hamiltonian(k)))
+    gaps = np.diff(energies, axis=1).max(axis=0, initial=0.0)
+    for lower in np.flatnonzero(gaps <= COINCIDE * np.abs(energies).max(initial=1e-300)):
+        if (lower in active) != (lower + 1 in active):
+            raise fail("active", "hold all of several bands that coincide", f"holds one of bands {lower}, {lower + 1}")
 
 
 def as_groups(groups: Any, count: int) -> tuple[tuple[int, ...], ...]:

@@ -113,11 +113,14 @@ class Grouping(eqx.Module):
         return self.factor * jnp.maximum(DEGENERACY_TOLERANCE * size, self.tolerance)
 
     def same(self, energies: Array, size: Array) -> Bool[Array, "k n n"]:
-        """Whether two bands are of one group."""
+        """Whether two bands are of one group: declared groups and bands that coincide join where they overlap."""
         apart = jnp.diff(energies, axis=-1) > self.threshold(size)[:, None]
         number = jnp.pad(apart.astype(int), ((0, 0), (1, 0))).cumsum(axis=-1)
         same = number[:, :, None] == number[:, None, :]
-        return same | self.together(energies.shape[-1])
+        same = same | self.together(energies.shape[-1])
+        for _ in range(max(1, energies.shape[-1]).bit_length() if self.declared else 0):
+            same = (same[..., :, :, None] & same[..., None, :, :]).any(axis=-2)
+        return same
 
     def together(self, count: int) -> Bool[Array, "n n"]:
         """Whether two bands are of one declared group."""

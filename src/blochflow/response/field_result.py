@@ -10,6 +10,7 @@ import numpy as np
 from blochflow.core.dataset import CARTESIAN, hash_arrays
 from blochflow.core.errors import ValidityWarning
 from blochflow.nonadiabatic.arguments import field_labels
+from blochflow.nonadiabatic.hybridisation import Grouping
 from blochflow.response.catalog_field import FINITE_FIELD_CURRENT
 from blochflow.response.field_request import FieldRequest, one_by_one
 from blochflow.zone.integral import Integral
@@ -72,6 +73,16 @@ def along_valleys(each: list[xr.Dataset], polygons: dict[str, np.ndarray]) -> xr
     return result
 
 
+def describe_grouping(grouping: Grouping) -> dict[str, Any]:
+    """Attributes: what decides which bands hybridise."""
+    found: dict[str, Any] = {"group_tolerance": float(np.asarray(grouping.tolerance))}
+    if grouping.declared:
+        found["groups"] = "; ".join(" ".join(map(str, group)) for group in grouping.declared)
+    if grouping.manifolds:
+        found["active"] = " ".join(map(str, grouping.manifolds[0]))
+    return found
+
+
 def joint_status(rows: list[xr.Dataset]) -> dict[str, Any]:
     """Status of the worst, evaluations of all."""
     worst = next((row for row in rows if row.attrs["status"] != "CONVERGED"), rows[0])
@@ -80,7 +91,13 @@ def joint_status(rows: list[xr.Dataset]) -> dict[str, Any]:
 
 
 def along_scans(
-    rows: list[xr.Dataset], fields: np.ndarray, places: np.ndarray, times: np.ndarray, model: Any, theory: str
+    rows: list[xr.Dataset],
+    fields: np.ndarray,
+    places: np.ndarray,
+    times: np.ndarray,
+    model: Any,
+    theory: str,
+    grouping: Grouping,
 ) -> xr.Dataset:
     """One Dataset with the dimensions field, position and tau."""
     import xarray as xr
@@ -108,7 +125,9 @@ def along_scans(
         result = result.isel(tau=0).drop_vars("tau")
         result.attrs["tau"] = float(times)
     result.attrs |= joint_status(rows)
-    result.attrs["input_hash"] = hash_arrays([fields, places, times], " ".join(row.attrs["input_hash"] for row in rows))
+    groups = {"theory": theory, **describe_grouping(grouping)}
+    inputs = " ".join(str(x) for x in (*(row.attrs["input_hash"] for row in rows), *groups.values()))
+    result.attrs |= {**groups, "input_hash": hash_arrays([fields, places, times], inputs)}
     result.attrs["validity_smallest_gap"] = min(float(row.attrs["validity_smallest_gap"]) for row in rows)
     mixing = max(float(row.attrs["validity_mixing"]) for row in rows)
     result.attrs["validity_mixing"] = mixing

@@ -151,7 +151,7 @@ def finite_field_current(
                 else:
                     each = [current_at(request, corners) for corners in polygons.values()]
                     rows.append(along_valleys(each, polygons))
-        return along_scans(rows, fields, places, times, model, theory)
+        return along_scans(rows, fields, places, times, model, theory, grouping)
 
     if cell is None:
         result = at_places(places)
