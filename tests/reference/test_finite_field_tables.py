@@ -42,6 +42,10 @@ def test_closed_form_of_the_nonlinear_hall_current():
     np.testing.assert_allclose(bf.nonadiabatic.dirac_hall_suppression(x), printed, atol=1e-12)
     np.testing.assert_allclose(bf.nonadiabatic.dirac_hall_suppression(1.3866006837), 0.9, atol=1e-10)
     # 0.935 of the asymptotic form at 1e6
+    with pytest.raises(ValueError, match="`field` must be at most 1e\\+14"):
+        bf.nonadiabatic.dirac_hall_suppression(1e16)
+    # the leading term at large x; the next is smaller by ten times x^(-1/4)
+    assert bf.nonadiabatic.dirac_hall_suppression(1e14) * 1e7 == pytest.approx(3.0949209842878, rel=4e-3)
     assert abs(bf.nonadiabatic.dirac_hall_suppression(1e6) * 1e3 / 3.09492098428784 - 0.935) < 5e-4
 
 

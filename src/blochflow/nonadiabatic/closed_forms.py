@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from blochflow.core.checks import as_real_array
+from blochflow.core.checks import as_real_array, fail
 
-# The integrand has one bend, at u = x^(-1/2); 24 panels reach it for x up to 1e12.
-PANELS, NODES = 24, 24
+# The integrand has one bend, at u = x^(-1/2); 24 panels reach it for x up to LARGEST.
+PANELS, NODES, LARGEST = 24, 24, 1e14
 
 
 def dirac_hall_suppression(field: Any) -> Any:
@@ -41,7 +41,7 @@ def dirac_hall_suppression(field: Any) -> Any:
     Raises
     ------
     ValueError
-        Not finite numbers.
+        Not finite numbers, or beyond 1e14.
 
     Examples
     --------
@@ -52,6 +52,8 @@ def dirac_hall_suppression(field: Any) -> Any:
     from scipy.special import ellipkm1
 
     x = as_real_array(field, "field", max_ndim=8)
+    if np.abs(x).max(initial=0.0) > LARGEST:
+        raise fail("field", f"be at most {LARGEST:g} units", f"reaches {np.abs(x).max():g}")
     u, weights = _rule()
     bend = (np.abs(x)[..., None] * u**2) ** 2
     # 1 - p without cancellation
