@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from blochflow.cli.quantities import LIOUVILLE, all_quantities, is_disordered, is_exact, is_motion, is_packet
+from blochflow.cli.quantities import LIOUVILLE, all_quantities, is_disordered, is_exact, moves_packets
 from blochflow.core.checks import as_choice, fail
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def check_integrals(job: Job, model: AbstractModel) -> None:
         With the key of the task.
     """
     for index, task in enumerate(job.tasks):
-        if task.tolerance is None or is_motion(task.quantity) or is_packet(task.quantity):
+        if task.tolerance is None or moves_packets(task.quantity):
             continue
         try:
             check_task(task, model)

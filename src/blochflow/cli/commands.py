@@ -21,7 +21,15 @@ from blochflow.cli.motion import check_motion
 from blochflow.cli.orbit_tasks import check_orbits
 from blochflow.cli.packet_tasks import check_packets
 from blochflow.cli.plotting import UNDRAWN, refuse
-from blochflow.cli.quantities import all_quantities, is_disordered, is_exact, is_motion, is_orbit, is_packet
+from blochflow.cli.quantities import (
+    all_quantities,
+    is_disordered,
+    is_exact,
+    is_motion,
+    is_orbit,
+    is_packet,
+    moves_packets,
+)
 from blochflow.cli.runner import Finished, disorder_of, is_converged, output_files, passes_of, peak_memory, run_pass
 from blochflow.cli.values import DISORDER_KINDS
 from blochflow.core.checks import fail
@@ -182,7 +190,7 @@ def _settings(task: Task) -> str:
     def short(value: Any) -> str:
         if isinstance(value, dict) and value.get("kind") in DISORDER_KINDS:
             return disorder_of(value).describe()
-        if (is_motion(task.quantity) or is_packet(task.quantity)) and isinstance(value, dict):
+        if moves_packets(task.quantity) and isinstance(value, dict):
             return "{ " + ", ".join(f"{name} = {short(entry)}" for name, entry in value.items()) + " }"
         if value == []:
             return "none"

@@ -24,6 +24,7 @@ ELEMENT_BYTES = 96
 
 def predict_exact(job: Job, task: Task, model: AbstractModel) -> Cost:
     """Time one run with a loose tolerance; nothing is compiled."""
+    from blochflow.exact._liouville import bytes_of
     from blochflow.exact.thermodynamics import BATCH_ELEMENTS
     from blochflow.execution.threads import Execution
 
@@ -35,18 +36,14 @@ def predict_exact(job: Job, task: Task, model: AbstractModel) -> Cost:
     growth = (2 if ribbon else 2**model.dimension if matrices else 4) ** DOUBLINGS
     cells = result.attrs["width"] if ribbon else 1 if matrices else 2 * result.attrs["q"]
     rows = model.num_bands * int(cells)
-    size = ELEMENT_BYTES * max(BATCH_ELEMENTS, rows**2)
+    execution = Execution(**job.execution)
     if matrices and not ribbon:
-        from blochflow.exact._liouville import bytes_of
-
-        # the finest of the grids, of which most were a part
+        # all of the finest grid, which has most of the points
         finest = growth * low * (1 - 0.5**model.dimension)
-        most = Execution(**job.execution).memory_bytes
-        return Cost(
-            f"{low:,} to {growth * low:,} matrices of {rows} rows",
-            f"{duration(seconds)} to {duration(growth * seconds)}",
-            memory(min(most, bytes_of(finest, model.num_bands))),
-        )
+        size = min(float(execution.memory_bytes), bytes_of(finest, model.num_bands))
+    else:
+        size = ELEMENT_BYTES * max(BATCH_ELEMENTS, rows**2)
+        size *= execution.threads(size)
     points = f"{low:,} to {growth * low:,} matrices of up to {rows} rows"
     spent = f"{duration(seconds)} to {duration(growth * seconds)}"
-    return Cost(points, spent, memory(size * Execution(**job.execution).threads(size)))
+    return Cost(points, spent, memory(size))

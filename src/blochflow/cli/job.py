@@ -45,6 +45,10 @@ class Job:
         """A `JobError` at one of its keys, for what only shows when the model is loaded."""
         return self.source.error(message, key)
 
+    def key_of(self, task: Task) -> str:
+        """Where a task stands, e.g. ``task[0]``; also of one whose arguments were changed."""
+        return f"task[{next(i for i, other in enumerate(self.tasks) if other.name == task.name)}]"
+
 
 @dataclass(frozen=True)
 class _Source:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from blochflow.cli.quantities import is_field, is_motion, is_packet
+from blochflow.cli.quantities import is_field, moves_packets
 from blochflow.core.checks import nearest
 from blochflow.core.errors import BlochflowError, UserModelError
 
@@ -59,7 +59,7 @@ def load_model(job: Job) -> AnyModel:
 def _check_local(job: Job, model: AbstractLocalModel) -> None:
     """Models of (k, x, t) move packets and carry currents at finite field, and are taken as they are."""
     for index, task in enumerate(job.tasks):
-        if not (is_motion(task.quantity) or is_packet(task.quantity) or is_field(task.quantity)):
+        if not (moves_packets(task.quantity) or is_field(task.quantity)):
             message = (
                 f"{model.name} varies in space or time, where `{task.quantity}` is not known. Move packets "
                 '(quantity = "propagate" or "exact.compare"), ask for a "finite_field_current" or "hybrid_bands", or '

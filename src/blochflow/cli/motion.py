@@ -44,7 +44,7 @@ def motion_of(job: Job, task: Task, model: Model, *, most: int | None = None) ->
     JobError
         At the key that is wrong.
     """
-    key = f"task[{next(i for i, other in enumerate(job.tasks) if other.name == task.name)}]"
+    key = job.key_of(task)
     given = dict(task.arguments)
     packet, ensemble, times = given.pop("packet", None), given.pop("ensemble", None), given.pop("times")
     for name in FIELDS:

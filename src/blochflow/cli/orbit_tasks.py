@@ -55,8 +55,7 @@ def compute_orbits(job: Job, task: Task, model: AbstractModel) -> xr.Dataset:
     positional = [options.pop(name) for name in positional_of(task.quantity)]
     if task.quantity != BLOCH_OSCILLATION.name:
         options["execution"] = Execution(**job.execution)
-    index = next(i for i, other in enumerate(job.tasks) if other.name == task.name)
-    with located(job, f"task[{index}]", task.arguments):
+    with located(job, job.key_of(task), task.arguments):
         return getattr(orbits, task.quantity.removeprefix("orbits."))(model, *positional, **options)  # type: ignore[no-any-return]
 
 

@@ -43,7 +43,7 @@ def evolution_of(job: Job, task: Task) -> Evolution:
     """
     from blochflow.zone.tolerance import Tolerance
 
-    key, given = _key(job, task), dict(task.arguments)
+    key, given = job.key_of(task), dict(task.arguments)
     packet, times = given.pop("packet"), given.pop("times")
     if isinstance(given.get("electric_field"), str):
         given["electric_field"] = load_function(job, given["electric_field"], f"{key}.electric_field")
@@ -69,7 +69,7 @@ def check_packets(job: Job, model: Model) -> None:
 
     for task in job.tasks:
         if is_packet(task.quantity):
-            key, asked = _key(job, task), evolution_of(job, task)
+            key, asked = job.key_of(task), evolution_of(job, task)
             options = dict(asked.options)
             inside = {name: f"{key}.packet.{name}" for name in task.arguments["packet"]}
             inside |= dict.fromkeys(("active", "dressed"), f"{key}.theories")
@@ -130,7 +130,3 @@ def _all(job: Job, options: dict[str, Any]) -> dict[str, Any]:
     names = ("electric_field", "magnetic_field", "center", "reference", "lattice_constant", "tolerance")
     defaults = dict.fromkeys(names) | {"envelope": "band", "execution": Execution(**job.execution)}
     return defaults | options
-
-
-def _key(job: Job, task: Task) -> str:
-    return f"task[{next(i for i, other in enumerate(job.tasks) if other.name == task.name)}]"

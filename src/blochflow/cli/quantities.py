@@ -100,6 +100,11 @@ def is_motion(quantity: str) -> bool:
     return quantity == PROPAGATE.name
 
 
+def moves_packets(quantity: str) -> bool:
+    """True for wave packets in motion, by a theory or exactly."""
+    return is_motion(quantity) or is_packet(quantity)
+
+
 def is_orbit(quantity: str) -> bool:
     """True for orbits, levels and oscillations in fields, which are curves and lines of k."""
     return quantity in ORBITS

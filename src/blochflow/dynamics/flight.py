@@ -17,7 +17,7 @@ from blochflow.core.backend import Array, jax, jnp
 from blochflow.dynamics.events import Event, Start, is_closed
 from blochflow.dynamics.starts import SMALLEST_GAP, Model, Scale
 from blochflow.dynamics.stepping import BATCHES, Lanes, advance, locate, runge_kutta
-from blochflow.dynamics.theory import AbstractTheory, AdiabaticTheory, Begin, Seen
+from blochflow.dynamics.theory import AbstractConservingTheory, AbstractTheory, AdiabaticTheory, Begin, Seen
 from blochflow.execution.threads import Execution, run_batches
 from blochflow.models.fields import Fields
 from blochflow.models.packets import WavePacket
@@ -84,6 +84,8 @@ class Setup(eqx.Module):
         """State after one step, and its error."""
         if self.fixed is None:
             return runge_kutta(self.rate, t, h, state, each, self.lower)
+        if not isinstance(self.theory, AbstractConservingTheory):
+            raise TypeError("This theory has no steps that conserve the energy.")
         arguments = (self.model, self.fields, self.scale, each.band, self.sense * t, self.sense * h, state)
         after = self.theory.conserving(*arguments)
         return after, jnp.where(jnp.isfinite(after), 0.0, jnp.inf)

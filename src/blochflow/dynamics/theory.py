@@ -77,12 +77,6 @@ class AbstractTheory(eqx.Module):
         """d(state)/dt, (n,)."""
 
     @abc.abstractmethod
-    def conserving(
-        self, model: Model, fields: Fields, scale: Scale, band: Array, t: Array, length: Array, state: Array
-    ) -> Array:
-        """State after a step that conserves the energy, for models and fields that are constant in time."""
-
-    @abc.abstractmethod
     def observe(self, model: Model, fields: Fields, scale: Scale, band: Array, t: Array, state: Array) -> Any:
         """Position, wave vector, work done by the fields, the `Motion`, and the variables of `labels`."""
 
@@ -91,7 +85,17 @@ class AbstractTheory(eqx.Module):
         """What the theory cannot do and a run asked for, as sentences."""
 
 
-class AdiabaticTheory(AbstractTheory):
+class AbstractConservingTheory(AbstractTheory):
+    """A theory with steps that conserve the energy."""
+
+    @abc.abstractmethod
+    def conserving(
+        self, model: Model, fields: Fields, scale: Scale, band: Array, t: Array, length: Array, state: Array
+    ) -> Array:
+        """State after such a step, for models and fields that are constant in time."""
+
+
+class AdiabaticTheory(AbstractConservingTheory):
     """`Adiabatic`: the state is (x/L, k L, work/E)."""
 
     quantity: ClassVar[Quantity] = PROPAGATE

@@ -30,7 +30,7 @@ from blochflow.dynamics.equations import (
 )
 from blochflow.dynamics.starts import Model, Scale, check_apart
 from blochflow.dynamics.symplectic import solve_form
-from blochflow.dynamics.theory import AbstractTheory, Begin, Labels, Seen
+from blochflow.dynamics.theory import AbstractConservingTheory, AbstractTheory, Begin, Labels, Seen
 from blochflow.geometry.eigen import eigh
 from blochflow.geometry.subspace import Subspace
 from blochflow.models.base import AbstractModel
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 SMALLEST_CURVATURE = 1e-3  # Omega_kx below which a texture is no concern
 
 
-class Ehrenfest(AbstractTheory):
+class Ehrenfest(AbstractConservingTheory):
     """Theory of all bands: the state of the packet is evolved by H(k, x, t) at its centre.
 
     Exact for every wave vector in a uniform electric field.  In a texture it leaves out the correlation of place and

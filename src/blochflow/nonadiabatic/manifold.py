@@ -108,11 +108,6 @@ class Manifold(AbstractTheory):
         power = power_of(flow.slopes, flow.omega, fields.electric_at(now.position, t), flow.rate)
         return Internal(flow.rate[:d], flow.rate[d:], chi, power).flat(scale)
 
-    def conserving(
-        self, model: Model, fields: Fields, scale: Scale, band: Array, t: Array, length: Array, state: Array
-    ) -> Array:
-        raise NotImplementedError(self.unconserved(model))
-
     def observe(self, model: Model, fields: Fields, scale: Scale, band: Array, t: Array, state: Array) -> Seen:
         flow = self._flow(model, fields, scale, t, state)
         now, group, d = flow.now, flow.group, model.dimension
