@@ -22,8 +22,10 @@ from blochflow.execution.threads import Execution, run_batches
 from blochflow.models.fields import Fields
 from blochflow.models.packets import WavePacket
 
-# Of a full batch, so many times fewer packets than began are left to others.
-LEFT = 2
+# Share of a full batch that is left to others, and steps after which a batch leaves its last packets to a smaller one,
+# which may have to be compiled.
+LEFT = 0.75
+PATIENCE = 64
 SMALLEST_DENSITY = 0.1  # of the phase-space density: below, the equations of motion are no longer an expansion
 # Change of the norm of a state at which its motion ends, and the least, in units of the error of one step.
 LARGEST_NORM_DRIFT, STEPS_OF_DRIFT = 1e-5, 1e3
@@ -101,8 +103,12 @@ class Setup(eqx.Module):
         return seen
 
     def watch(self, t: Array, state: Array, each: Each) -> tuple[Array, Array]:
-        """Functions whose zeros stop a step: the guards, then those of the events; and the adiabaticity."""
+        """Functions whose zeros stop a step, and the adiabaticity."""
         seen = self.seen(t, state, each)
+        return self.watched(t, seen, each), seen.motion.adiabaticity
+
+    def watched(self, t: Array, seen: Seen, each: Each) -> Array:
+        """Functions whose zeros stop a step: the guards, then those of the events."""
         clock = self.fields.clock
         values = [e.values(self.model, clock, self.sense * t, seen, each.start) for e in self.events]
         gap = jnp.where(jnp.isfinite(seen.motion.gap), seen.motion.gap, 1.0) - SMALLEST_GAP * self.scale.energy
@@ -112,7 +118,7 @@ class Setup(eqx.Module):
             gap = slow = jnp.ones(())
         drift = jnp.maximum(LARGEST_NORM_DRIFT, STEPS_OF_DRIFT * self.tolerance) - jnp.abs(seen.motion.norm - 1)
         guards = jnp.stack([seen.motion.density - SMALLEST_DENSITY, gap, slow, drift])
-        return jnp.concatenate([guards, *values]), seen.motion.adiabaticity
+        return jnp.concatenate([guards, *values])
 
     def to_model_time(self, t: Any) -> Any:
         """Time in the model's unit, from sense t in kernel units, on the host."""
@@ -140,8 +146,8 @@ def _initial(setup: Setup, begin: Begin, t: Array) -> Array:
 
 
 @eqx.filter_jit
-def _advance(setup: Setup, each: Each, lanes: Lanes, directions: Array, most: Array, fewest: Array) -> Lanes:
-    return advance(setup.step, setup.watch, each, lanes, directions, setup.tolerance, most, fewest, setup.fixed)
+def _advance(setup: Setup, each: Each, lanes: Lanes, directions: Array, limits: tuple[Array, Array, Array]) -> Lanes:
+    return advance(setup.step, setup.watch, each, lanes, directions, setup.tolerance, *limits, setup.fixed)
 
 
 @eqx.filter_jit
@@ -150,12 +156,14 @@ def _locate(setup: Setup, each: Each, lanes: Lanes, which: Array) -> tuple[Array
 
 
 @eqx.filter_jit
-def _observe(setup: Setup, each: Each, time: Array, state: Array) -> tuple[Seen, Array, Array]:
-    return (
-        jax.vmap(setup.seen)(time, state, each),
-        jax.vmap(setup.watch)(time, state, each)[0],
-        jax.vmap(setup.rate)(time, state, each),
-    )
+def _observe(setup: Setup, each: Each, time: Array, state: Array) -> tuple[Seen, Array]:
+    seen = jax.vmap(setup.seen)(time, state, each)
+    return seen, jax.vmap(setup.watched)(time, seen, each)
+
+
+@eqx.filter_jit
+def _rate(setup: Setup, each: Each, time: Array, state: Array) -> Array:
+    return jax.vmap(setup.rate)(time, state, each)
 
 
 @eqx.filter_jit
@@ -229,10 +237,12 @@ class Flight:
             np.zeros(count),
             np.zeros(count, dtype=int),
         )
-        seen, _, rate = flight.observe()
+        everyone = np.arange(count)
+        seen = flight.observe(everyone)[0]
+        rate = np.concatenate(flight._run(everyone, lambda b, e: _rate(setup, e, *flight._now(b))))
         force = float(np.asarray(setup.sense)) * seen.motion.force
         flight.each = Each(jnp.asarray(band), Start(jnp.asarray(k), jnp.asarray(force)))
-        flight.watched = flight.observe()[1]
+        flight.watched = flight.observe(everyone)[1]
         flight.largest = np.array(seen.motion.adiabaticity)
         speed = np.abs(rate).max(axis=1)
         flight.step = 0.05 / np.maximum(speed, 1e-300)
@@ -240,26 +250,29 @@ class Flight:
             flight.step = np.full(count, float(setup.fixed))
         return flight
 
-    def observe(self, rows: np.ndarray | None = None) -> tuple[Seen, np.ndarray, np.ndarray]:
-        """Observables, watched functions and rates of packets ``rows`` now, as host arrays."""
+    def observe(self, rows: np.ndarray | None = None) -> tuple[Seen, np.ndarray]:
+        """Observables and watched functions of packets ``rows`` now, as host arrays."""
         rows = np.arange(len(self.time)) if rows is None else rows
-        parts = self._run(rows, lambda b, e: _observe(self.setup, e, self._get(self.time, b), self._get(self.state, b)))
+        parts = self._run(rows, lambda b, e: _observe(self.setup, e, *self._now(b)))
         return jax.tree.map(lambda *x: np.concatenate(x), *parts)
 
     def fly(self, ends: np.ndarray) -> None:
         """Bring every packet that still flies to its own end, through all events on the way."""
-        most = jnp.asarray(STEPS_PER_STRETCH)
         directions = jnp.asarray(self.setup.directions)
         while True:
             rows = np.flatnonzero(self.flying & (self.time < ends))
             if not len(rows):
                 return
             rows = rows[np.argsort(self.step[rows], kind="stable")]
-            # the last ones of a batch go on in full batches, as long as there are any
-            fewest = jnp.asarray(BATCHES[-1] // LEFT if len(rows) > BATCHES[-1] else 0)
+            # the last ones of a batch go on in full batches, as long as there are any, then in smaller ones
+            if len(rows) > BATCHES[-1]:
+                fewest, patience = int(LEFT * BATCHES[-1]), 0
+            else:
+                fewest, patience = max([size for size in BATCHES if size < len(rows)], default=0), PATIENCE
+            limits = tuple(map(jnp.asarray, (STEPS_PER_STRETCH, fewest, patience)))
 
-            def stretch(batch: np.ndarray, each: Each, fewest: Array = fewest) -> Lanes:
-                return _advance(self.setup, each, self._lanes(batch, ends), directions, most, fewest)
+            def stretch(batch: np.ndarray, each: Each, limits: Any = limits) -> Lanes:
+                return _advance(self.setup, each, self._lanes(batch, ends), directions, limits)
 
             done: list[Lanes] = self._run(rows, stretch)
             new = jax.tree.map(lambda *x: np.concatenate(x), *done)
@@ -312,7 +325,7 @@ class Flight:
         column = np.arange(len(rows))
         self.time[rows] += roots[first, column]
         self.state[rows] = states[first, column]
-        seen, watched, _ = self.observe(rows)
+        seen, watched = self.observe(rows)
         # at the crossing itself the sign is that of the far side
         watched[column, first] = np.where(after[column, first] >= 0, 1e-300, -1e-300)
         self.watched[rows] = watched
@@ -366,6 +379,9 @@ class Flight:
             jnp.zeros(len(batch), dtype=int),
             jnp.ones(len(batch), dtype=bool),
         )
+
+    def _now(self, batch: np.ndarray) -> tuple[Array, Array]:
+        return self._get(self.time, batch), self._get(self.state, batch)
 
     @staticmethod
     def _get(array: np.ndarray, batch: np.ndarray) -> Array:

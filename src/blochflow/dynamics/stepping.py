@@ -92,11 +92,13 @@ def advance(
     tolerance: Array,
     most: Array,
     fewest: Array | int = 0,
+    patience: Array | int = 0,
     fixed: Array | None = None,
 ) -> Lanes:
     """All packets to their ends, to a crossing, or through ``most`` steps; ``each`` holds constants of every packet.
 
-    Ends where no more than ``fewest`` packets are still on their way: those go on in another batch.
+    Ends where after ``patience`` steps no more than ``fewest`` packets are still on their way: those go on in another
+    batch.
 
     ``fixed``: length of steps that do not adapt, but for being halved where one fails.
 
@@ -139,7 +141,11 @@ def advance(
 
         return jax.tree.map(choose, tried, lanes)
 
-    return jax.lax.while_loop(lambda lanes: jnp.sum(lanes.active) > fewest, body, lanes)
+    def unfinished(lanes: Lanes) -> Array:
+        left = jnp.sum(lanes.active)
+        return (left > fewest) | ((left > 0) & (jnp.max(lanes.steps) < patience))
+
+    return jax.lax.while_loop(unfinished, body, lanes)
 
 
 def locate(step: Step, watch: Watch, each: Any, lanes: Lanes, which: Array) -> tuple[Array, Array]:
@@ -149,35 +155,37 @@ def locate(step: Step, watch: Watch, each: Any, lanes: Lanes, which: Array) -> t
     """
 
     def one(lane: Lanes, args: Any) -> tuple[Array, Array]:
-        def value(h: Array) -> tuple[Array, Array]:
-            state, _ = step(lane.time, h, lane.state, args)
-            return watch(lane.time + h, state, args)[0][which], state
-
-        before, after = lane.watched[which], value(lane.crossing)[0]
-        crosses = before * after < 0
+        before = lane.watched[which]
 
         def improve(carry: tuple[Any, ...]) -> tuple[Any, ...]:
-            low, high, at_low, at_high, count = carry
+            low, high, at_low, at_high, state, count = carry
+            first = count == 0
             h = (low * at_high - high * at_low) / (at_high - at_low)
             h = jnp.where((h > low) & (h < high), h, 0.5 * (low + high))
-            # every third trial halves, so that flat functions end too
-            h = jnp.where(count % 3 == 2, 0.5 * (low + high), h)
-            found = value(h)[0]
-            same = found * at_low > 0
+            # every third trial halves, so that flat functions end too; the first one is the whole step
+            h = jnp.where(first, high, jnp.where(count % 3 == 0, 0.5 * (low + high), h))
+            there, _ = step(lane.time, h, lane.state, args)
+            found = watch(lane.time + h, there, args)[0][which]
+            same = ~first & (found * at_low > 0)
             return (
                 jnp.where(same, h, low),
                 jnp.where(same, high, h),
-                jnp.where(same, found, 0.5 * at_low),
+                jnp.where(same, found, jnp.where(first, 1.0, 0.5) * at_low),
                 jnp.where(same, 0.5 * at_high, found),
+                jnp.where(same, state, there),
                 count + 1,
             )
 
-        def unfinished(carry: tuple[Any, ...]) -> Array:
-            low, high, _, at_high, count = carry
-            return crosses & (high - low > ROOT_ACCURACY * lane.crossing) & (at_high != 0) & (count < ROOT_STEPS)
+        def crosses(at_high: Array, count: Array) -> Array:
+            return (before * at_high < 0) | ((at_high == 0) & (count > 1))
 
-        first = (jnp.zeros(()), lane.crossing, before, after, jnp.zeros((), dtype=int))
-        root = jax.lax.while_loop(unfinished, improve, first)[1]
-        return jnp.where(crosses, root, jnp.inf), value(root)[1]
+        def unfinished(carry: tuple[Any, ...]) -> Array:
+            low, high, _, at_high, _, count = carry
+            wide = (high - low > ROOT_ACCURACY * lane.crossing) & (count < ROOT_STEPS)
+            return (count == 0) | (crosses(at_high, count) & (at_high != 0) & wide)
+
+        begin = (jnp.zeros(()), lane.crossing, before, before, lane.state, jnp.zeros((), dtype=int))
+        _, root, _, at_root, state, count = jax.lax.while_loop(unfinished, improve, begin)
+        return jnp.where(crosses(at_root, count), root, jnp.inf), state
 
     return jax.vmap(one)(lanes, each)
