@@ -18,9 +18,9 @@ import numpy as np
 from blochflow.core.backend import jnp
 from blochflow.core.checks import as_choice, as_real_array, fail
 from blochflow.response.catalog_nonlinear import NONLOCAL_CONDUCTIVITY
-from blochflow.response.dipole_integrands import CurvatureDipole, SymmetricDipoles
+from blochflow.response.dipole_integrands import SymmetricDipoles
 from blochflow.response.dipoles import warn_of_groups
-from blochflow.response.flow_integrands import FlowSea, InterbandSea, InterbandSurface
+from blochflow.response.flow_integrands import FlowSea, InterbandRest, InterbandSea, InterbandSurface, MomentFlow
 from blochflow.response.magnitudes import size_of_dipole
 from blochflow.response.nonlinear import check_validity
 from blochflow.response.relaxation import per_time
@@ -36,6 +36,8 @@ RELAXATION = {
     "occupations": "only occupations of bands relax, v_a T_bc gets the factor w/(w + i/tau): derived",
     "mermin": "relaxation to local equilibrium conserves charge, which changes nothing at first order in q: derived",
 }
+# Powers of the width of the spectrum in the size of what the first order in z adds.
+SIZES: dict[type[InterbandRest], int] = {InterbandSurface: 3, InterbandSea: 4}
 # Share of the tolerance that what frequency adds may use up.
 SHARE = 0.25
 
@@ -153,33 +155,26 @@ def static_integrals(request: Request) -> dict[str, Base]:
     """Integrals that do not depend on z."""
     d = request.model.dimension
     unit = NONLOCAL_CONDUCTIVITY.unit(request.model.units.name, d)[0]
-    cube, metric = bases(request, SymmetricDipoles(d, ("cube", "metric")), unit)
-    drift, kubo = bases(request, FlowSea(d), unit)
-    (moment,) = (
-        bases(request, CurvatureDipole.of(request.model, "moment"), unit)
-        if d > 1
-        else (Base.zero(len(cube.value), d, 3),)
-    )
-    return {"cube": cube, "metric": metric, "drift": drift, "kubo": kubo, "moment": moment}
+    names = ("cube", "metric_total", "metric_mixed")
+    found = dict(zip(names, bases(request, SymmetricDipoles(d, names), unit), strict=True))
+    found |= zip(("drift_total", "drift_mixed", "kubo"), bases(request, FlowSea(d), unit), strict=True)
+    found["moment"] = Base.zero(len(found["cube"].value), d, 3)
+    if d > 1:
+        (found["moment"],) = bases(request, MomentFlow(d, size_of_dipole(request.model, 1)), unit)
+    return found
 
 
 def laurent_parts(shared: dict[str, Base], z: complex, drifting: complex) -> dict[str, Base]:
-    """chi/e^2 of orders z^-2, z^-1 and z^0, in terms of "abc" = (a; b, c)."""
-    g, t, moment = shared["metric"], shared["drift"], shared["moment"]
-    band = total(
-        [
-            *(g.turned(axes).times(-x) for axes, x in (("abc", 0.5), ("bca", 0.25), ("cba", 0.25))),
-            # v_a T_bc comes from the displacement that changes in time
-            t.turned("abc").times(-drifting / z),
-            *(t.turned(axes).times(0.5) for axes in ("bca", "cba")),
-        ]
-    )
-    whole = total([*(g.turned(axes).times(-0.5) for axes in ("bca", "cba")), shared["kubo"].turned("abc").times(-1.0)])
+    """chi/e^2 of orders z^-2, z^-1 and z^0; cyclic orders of a mixed tensor add up to nothing."""
+    # v_a T_bc comes from the displacement that changes in time
+    moves = drifting / z
+    band = {"metric_total": -1.0, "metric_mixed": -0.25, "drift_total": 1 - moves, "drift_mixed": -0.5 - moves}
+    curl = {"metric_mixed": 0.75, "drift_mixed": 1.5, "kubo": -1.0}
     return {
-        "m2": shared["cube"].turned("abc").times(1 / z**2),
-        "m1": total(moment.turned(axes).times(-0.5j / z) for axes in ("cab", "bac")),
-        "band": band,
-        "curl": whole.plus(band.times(-1.0)),
+        "m2": shared["cube"].times(1 / z**2),
+        "m1": shared["moment"].times(-0.5j / z),
+        "band": total(shared[name].times(factor) for name, factor in band.items()),
+        "curl": total(shared[name].times(factor) for name, factor in curl.items()),
     }
 
 
@@ -192,12 +187,15 @@ def interband(request: Request, parts: dict[str, Base], z: complex) -> Base:
     given = 0.0 if request.tolerance.atol is None else request.tolerance.atol
     atol = SHARE * max(request.tolerance.rtol * unit * float(scale), given)
     asked = replace(request, tolerance=replace(request.tolerance, atol=atol))
-    # with one width more than the moments, as |z| stands for a width
-    terms = float(abs(z)) * size_of_dipole(request.model, 3)
+    # each order in z has one width more than the moments; sums over states, without f', another
+    sizes = {kind: float(abs(z)) * size_of_dipole(request.model, n) for kind, n in SIZES.items()}
     found = []
-    for even in (True, False):
-        for kind in (InterbandSurface, InterbandSea):
-            re, im = bases(asked, kind(d, even, 0.0 if even else terms, jnp.asarray(z)), unit)
+    # the odd part has no totally symmetric one, which is all that a line has
+    for even in (True, False) if d > 1 else (True,):
+        for kind, size in sizes.items():
+            # products at the surface that are even in z are sums of one sign
+            terms = 0.0 if even and kind is InterbandSurface else size
+            re, im = bases(asked, kind(d, even, terms, jnp.asarray(z)), unit)
             found.append(re.plus(im.times(1j)).times(-0.5))
     return total(found)
 
