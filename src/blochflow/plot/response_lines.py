@@ -133,10 +133,11 @@ def draw(axes: Axes, line: Line, *, bars: bool = False, color: str | None = None
 
 
 def longest_scan(dataset: xr.Dataset) -> str:
-    """The coordinate to draw against: across a ribbon, else the longest scan of numbers."""
+    """The coordinate to draw against: across a ribbon, time, else the longest scan of numbers."""
     scans = [str(d) for d in dataset["value"].dims if d not in CARTESIAN]
-    if "transverse" in scans:
-        return "transverse"
+    for first in ("transverse", "time"):
+        if first in scans:
+            return first
     return max((d for d in scans if dataset[d].dtype.kind in "fiu"), key=lambda d: dataset.sizes[d])
 
 

@@ -95,7 +95,7 @@ def response(
     The parts of a value (moments and curvature, sea and surface) are dashed and dotted lines of its color, and so are
     the imaginary part of a complex value, and Mott's rule and the Wiedemann-Franz law beside a Nernst or thermal Hall
     conductivity or a thermopower.  Valleys are lines; the current of a ribbon is drawn against the coordinate across
-    it.
+    it, that of `exact.liouville_evolution` against time.
 
     Parameters
     ----------

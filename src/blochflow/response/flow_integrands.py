@@ -8,9 +8,9 @@ The exact trace Int tr[V_c R_z {V_a, R_z d_b rho_0}] is a sum over triples of ba
 k(z) = 1/[(z + e_ln)(z - e_nm) e_nm] its sea part is sum (f_n - f_m) [t k(z) + t* k(-z)].  Here k is less its first two
 terms in z, exactly, so that nothing cancels.  Real t go with the even part in z, which is odd under time reversal;
 imaginary ones with the odd part, which is even.
-By Onsager's relations the totally symmetric part of M is odd under time reversal at every z.  What is even, the odd part
-in z, has none: its integrands are taken without theirs, which makes what symmetry forbids vanish at every k.  So are those
-of S_curl, a circulating current.
+By Onsager's relations the totally symmetric part of M is odd under time reversal at every z.  What is even, the odd
+part in z, has none: its integrands are taken without theirs, so that what symmetry forbids vanishes at every k.  So
+has S_curl, a circulating current.
 Legend: V velocity matrix, e_nm = E_n - E_m, v diagonal of V, m orbital moment.
 """
 

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 
 from blochflow.core.backend import jnp
-from blochflow.core.checks import as_choice, as_real_array, fail
+from blochflow.core.checks import as_choice
+from blochflow.core.scans import as_photons, as_tau, labelled
 from blochflow.response.catalog_nonlinear import NONLOCAL_CONDUCTIVITY
 from blochflow.response.dipole_integrands import SymmetricDipoles
 from blochflow.response.dipoles import warn_of_groups
@@ -47,7 +48,7 @@ def nonlocal_conductivity(
     mu: Any,
     temperature: Any,
     *,
-    tau: Any,
+    tau: Any = None,
     frequency: Any = 0.0,
     relaxation: str = "uniform",
     density: Any = None,
@@ -106,26 +107,16 @@ def nonlocal_conductivity(
     """
     request = Request.of("nonlocal_conductivity", model, mu, temperature, zone, density)
     name = as_choice(relaxation, "relaxation", tuple(RELAXATION))
-    times = np.atleast_1d(as_real_array(tau, "tau", positive=True))
-    rates = 1 / (per_time(model) * times)
-    photons = np.atleast_1d(as_real_array(frequency, "frequency"))
-    if photons.ndim > 1:
-        raise fail("frequency", "be a number or a list of numbers", f"has shape {photons.shape}")
+    times, photons = scans = as_tau(tau, model.units), as_photons(frequency, "frequency", model.units)
+    rates = 1 / (per_time(model) * times.values)
     warn_of_groups(model)
-    points = [[(rate, w) for w in photons] for rate in rates]
+    points = [[(rate, w) for w in photons.values] for rate in rates]
     found, sharper = _results(request, request, name, points)
     if sharper is not None:
         found, _ = _results(request, sharper, name, points)
-    scans = [
-        ("tau", times if np.ndim(tau) else None, {"units": model.units.time}),
-        ("frequency", photons if np.ndim(frequency) else None, {"units": model.units.energy}),
-    ]
-    result = ordered(joined(found, scans))
-    for label, given in (("tau", tau), ("frequency", frequency)):
-        if np.ndim(given) == 0:
-            result.attrs[label] = float(given)
+    result = labelled(ordered(joined(found, scans)), scans)
     result.attrs["relaxation"] = f"{name}: {RELAXATION[name]}"
-    check_validity(result, rates.max(), float(np.abs(photons).max()))
+    check_validity(result, rates.max(), float(np.abs(photons.values).max()))
     return request.checked(NONLOCAL_CONDUCTIVITY, result)
 
 
