@@ -134,6 +134,17 @@ def test_wrong_arguments(call, message):
         call()
 
 
+def test_together_with_others():
+    names = ["berry_curvature_dipole", "nonlinear_conductivity"]
+    found = R.together(names, PLANE, -1.0, 0.3, tau=10.0, **COARSE)
+    np.testing.assert_array_equal(found[names[1]].value, sigma(tau=10.0).value)
+    np.testing.assert_array_equal(found[names[0]].value, R.berry_curvature_dipole(PLANE, -1.0, 0.3, **COARSE).value)
+    with pytest.raises(ValueError, match="`tau` must be given for nonlocal_conductivity"):
+        R.together(["nonlocal_conductivity"], PLANE, -1.0, 0.3)
+    with pytest.raises(ValueError, match="`response` must be one of .*berry_curvature_dipole.* nonlinear_conductivity"):
+        bf.sensitivity(R.nonlinear_conductivity, PLANE, ["mass"], mu=-1.0, temperature=0.3)
+
+
 def test_clean_limit():
     found = sigma(tau=None, relaxation="clean", frequencies=(0.1, -0.1))
     # rectification of a clean metal is real for its Drude part: -C/(2 w1 w2) with opposite frequencies
