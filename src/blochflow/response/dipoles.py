@@ -92,9 +92,9 @@ def quantum_metric_dipole(
 
         D_a;bc = Int d^dk/(2 pi)^d sum_n f_n d_a T_n,bc = -Int sum_n f'_n d_a E_n T_n,bc
 
-    Source: [Gao2014]; [Kaplan2024].  T_bc = -G_bc: the dipole of the Berry connection polarizability G is minus this, and
-    `berry_connection_polarizability` gives G of every band at single k.  Valid for: T >= 0.
-    Not included: bands outside the model.
+    Source: [Gao2014]; [Kaplan2024].  T_bc = -G_bc: this is minus the dipole of the Berry connection polarizability G,
+    which `berry_connection_polarizability` gives for every band at single k.  Valid for: T >= 0.  Not included: bands
+    outside the model.
 
     Parameters
     ----------
