@@ -145,6 +145,22 @@ def test_together_with_others():
         bf.sensitivity(R.nonlinear_conductivity, PLANE, ["mass"], mu=-1.0, temperature=0.3)
 
 
+def test_plots_show_the_largest_components():
+    found = sigma()
+    sizes = {"xxx": 3.0, "yxy": -6.0, "yyx": -6.0, "xyy": 5.0, "xxy": 1.0, "xyx": 1.0, "yyy": 2.0, "yxx": 4.0}
+    for (a, b, c), size in sizes.items():
+        found.value.loc[{"a": a, "b": b, "c": c}] = size
+    _, axes = bf.plot.auto(found)
+    labels = [label.split(", ") for label in axes.get_legend_handles_labels()[1]]
+    # with three parts each
+    assert [label[0] for label in labels] == 4 * ["yxy"] + 4 * ["xyy"]
+    assert [label[-1] for label in labels[1:4]] == ["drude", "bcd", "metric"]
+    title = axes.get_legend().get_title().get_text().replace("\n", " ")
+    assert title == "the largest components; component=... draws yxx, xxx, yyy, xxy"
+    _, axes = bf.plot.auto(found, component="xxy")
+    assert len(axes.get_legend_handles_labels()[1]) == 4 and not axes.get_legend().get_title().get_text()
+
+
 def test_clean_limit():
     found = sigma(tau=None, relaxation="clean", frequencies=(0.1, -0.1))
     # rectification of a clean metal is real for its Drude part: -C/(2 w1 w2) with opposite frequencies

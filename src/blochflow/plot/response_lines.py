@@ -25,6 +25,8 @@ CARTESIAN = ("a", "b", "c")
 # variables that are compared with the value
 COMPARISONS = {"mott": "Mott", "wiedemann_franz": "Wiedemann-Franz"}
 STYLES = ("--", ":", "-.")
+# of what stands beside a value, which may be more
+PARTS: tuple[Any, ...] = (*STYLES, (0, (8, 2)), (0, (3, 1, 1, 1, 1, 1)))
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Line:
 
     label: str
     color: int
-    style: str
+    style: Any
     x: np.ndarray
     value: np.ndarray
     error: np.ndarray
@@ -122,7 +124,7 @@ def lines_of(dataset: xr.Dataset, along: str) -> tuple[list[Line], list[str]]:
             lines.append(Line(label, color, "-", x, chosen["value"].values, chosen["error"].values, converged))
             for number, (name, value, error) in enumerate(_beside(chosen)):
                 what = ", ".join(part for part in (label, name) if part)
-                lines.append(Line(what, color, STYLES[number % len(STYLES)], x, value, error, converged))
+                lines.append(Line(what, color, PARTS[number % len(PARTS)], x, value, error, converged))
     return lines, left
 
 
