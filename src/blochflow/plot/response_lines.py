@@ -107,7 +107,8 @@ def lines_of(dataset: xr.Dataset, along: str) -> tuple[list[Line], list[str]]:
     states = list(np.ndindex(*(dataset.sizes[d] for d in others)))
     each, left = len(states) * (1 + len(_names_beside(dataset))), list[str]()
     if each * len(components) > READABLE and len(components) > 1:
-        components.sort(key=lambda component: -float(np.nanmax(np.abs(values[(..., *component)]))))
+        sizes = np.nanmax(np.abs(values), axis=tuple(range(values.ndim - len(tensor))))
+        components.sort(key=lambda component: -float(sizes[component]))
         count = max(1, SHOWN // each)
         left = ["".join(str(dataset[d].values[i]) for d, i in zip(tensor, x, strict=True)) for x in components[count:]]
         components = components[:count]

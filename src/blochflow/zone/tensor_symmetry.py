@@ -119,7 +119,8 @@ def _group_average(tensor: np.ndarray, operations: Sequence[Operation], kind: Te
         average = 0.5 * (average + exchanged if kind.last_two == "symmetric" else average - exchanged)
     if kind.cyclic == "any":
         return average
-    mean = sum(np.moveaxis(average, (-3, -2, -1), axes) for axes in ((-3, -2, -1), (-2, -1, -3), (-1, -3, -2))) / 3
+    once, twice = (np.moveaxis(average, (-3, -2, -1), axes) for axes in ((-2, -1, -3), (-1, -3, -2)))
+    mean = (average + once + twice) / 3
     return mean if kind.cyclic == "equal" else average - mean
 
 
