@@ -200,7 +200,7 @@ def refine(
     model: AbstractModel, states: States, works: list[Perturbation], tolerance: Tolerance, factor: float, memory: int
 ) -> Refined:
     """Double the grid until two agree, for every state and all ``works`` of it; ``factor`` converts to public units."""
-    shape, history = first_grid(model), []
+    shape, history = first_grid(model), list[tuple[int, np.ndarray]]()
     most = most_points(shape, tolerance, memory, lambda points: bytes_of(points, model.num_bands))
     rows = [(work, *state) for state in zip(states.mu, states.kt, strict=True) for work in works]
     value: np.ndarray = np.empty(0)

@@ -88,7 +88,7 @@ class UsedSymmetry:
         split = (*value.shape[:-1], bands.tensors, bands.size)
         tensor, each = as_tensor(value.reshape(split), bands, d), bands.kinds
         for kind in set(each):
-            alike = (..., [i for i, x in enumerate(each) if x == kind], *(slice(None),) * kind.rank)
+            alike: Any = (..., [i for i, x in enumerate(each) if x == kind], *(slice(None),) * kind.rank)
             tensor[alike] = symmetrise(tensor[alike], self.found.operations, kind)
         largest = error.reshape(split).max(axis=-1, keepdims=True) + self.delta[:, None]
         largest = np.broadcast_to(largest, split).reshape(value.shape)
