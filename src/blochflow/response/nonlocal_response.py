@@ -10,6 +10,7 @@ Xiao, PRL 122, 227402 (2019), on the metric dipole.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -127,15 +128,20 @@ def _results(request: Request, asked: Request, relaxation: str, points: list[Any
 
     def one(rate: float, frequency: float) -> xr.Dataset:
         z = frequency + 1j * rate
-        parts = laurent_parts(shared, z, frequency if relaxation == "occupations" else z)
+        factors = laurent_factors(z, frequency if relaxation == "occupations" else z)
         if relaxation == "occupations":
-            del parts["curl"]
-        else:
-            parts["interband"] = interband(asked, parts, z)
+            del factors["curl"]
+        parts = {name: weighed(shared, [terms]) for name, terms in factors.items()}
+        # by integrals, not by parts: what cancels between these, as v_a T_bc does, has no error
+        whole = weighed(shared, factors.values())
+        if relaxation != "occupations":
+            parts["interband"] = interband(asked, whole, z)
+            whole = whole.plus(parts["interband"])
         if frequency == 0:
-            parts = {name: replace(part, value=part.value.real, tail=part.tail.real) for name, part in parts.items()}
-        result, whole = point_dataset(request, NONLOCAL_CONDUCTIVITY, parts, ("a", "b", "c"))
-        wanted.extend(sharper_request(request, whole, parts))
+            parts = {name: real(part) for name, part in parts.items()}
+            whole = real(whole)
+        result, judged = point_dataset(request, NONLOCAL_CONDUCTIVITY, parts, ("a", "b", "c"), whole)
+        wanted.extend(sharper_request(request, judged, parts))
         return with_longitudinal(result)
 
     found = [[one(*point) for point in of_rate] for of_rate in points]
@@ -155,24 +161,36 @@ def static_integrals(request: Request) -> dict[str, Base]:
     return found
 
 
-def laurent_parts(shared: dict[str, Base], z: complex, drifting: complex) -> dict[str, Base]:
-    """chi/e^2 of orders z^-2, z^-1 and z^0; cyclic orders of a mixed tensor add up to nothing."""
+def laurent_factors(z: complex, drifting: complex) -> dict[str, dict[str, complex]]:
+    """chi/e^2 of orders z^-2, z^-1 and z^0: part -> integral -> factor.
+
+    Cyclic orders of a mixed tensor add up to nothing.
+    """
     # v_a T_bc comes from the displacement that changes in time
-    moves = drifting / z
-    band = {"metric_total": -1.0, "metric_mixed": -0.25, "drift_total": 1 - moves, "drift_mixed": -0.5 - moves}
-    curl = {"metric_mixed": 0.75, "drift_mixed": 1.5, "kubo": -1.0}
+    moves = 1.0 if drifting == z else drifting / z
     return {
-        "m2": shared["cube"].times(1 / z**2),
-        "m1": shared["moment"].times(-0.5j / z),
-        "band": total(shared[name].times(factor) for name, factor in band.items()),
-        "curl": total(shared[name].times(factor) for name, factor in curl.items()),
+        "m2": {"cube": 1 / z**2},
+        "m1": {"moment": -0.5j / z},
+        "band": {"metric_total": -1.0, "metric_mixed": -0.25, "drift_total": 1 - moves, "drift_mixed": -0.5 - moves},
+        "curl": {"metric_mixed": 0.75, "drift_mixed": 1.5, "kubo": -1.0},
     }
 
 
-def interband(request: Request, parts: dict[str, Base], z: complex) -> Base:
-    """-(1/2) rest(z), to a share of the tolerance of the whole."""
+def weighed(shared: dict[str, Base], parts: Iterable[Mapping[str, complex]]) -> Base:
+    """Sum of integrals with the factors of all ``parts``."""
+    each = list(parts)
+    names = dict.fromkeys(name for terms in each for name in terms)
+    return total(shared[name].times(sum(terms.get(name, 0.0) for terms in each)) for name in names)
+
+
+def real(part: Base) -> Base:
+    """Without the imaginary part, which is zero at zero frequency."""
+    return replace(part, value=part.value.real, tail=part.tail.real)
+
+
+def interband(request: Request, known: Base, z: complex) -> Base:
+    """-(1/2) rest(z), to a share of the tolerance of the whole, which is ``known`` but for this."""
     d = request.model.dimension
-    known = total(parts.values())
     scale = np.abs(known.value).reshape(len(known.value), -1).max(axis=1).min()
     unit = NONLOCAL_CONDUCTIVITY.unit(request.model.units.name, d)[0]
     given = 0.0 if request.tolerance.atol is None else request.tolerance.atol

@@ -134,12 +134,15 @@ def as_integral(request: Request, part: Base, factor: float) -> Integral:
 
 
 def point_dataset(
-    request: Request, quantity: Quantity, parts: Mapping[str, Base], axes: tuple[str, ...]
+    request: Request, quantity: Quantity, parts: Mapping[str, Base], axes: tuple[str, ...], value: Base | None = None
 ) -> tuple[xr.Dataset, Integral]:
-    """The Dataset of one choice of relaxation times and frequencies, with the parts of the value."""
+    """The Dataset of one choice of relaxation times and frequencies, with the parts of the value.
+
+    ``value`` is the sum of the parts, where it is known better than each of them.
+    """
     factor, unit = quantity.unit(request.model.units.name, request.model.dimension)
     d = request.model.dimension
-    whole = as_integral(request, total(parts.values()), factor)
+    whole = as_integral(request, total(parts.values()) if value is None else value, factor)
 
     def tensor(rows: np.ndarray) -> np.ndarray:
         return rows.reshape(*rows.shape[:-1], *(d,) * len(axes))
