@@ -298,6 +298,17 @@ def threefold(angle_of_first=0.0):
     return bf.TightBinding.from_blocks(lattice, np.zeros((3, 2)), np.array(cells), np.array(blocks, dtype=complex))
 
 
+def test_displacements_cancel_between_parts():
+    """Where all of the density matrix relaxes, T enters the current of bands and the induced magnetization alone."""
+    from blochflow.response.nonlocal_response import laurent_factors
+
+    z = 0.3 + 0.25j
+    for drifting, left in ((z, 0.0), (0.3, 1 - 0.3 / z)):
+        factors = laurent_factors(z, drifting)
+        for name in ("drift_total", "drift_mixed"):
+            assert sum(terms.get(name, 0.0) for terms in factors.values()) == pytest.approx(left, abs=1e-15)
+
+
 @pytest.mark.slow
 def test_time_reversal_and_rotations_leave_nothing_at_first_order():
     """Onsager: the totally symmetric part is odd under time reversal at every frequency; C3 forbids the rest."""

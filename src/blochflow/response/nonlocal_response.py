@@ -82,7 +82,8 @@ def nonlocal_conductivity(
     Dataset
         ``value``, ``error`` with dims (mu, temperature[, tau, frequency], a, b, c), symmetric in (b, c), complex where
         a frequency is not zero; ``parts`` with the dimension ``part``: "m2" (kinetic), "m1" (curl of orbital moments),
-        "band" (flow of the metric), "curl" (induced magnetization) and "interband" (higher orders in hbar z/gap);
+        "band" (flow of the metric), "curl" (induced magnetization) and "interband" (higher orders in hbar z/gap).
+        What cancels between them, as v_a T_bc does in "uniform", is in their errors and not in that of the value;
         ``longitudinal``, the totally symmetric part, which alone has no circulating current, with its error.  Units:
         e^2 length^(3-d)/hbar; S m^(3-d) for EV_ANGSTROM models.
 
