@@ -91,6 +91,10 @@ def test_units_of_every_dimension(dimension, unit):
     bf.to_si(R.quantum_metric_dipole(one, -1.0, 3000.0, **options))
 
 
+def kicked(**options):
+    return X.liouville_evolution(PLANE, 0.0, 0.1, [0.0, 1.0], electric_field=[0.1, 0.0], **options)
+
+
 WRONG = [
     (lambda: sigma(tau=None), r"`tau` must be given"),
     (lambda: sigma(tau=-1.0), r"`tau` must be greater than 0"),
@@ -110,10 +114,17 @@ WRONG = [
     (lambda: R.nonlinear_conductivity(PLANE, 0.0, 0.0, tau=1.0, grid=12), r"`temperature` must be above 0"),
     (lambda: X.liouville_response(PLANE, 0.0, 0.0, tau=1.0), r"`temperature` must be above 0"),
     (lambda: X.liouville_response(PLANE, 0.0, 0.1, tau=1.0, order=3), r"`order` must be 1 or 2"),
-    (lambda: X.liouville_response(PLANE, 0.0, 0.1, tau=1.0, frequencies=0.1), r"`frequencies` must be one number for"),
+    (lambda: X.liouville_response(PLANE, 0.0, 0.1, tau=1.0, frequencies=0.1), r"`frequencies` must be a pair"),
+    (lambda: X.liouville_response(CHAIN, 0.0, 0.1, tau=1.0, order=1, frequencies=[[0.1, 0.2]]), r"`frequencies` must"),
+    (lambda: X.liouville_response(CHAIN, 0.0, 0.1), r"`tau` must be given"),
+    (lambda: X.liouville_response(CHAIN, 0.0, 0.1, tau=1.0, relaxation=["bare", "x"]), r"`relaxation` must be one of"),
+    (lambda: R.nonlocal_conductivity(PLANE, 0.0, 0.1), r"`tau` must be given, the relaxation time"),
     (lambda: X.liouville_response(bf.zoo.massive_dirac(), 0.0, 0.1, tau=1.0), r"`model` must be periodic"),
     (lambda: X.liouville_evolution(CHAIN, 0.0, 0.1, [0, 1], electric_field=[0.1, 0.2]), r"`electric_field` must"),
-    (lambda: X.liouville_evolution(CHAIN, 0.0, 0.1, [1, 0], electric_field=[0.1]), r"`times` must increase"),
+    (lambda: X.liouville_evolution(CHAIN, 0.0, 0.1, [1, 0], electric_field=[0.1]), r"`times` must .* that increase"),
+    (lambda: X.liouville_evolution(CHAIN, 0.0, 0.1, 3.0, electric_field=[0.1]), r"`times` must hold at least two"),
+    (lambda: kicked(relaxation="intraband"), r"`tau` must be given for relaxation"),
+    (lambda: kicked(execution=SMALL), r"`max_memory` must allow"),
 ]  # fmt: skip
 
 
@@ -121,6 +132,33 @@ WRONG = [
 def test_wrong_arguments(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_together_with_others():
+    names = ["berry_curvature_dipole", "nonlinear_conductivity"]
+    found = R.together(names, PLANE, -1.0, 0.3, tau=10.0, **COARSE)
+    np.testing.assert_array_equal(found[names[1]].value, sigma(tau=10.0).value)
+    np.testing.assert_array_equal(found[names[0]].value, R.berry_curvature_dipole(PLANE, -1.0, 0.3, **COARSE).value)
+    with pytest.raises(ValueError, match="`tau` must be given for nonlocal_conductivity"):
+        R.together(["nonlocal_conductivity"], PLANE, -1.0, 0.3)
+    with pytest.raises(ValueError, match="`response` must be one of .*berry_curvature_dipole.* nonlinear_conductivity"):
+        bf.sensitivity(R.nonlinear_conductivity, PLANE, ["mass"], mu=-1.0, temperature=0.3)
+
+
+def test_plots_show_the_largest_components():
+    found = sigma()
+    sizes = {"xxx": 3.0, "yxy": -6.0, "yyx": -6.0, "xyy": 5.0, "xxy": 1.0, "xyx": 1.0, "yyy": 2.0, "yxx": 4.0}
+    for (a, b, c), size in sizes.items():
+        found.value.loc[{"a": a, "b": b, "c": c}] = size
+    _, axes = bf.plot.auto(found)
+    labels = [label.split(", ") for label in axes.get_legend_handles_labels()[1]]
+    # with three parts each
+    assert [label[0] for label in labels] == 4 * ["yxy"] + 4 * ["xyy"]
+    assert [label[-1] for label in labels[1:4]] == ["drude", "bcd", "metric"]
+    title = axes.get_legend().get_title().get_text().replace("\n", " ")
+    assert title == "the largest components; component=... draws yxx, xxx, yyy, xxy"
+    _, axes = bf.plot.auto(found, component="xxy")
+    assert len(axes.get_legend_handles_labels()[1]) == 4 and not axes.get_legend().get_title().get_text()
 
 
 def test_clean_limit():
@@ -150,6 +188,22 @@ def test_vanishing_by_inversion_converges_in_the_reference():
     chain = bf.TightBinding([[1.0]], [[0.0]], [(-0.5, 0, 0, (1,))])
     found = X.liouville_response(chain, -0.3, 0.2, tau=3.0)
     assert abs(found.value.item()) < 1e-12 and bool(found.converged.all())
+
+
+def test_scans_of_the_density_matrix_are_what_single_calls_give():
+    kept = {"tolerance": bf.Tolerance(rtol=1e-6), "execution": ONE}
+    pairs, times, names = [(0.0, 0.0), (0.1, -0.1)], [2.0, 5.0], ["bare", "uniform"]
+    found = X.liouville_response(CHAIN, -1.0, 0.3, tau=times, frequencies=pairs, relaxation=names, **kept)
+    assert found.value.dims == ("mu", "temperature", "relaxation", "tau", "frequency", "a", "b", "c")
+    assert found.second_frequency.values.tolist() == [0.0, -0.1] and found.tau.attrs["units"] == "hbar/E"
+    assert found.converged.dims == found.value.dims[:5]
+    one = X.liouville_response(CHAIN, -1.0, 0.3, tau=5.0, frequencies=pairs[1], relaxation="uniform", **kept)
+    # numbers that have converged wait for the others unchanged
+    same = found.sel(relaxation="uniform", tau=5.0).isel(frequency=1)
+    np.testing.assert_array_equal(same.value, one.value)
+    np.testing.assert_array_equal(same.error, one.error)
+    linear = X.liouville_response(CHAIN, -1.0, 0.3, tau=5.0, order=1, frequencies=[0.0, 0.2, 0.4], **kept)
+    assert linear.value.dims == ("mu", "temperature", "frequency", "a", "b")
 
 
 @pytest.mark.slow
@@ -209,14 +263,74 @@ def test_tasks_of_a_job(tmp_path, monkeypatch):
     assert "value_im" in (tmp_path / "q.csv").read_text()
 
 
+EVOLUTION = """
+[model]
+zoo = "rice_mele"
+
+[[task]]
+quantity = "exact.liouville_evolution"
+mu = [-1.5, -1.4, -1.3, -1.2]
+temperature = 0.5
+times = { start = 0.0, stop = 2.0, count = 3 }
+electric_field = "pulse.py:field"
+tau = 2.0
+relaxation = "intraband"
+tolerance = { rtol = 1e-3 }
+"""
+
+
+def test_evolution_in_a_job(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "job.toml").write_text(EVOLUTION)
+    (tmp_path / "pulse.py").write_text("def field(t):\n    return [0.1 * t]\n")
+    checked = blochflow("check", "job.toml")
+    assert checked.exit_code == 0 and "matrices of up to 2 rows" in checked.output
+    assert blochflow("run", "job.toml", "-o", "out.nc").exit_code == 0
+    found = bf.open("out.nc")
+    options = {"electric_field": lambda t: [0.1 * t], "tau": 2.0, "relaxation": "intraband", "execution": ONE}
+    same = X.liouville_evolution(bf.zoo.rice_mele(), found.mu.values, 0.5, [0.0, 1.0, 2.0], **options)
+    np.testing.assert_array_equal(found.value, same.value)
+    _, axes = bf.plot.auto(found)
+    assert axes.get_xlabel() == "time [hbar/E]"
+    assert blochflow("explain", "exact.liouville_evolution").exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("[[0.0, 0.0], [0.1, -0.1]]", "[0.1]", "expected two numbers such as"),
+        ("tau = 2.0\n", "", "job.toml:5: `task[0].tau`: Argument `tau` must be given for"),
+        ("{ start = 0.0, stop = 2.0, count = 3 }", "[2.0, 1.0]", "job.toml:9: `task[0].times`: Argument `times`"),
+        ("pulse.py:field", "pulse.py:feild", "job.toml:10: `task[0].electric_field`"),
+        ('"pulse.py:field"', "[0.1, 0.2]", "job.toml:10: `task[0].electric_field`: Argument `electric_field`"),
+        ("temperature = 0.5", "temperature = 0.0", "job.toml:8: `task[0].temperature`"),
+    ],
+)
+def test_wrong_evolutions(tmp_path, monkeypatch, old, new, message):
+    monkeypatch.chdir(tmp_path)
+    assert old in EVOLUTION
+    (tmp_path / "job.toml").write_text(EVOLUTION.replace(old, new))
+    (tmp_path / "pulse.py").write_text("def field(t):\n    return [0.1 * t]\n")
+    done = blochflow("run", "job.toml", "--dry-run")
+    assert done.exit_code == 2
+    assert message in " ".join(done.stderr.split())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("[[0.0, 0.0], [0.1, -0.1]]", "[0.1]", "`frequencies` must be a pair"),
         ("[[0.0, 0.0], [0.1, -0.1]]", "[[0.1, 0.2], [0.1]]", "expected two numbers such as"),
         ('["bare", "local"]', '["bare", 3]', "expected text in quotes"),
         ('["bare", "local"]', '"clean"', "`tau` must be left out"),
         ("order = 1", "order = 3", "`order` must be 1 or 2"),
+        ("tau = 10.0\n", "", "job.toml:6: `task[0].tau`: Argument `tau` must be given"),
+        ("tau = 5.0\n", "", "job.toml:16: `task[1].tau`: `tau` is missing"),
+        (
+            "frequencies = 0.1",
+            "frequencies = [[0.1, 0.2]]",
+            "job.toml:23: `task[1].frequencies`: Argument `frequencies`",
+        ),
+        ("frequencies = 0.1\n", 'relaxation = ["bare", "bear"]\n', "job.toml:23: `task[1].relaxation`: Argument"),
         ("temperature = 0.5", "temperature = 0.0", "`temperature` must be above 0"),
     ],
 )

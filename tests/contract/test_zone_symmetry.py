@@ -57,6 +57,9 @@ KINDS = (
 )
 # products and averages of at most 96 orthogonal matrices in double precision
 ROUNDING = 1e-12
+# generators of rotations
+X2, Z4 = np.diag([1.0, -1.0, -1.0]), np.array([[0.0, -1, 0], [1, 0, 0], [0, 0, 1]])
+XYZ3 = np.roll(np.eye(3), 1, axis=0)
 SQUARE = lattice_operations(np.eye(2))
 
 
@@ -283,3 +286,24 @@ def test_wrong_tensors_are_refused():
         transform(np.zeros((4, 3, 3)), SQUARE[0], HALL)
     with pytest.raises(ValueError, match="belong to a lattice"):
         grid_operations(point_operations(2, "square"), (4, 4))
+
+
+@pytest.mark.parametrize(
+    ("generators", "whole", "total"),
+    # Nye, Physical Properties of Crystals, table of piezoelectric moduli; total: cubic polynomials that the group keeps
+    [
+        ([], 18, 10),
+        ([Z4], 4, 2),
+        ([Z4, X2], 1, 0),
+        ([X2, Z4 @ Z4], 3, 1),
+        ([Z4, XYZ3], 0, 0),
+        ([X2, Z4 @ Z4, XYZ3], 1, 1),
+    ],
+    ids=["1", "4", "422", "222", "432", "23"],
+)
+def test_parts_of_a_tensor_symmetric_in_two_indices(generators, whole, total):
+    group = generated_group([Operation(g) for g in generators], 3)
+    for cyclic, constants in (("any", whole), ("equal", total), ("cancelling", whole - total)):
+        kind = TensorKind(3, last_two="symmetric", cyclic=cyclic)
+        assert round(np.trace(projector(group, kind))) == constants
+        assert allowed_components(group, kind).any() == (constants > 0)

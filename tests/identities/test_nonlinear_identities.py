@@ -279,3 +279,60 @@ def test_factorised_sums_give_what_scattered_points_give(with_positions, monkeyp
             # both forms of the Drude part differ by what this grid leaves; all else is the same sum
             close = 1e-3 if part == "drude" else 1e-9
             np.testing.assert_allclose(second, first, rtol=0, atol=close * np.abs(first).max() + 1e-15)
+
+
+def threefold(angle_of_first=0.0):
+    """s, px and py orbitals on a triangular lattice: time reversal and C3, no inversion; C3 is lost at an angle."""
+    rng = np.random.default_rng(4)
+    turn = np.eye(3)
+    turn[1:, 1:] = [[-0.5, -(0.75**0.5)], [0.75**0.5, -0.5]]
+    hop = 0.3 * rng.normal(size=(3, 3))
+    cells, blocks = [(0, 0)], [np.diag([0.0, 2.0, 2.0])]
+    for cell in ((1, 0), (0, 1), (-1, -1)):
+        cells += [cell, (-cell[0], -cell[1])]
+        blocks += [hop, hop.T]
+        hop = turn @ hop @ turn.T
+    blocks[1] = blocks[1] * np.cos(angle_of_first)
+    blocks[2] = blocks[1].T
+    lattice = np.array([[1.0, 0.0], [-0.5, 0.75**0.5]])
+    return bf.TightBinding.from_blocks(lattice, np.zeros((3, 2)), np.array(cells), np.array(blocks, dtype=complex))
+
+
+def test_displacements_cancel_between_parts():
+    """Where all of the density matrix relaxes, T enters the current of bands and the induced magnetization alone."""
+    from blochflow.response.nonlocal_response import laurent_factors
+
+    z = 0.3 + 0.25j
+    for drifting, left in ((z, 0.0), (0.3, 1 - 0.3 / z)):
+        factors = laurent_factors(z, drifting)
+        for name in ("drift_total", "drift_mixed"):
+            assert sum(terms.get(name, 0.0) for terms in factors.values()) == pytest.approx(left, abs=1e-15)
+
+
+@pytest.mark.slow
+def test_time_reversal_and_rotations_leave_nothing_at_first_order():
+    """Onsager: the totally symmetric part is odd under time reversal at every frequency; C3 forbids the rest."""
+    z, kept = 0.3 + 0.25j, {"tau": 4.0, "frequency": 0.3, "throw": False, "execution": ONE}
+    whole = np.abs(brute_trace(threefold(1.0), 0.5, KT, z, 48, 2)).max()
+    assert np.abs(brute_trace(threefold(), 0.5, KT, z, 48, 2)).max() < 1e-13 < 1e-6 * whole
+    found = R.nonlocal_conductivity(threefold(), 0.5, KT, **kept)
+    assert found.parts_forbidden.all() and found.forbidden.all() and found.converged.all()
+    assert not found.parts.any() and not found.error.any()
+    # an integral would take thousands
+    assert found.attrs["evaluations"] <= 64 * 7
+
+
+@pytest.mark.slow
+def test_time_reversal_leaves_circulating_currents_only():
+    kept = {"tau": 4.0, "frequency": 0.3, "throw": False, "execution": ONE}
+    found = R.nonlocal_conductivity(threefold(1.0), 0.5, KT, tolerance=bf.Tolerance(rtol=1e-6), **kept)
+    expected = -0.5 * brute_trace(threefold(1.0), 0.5, KT, 0.3 + 0.25j, 96, 2)
+    # the grid of the trace is converged to rounding
+    assert (np.abs(found.value.values - expected) <= found.error.values + 1e-13).all()
+    assert found.converged.all()
+    assert found.parts_forbidden.sel(part=["m2", "band", "curl"]).all()
+    for part in ("m1", "interband"):
+        value, allowed = found.parts.sel(part=part).values[0, 0], ~found.parts_forbidden.sel(part=part).values
+        assert np.abs(fully_symmetric(value)).max() < 1e-14 < 1e-6 * np.abs(value).max()
+        # xxx and yyy are totally symmetric
+        assert allowed.any() and not allowed[[0, 1], [0, 1], [0, 1]].any()

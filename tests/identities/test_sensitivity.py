@@ -1,11 +1,13 @@
 """Derivatives through the zone integral against finite differences, also of exactly degenerate bands."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import blochflow as bf
+from blochflow.core.backend import jnp
 
 IRON = Path(__file__).parents[2] / "examples" / "fe_bcc" / "Fe_tb.dat.xz"
 
@@ -40,6 +42,34 @@ def test_haldane_metal(name, response):
 
     expected = central(value, float(model.parameters[name]))
     np.testing.assert_allclose(slope, expected, atol=TOLERANCE * np.abs(expected).max())
+
+
+def tilted_chern(k, mass, tilt):
+    """Two bands of no symmetry, so that every dipole exists."""
+    x, y = k
+    mean = 0.3 * jnp.cos(x) + tilt * jnp.sin(y) + 0.15 * jnp.cos(x + y)
+    first, second = jnp.sin(x) + 0.3 * jnp.cos(y), jnp.sin(y) + 0.2 * jnp.sin(x)
+    third = mass - jnp.cos(x) - jnp.cos(y) + 0.25 * jnp.sin(x)
+    return jnp.array([[mean + third, first - 1j * second], [first + 1j * second, mean - third]])
+
+
+@pytest.mark.parametrize(
+    "response",
+    [bf.response.quantum_metric_dipole, pytest.param(bf.response.berry_curvature_dipole, marks=pytest.mark.slow)],
+)
+def test_dipoles(response):
+    model = bf.LatticeModel(tilted_chern, np.eye(2), parameters={"mass": 1.4, "tilt": 0.2})
+    options = {"mu": [-0.9, 0.4], "temperature": 0.2, "grid": 32, "throw": False}
+    slope = bf.sensitivity(response, model, ["mass", "tilt"], **options)
+    assert slope.value.dims == ("parameter", "mu", "temperature", "a", "b", "c")
+
+    def value(name, x):
+        return response(model.replace(**{name: x}), **options).value.values
+
+    for name, at in model.parameters.items():
+        expected = central(partial(value, name), at)
+        found = slope.value.sel(parameter=name).values
+        np.testing.assert_allclose(found, expected, atol=TOLERANCE * np.abs(expected).max())
 
 
 def test_exactly_degenerate_bands():

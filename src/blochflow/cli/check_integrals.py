@@ -5,7 +5,16 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from blochflow.cli.quantities import LIOUVILLE, all_quantities, is_disordered, is_exact, moves_packets
+from blochflow.cli.load_model import load_function
+from blochflow.cli.quantities import (
+    EVOLUTION,
+    LIOUVILLE,
+    all_quantities,
+    describe_arguments,
+    is_disordered,
+    is_exact,
+    moves_packets,
+)
 from blochflow.core.checks import as_choice, fail
 
 if TYPE_CHECKING:
@@ -44,10 +53,14 @@ def check_integrals(job: Job, model: AbstractModel) -> None:
         if task.tolerance is None or moves_packets(task.quantity):
             continue
         try:
-            check_task(task, model)
+            if task.quantity == EVOLUTION:
+                _check_evolution(job, task, model)
+            else:
+                check_task(task, model)
         except ValueError as exc:
             named = re.match(r"Argument `(\w+)", str(exc))
-            place = named.group(1) if named and named.group(1) in task.arguments else "quantity"
+            # what is missing belongs to the task as what is wrong does
+            place = named.group(1) if named and named.group(1) in describe_arguments(task.quantity) else "quantity"
             inside = re.match(r"Argument `(disorder\.\w+)", str(exc))
             place = inside.group(1) if inside else place
             if named and named.group(1) == "max_evaluations":
@@ -179,15 +192,16 @@ def _with_vertices(disorder: Disorder, model: AbstractModel) -> Disorder:
 
 
 def _check_nonlinear(given: dict[str, Any], model: AbstractModel) -> None:
-    from blochflow.response.nonlinear import as_pairs, as_rates, as_relaxations
+    from blochflow.response.nonlinear import as_scans
 
-    names = as_relaxations(given.get("relaxation", "bare"))
-    as_rates(model, given.get("tau"), names, as_pairs(given.get("frequencies", (0.0, 0.0))))
+    as_scans(model, given.get("relaxation", "bare"), given.get("tau"), given.get("frequencies", (0.0, 0.0)))
 
 
 def _check_nonlocal(given: dict[str, Any], model: AbstractModel) -> None:
+    from blochflow.core.scans import as_tau
     from blochflow.response.nonlocal_response import RELAXATION
 
+    as_tau(given["tau"], model.units)
     as_choice(given.get("relaxation", "uniform"), "relaxation", tuple(RELAXATION))
 
 
@@ -198,12 +212,32 @@ def _check_metric(given: dict[str, Any], model: AbstractModel) -> None:
 
 
 def _check_liouville(given: dict[str, Any], model: AbstractModel) -> None:
+    from blochflow.core.scans import as_names, as_tau
     from blochflow.exact._liouville import MODELS, as_frequencies
     from blochflow.exact.density_matrix import as_periodic
 
     as_periodic(model)
-    as_frequencies(given.get("frequencies", (0.0, 0.0)), given.get("order", 2))
-    as_choice(given.get("relaxation", "uniform"), "relaxation", MODELS)
+    as_tau(given["tau"], model.units)
+    as_frequencies(given.get("frequencies", (0.0, 0.0)), given.get("order", 2), model.units)
+    as_names(given.get("relaxation", "uniform"), "relaxation", MODELS)
+    _check_warm(given)
+
+
+def _check_evolution(job: Job, task: Task, model: AbstractModel) -> None:
+    from blochflow.exact._liouville_time import as_field, as_increasing, as_rate
+    from blochflow.exact.density_matrix import as_periodic
+
+    given = task.arguments
+    as_periodic(model)
+    _check_warm(given)
+    as_rate(given.get("tau"), given.get("relaxation", "uniform"), model.units)
+    field = given["electric_field"]
+    if isinstance(field, str):
+        field = load_function(job, field, f"{job.key_of(task)}.electric_field")
+    as_field(field, model.dimension, as_increasing(given["times"]))
+
+
+def _check_warm(given: dict[str, Any]) -> None:
     if min(given["temperature"]) == 0:
         raise fail("temperature", "be above 0, where a grid of k resolves the Fermi surface", "holds 0")
 

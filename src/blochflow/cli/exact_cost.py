@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from blochflow.cli.cost import LOOSE, Cost, quietly
+from blochflow.cli.quantities import EVOLUTION
 from blochflow.cli.report import duration, memory
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ ELEMENT_BYTES = 96
 
 def predict_exact(job: Job, task: Task, model: AbstractModel) -> Cost:
     """Time one run with a loose tolerance; nothing is compiled."""
-    from blochflow.exact._liouville import bytes_of
+    from blochflow.exact import _liouville, _liouville_time
     from blochflow.exact.thermodynamics import BATCH_ELEMENTS
     from blochflow.execution.threads import Execution
 
@@ -40,7 +41,8 @@ def predict_exact(job: Job, task: Task, model: AbstractModel) -> Cost:
     if matrices and not ribbon:
         # all of the finest grid, which has most of the points
         finest = growth * low * (1 - 0.5**model.dimension)
-        size = min(float(execution.memory_bytes), bytes_of(finest, model.num_bands))
+        module = _liouville_time if task.quantity == EVOLUTION else _liouville
+        size = min(float(execution.memory_bytes), module.bytes_of(finest, model.num_bands))
     else:
         size = ELEMENT_BYTES * max(BATCH_ELEMENTS, rows**2)
         size *= execution.threads(size)

@@ -37,7 +37,6 @@ IN_PYTHON = {
     "nonadiabatic.bloch_zener": ("nonadiabatic", "bloch_zener"),
     "nonadiabatic.projected": ("nonadiabatic", "projected"),
     "berry_connection_polarizability": ("geometry", "berry_connection_polarizability"),
-    "exact.liouville_evolution": ("exact", "liouville_evolution"),
     "exact.hofstadter": ("exact", "hofstadter"),
     "exact.ribbon": ("exact", "ribbon"),
 }

@@ -18,7 +18,7 @@ from blochflow.dynamics.orbit_catalog import (
 from blochflow.dynamics.orbit_catalog import QUANTITIES as ORBITS
 from blochflow.exact.catalog import COMPARE, LATTICE_PACKET
 from blochflow.exact.catalog import QUANTITIES as REFERENCES
-from blochflow.exact.catalog_liouville import LIOUVILLE_RESPONSE
+from blochflow.exact.catalog_liouville import LIOUVILLE_EVOLUTION, LIOUVILLE_RESPONSE
 from blochflow.models.catalog import BANDS, FERMI_SURFACE
 from blochflow.nonadiabatic.catalog import HYBRID_BANDS
 from blochflow.response.catalog import QUANTITIES
@@ -29,6 +29,7 @@ from blochflow.response.catalog_symmetry import SYMMETRY_TABLE
 EXACT = "exact."
 PROFILE = f"{EXACT}current_profile"
 LIOUVILLE = f"{EXACT}{LIOUVILLE_RESPONSE.name}"
+EVOLUTION = f"{EXACT}{LIOUVILLE_EVOLUTION.name}"
 PACKETS = tuple(f"{EXACT}{q.name}" for q in (LATTICE_PACKET, COMPARE))
 # arguments other than (model, mu, temperature), and options without a default
 ARGUMENTS: dict[str, tuple[str, ...]] = {
@@ -37,6 +38,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     HYBRID_BANDS.name: ("path", "electric_field"),
     "chemical_potential": ("density", "temperature"),
     "symmetry_table": (),
+    EVOLUTION: ("mu", "temperature", "times"),
     PROPAGATE.name: (),
     CYCLOTRON_ORBITS.name: ("energy", "magnetic_field"),
     LANDAU_LEVELS.name: ("magnetic_field",),
@@ -56,6 +58,7 @@ REQUIRED = {
     **{f"{EXACT}{name}": ("p", "q") for name in ("grand_potential", "electron_density", "entropy")},
     PROFILE: ("width",),
     LIOUVILLE: ("tau",),
+    EVOLUTION: ("electric_field",),
     PROPAGATE.name: ("times",),
     **dict.fromkeys(PACKETS, ("packet", "times", "sites")),
     QUANTUM_OSCILLATIONS.name: ("magnetic_field",),
@@ -79,7 +82,7 @@ DESCRIPTIONS = {
 
 def all_quantities() -> dict[str, Quantity]:
     """Name -> description of everything a task may compute."""
-    exact = (*REFERENCES.values(), LIOUVILLE_RESPONSE, LATTICE_PACKET, COMPARE)
+    exact = (*REFERENCES.values(), LIOUVILLE_RESPONSE, LIOUVILLE_EVOLUTION, LATTICE_PACKET, COMPARE)
     references = {q.name: q for q in map(_named, exact)}
     others = {q.name: q for q in (BANDS, HYBRID_BANDS, FERMI_SURFACE, SYMMETRY_TABLE, PROPAGATE)}
     return {**QUANTITIES, **others, **ORBITS, **references}

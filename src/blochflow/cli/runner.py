@@ -102,8 +102,9 @@ def compute(job: Job, task: Task, model: AbstractModel) -> xr.Dataset:
     options = dict(task.arguments)
     if "reference" in options:
         options["reference"] = job.path.parent / options["reference"]
-    if isinstance(options.get("tau"), str):
-        options["tau"] = load_function(job, options["tau"], "tau")
+    for name in ("tau", "electric_field"):
+        if isinstance(options.get(name), str):
+            options[name] = load_function(job, options[name], f"{job.key_of(task)}.{name}")
     if "disorder" in options:
         options["disorder"] = disorder_of(options["disorder"])
     positional = [options.pop(name, None) for name in positional_of(task.quantity)]

@@ -139,6 +139,15 @@ OWN_EXAMPLES = {
         "tolerance": "{ rtol = 1e-2 }",
     },
     "exact.liouville_response": {"mu": "[-1.5, -1.0]", "temperature": "0.3", "relaxation": '"uniform"'},
+    "exact.liouville_evolution": {
+        "mu": "-1.5",
+        "temperature": "0.3",
+        "times": "{ start = 0.0, stop = 10.0, count = 21 }",
+        "electric_field": "[0.05, 0.0]",
+        "tau": "5.0",
+        "relaxation": '"uniform"',
+        "tolerance": "{ rtol = 1e-2 }",
+    },
     **{name: {"p": "1", "q": "7"} for name in ("exact.grand_potential", "exact.electron_density", "exact.entropy")},
     "exact.edge_magnetization": {"width": "64"},
     **{

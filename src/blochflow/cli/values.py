@@ -81,8 +81,10 @@ def parse_pairs(value: Any) -> list[Any]:
 
 
 def parse_frequencies(value: Any) -> Any:
-    """One number, or what `parse_pairs` takes."""
-    return parse_pairs(value) if isinstance(value, list) else _number(value)
+    """A number, which stays one, a scan of numbers, or an array of pairs."""
+    if isinstance(value, list) and any(isinstance(x, list) for x in value):
+        return parse_pairs(value)
+    return parse_number_option(value)
 
 
 def parse_names(value: Any) -> Any:

@@ -11,16 +11,19 @@ Source: Aversa and Sipe, PRB 52, 14636 (1995), length gauge.
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from blochflow.core.checks import as_choice, as_real_array, fail
+from blochflow.core.checks import fail
 from blochflow.core.dataset import build_result, provenance
 from blochflow.core.errors import ConvergenceError
+from blochflow.core.scans import Scan, as_names, as_pairs, as_photons, as_tau, labelled
 from blochflow.core.status import Status
-from blochflow.core.units import HBAR_EV_FS
+from blochflow.core.units import HBAR_EV_FS, Units
 from blochflow.exact.catalog_liouville import LINEAR_LIOUVILLE, LIOUVILLE_RESPONSE
 from blochflow.exact.density_matrix import DensityGrid, as_periodic, first_grid
 from blochflow.exact.result import States, as_call, as_states, describe_failure
@@ -47,10 +50,10 @@ def liouville_response(
     mu: Any,
     temperature: Any,
     *,
-    tau: float,
+    tau: Any = None,
     frequencies: Any = (0.0, 0.0),
     order: int = 2,
-    relaxation: str = "uniform",
+    relaxation: Any = "uniform",
     tolerance: Tolerance | None = None,
     execution: Execution | None = None,
     throw: bool = True,
@@ -68,16 +71,19 @@ def liouville_response(
         1D, 2D or 3D.
     mu, temperature : float or arrays
         T > 0: the grids converge exponentially in k_B T.
-    tau : float
-        hbar/energy for NATURAL models, fs for EV_ANGSTROM ones.  For "clean": the field grows as exp(t/tau).
-    frequencies : (w1, w2), or one number for ``order=1``
-        Photon energies hbar w in the model's energy.
+    tau : float or (S,) array
+        hbar/energy for NATURAL models, fs for EV_ANGSTROM ones; an array adds a dimension ``tau``.  For "clean": the
+        field grows as exp(t/tau).
+    frequencies : (w1, w2) or (F, 2) array; a number or (F,) array for ``order=1``
+        Photon energies hbar w in the model's energy; several add a dimension ``frequency`` (w1), pairs with a
+        coordinate ``second_frequency``.
     order : 1 or 2
-    relaxation : str
+    relaxation : str or list
         "uniform", "bare", "local", "intraband" or "clean": as in `response.nonlinear_conductivity`, whose difference
-        from this shows what its expansion in hbar/(tau gap) leaves out.
+        from this shows what its expansion in hbar/(tau gap) leaves out.  A list adds a dimension ``relaxation``.
     tolerance : Tolerance, optional
-        Grids are doubled until two agree to it; ``max_evaluations`` bounds the points of the finest.
+        Grids are doubled until two agree to it, for every number of a scan by itself; ``max_evaluations`` bounds the
+        points of the finest.
     execution : Execution, optional
         One thread; ``max_memory`` bounds the grid, which is kept whole.
     throw : bool
@@ -87,7 +93,7 @@ def liouville_response(
     -------
     Dataset
         ``value``, ``error`` (difference from the grid of half the points per axis), ``converged`` with dims (mu,
-        temperature, a, b) or (mu, temperature, a, b, c); complex where a frequency is not zero.
+        temperature[, relaxation, tau, frequency], a, b[, c]); complex where a frequency is not zero.
 
     Raises
     ------
@@ -108,60 +114,59 @@ def liouville_response(
     states = as_states(model.units, mu, temperature)
     if (states.kt == 0).any():
         raise fail("temperature", "be above 0, where a grid of k resolves the Fermi surface", "holds 0")
-    pair = as_frequencies(frequencies, order)
-    name = as_choice(relaxation, "relaxation", MODELS)
-    rate = 1 / float(as_real_array(tau, "tau", max_ndim=0, positive=True))
-    rate *= HBAR_EV_FS if model.units.time == "fs" else 1.0
-    work = Perturbation(name, rate, pair)
+    photons = as_frequencies(frequencies, order, model.units)
+    names, times = as_names(relaxation, "relaxation", MODELS), as_tau(tau, model.units)
+    rates = (HBAR_EV_FS if model.units.time == "fs" else 1.0) / times.values
+    works = [Perturbation(*x) for x in itertools.product(names.values, rates, photons.values.reshape(-1, order))]
     quantity = LIOUVILLE_RESPONSE if order == 2 else LINEAR_LIOUVILLE
     factor, unit = quantity.unit(model.units.name, model.dimension)
-    found = refine(model, states, work, call.tolerance, factor, call.execution.memory_bytes)
-    value = found.value if np.any(pair) else found.value.real
+    found = refine(model, states, works, call.tolerance, factor, call.execution.memory_bytes)
+    value = found.value if np.any(photons.values) else found.value.real
     status = Status.CONVERGED if found.converged.all() else Status.NOT_CONVERGED
     where = np.unravel_index(int(np.abs(value).argmax()), value.shape)
+    scans = [scan for scan in (names, times, photons) if scan.listed]
+    shape = (*states.shape, *(len(scan.values) for scan in scans))
     result = build_result(
         quantity,
-        factor * value.reshape(*states.shape, *value.shape[1:]),
-        abs(factor) * found.error.reshape(*states.shape, *value.shape[1:]),
-        found.converged.reshape(states.shape),
-        dims=("mu", "temperature", "a", "b", "c")[: 2 + value.ndim - 1],
+        factor * value.reshape(*shape, *value.shape[1:]),
+        abs(factor) * found.error.reshape(*shape, *value.shape[1:]),
+        found.converged.reshape(shape),
+        dims=("mu", "temperature", *(scan.name for scan in scans), *("a", "b", "c")[: 1 + order]),
         coords=states.coords,
         unit=unit,
         attrs={
-            **provenance(model, [states.mu, states.kt, pair], f"{call.tolerance} {name} {rate}"),
+            **provenance(model, [states.mu, states.kt, photons.values, rates], f"{call.tolerance} {names.values}"),
             "status": status.name,
             "status_message": str(status.value),
             "evaluations": sum(points for points, _ in found.history),
             "rtol": float(call.tolerance.rtol),
             "grid": np.array(found.shape),
-            "relaxation": name,
-            "tau": float(tau),
-            "frequencies": pair,
+            "relaxation": "; ".join(names.values),
             "history_points": np.array([points for points, _ in found.history]),
             "history_value": factor * np.array([entry[where].real for _, entry in found.history]),
         },
     )
+    result = labelled(result, (names, times, photons))
+    if order == 1 and not photons.listed:
+        result.attrs["frequencies"] = photons.values
     if call.throw and status is not Status.CONVERGED:
         raise ConvergenceError(describe_failure(quantity, result), result)
     return result
 
 
-def as_frequencies(frequencies: Any, order: Any) -> np.ndarray:
-    """(order,) photon energies."""
+def as_frequencies(frequencies: Any, order: Any, units: Units) -> Scan:
+    """Photon energies, or pairs of them."""
     if order not in (1, 2):
         raise fail("order", "be 1 or 2", f"is {order!r}")
-    array = np.atleast_1d(as_real_array(frequencies, "frequencies"))
-    if order == 1 and array.shape == (2,) and not array.any():
-        array = array[:1]
-    if array.shape != (order,):
-        must = "be one number for order 1, a pair (w1, w2) for order 2"
-        raise fail("frequencies", must, f"has shape {array.shape}")
-    return array
+    if order == 1:
+        none = np.shape(frequencies) == (2,) and not np.any(frequencies)
+        return as_photons(0.0 if none else frequencies, "frequencies", units)
+    return as_pairs(frequencies, units)
 
 
 @dataclass(frozen=True, eq=False)
 class Refined:
-    """Values and errors (P, a, ..), (P,) whether they meet the tolerance, history, finest grid."""
+    """Values and errors (P W, a, ..), (P W,) whether they meet the tolerance, history, finest grid."""
 
     value: np.ndarray
     error: np.ndarray
@@ -175,34 +180,50 @@ def bytes_of(points: float, num_bands: int) -> float:
     return points * MATRICES * 16 * num_bands**2
 
 
-def refine(
-    model: AbstractModel, states: States, work: Perturbation, tolerance: Tolerance, factor: float, memory: int
-) -> Refined:
-    """Double the grid until two agree; ``factor`` converts to the units of the tolerance."""
-    shape, history = first_grid(model), []
+def most_points(shape: tuple[int, ...], tolerance: Tolerance, memory: int, size: Callable[[float], float]) -> int:
+    """Points of the finest grid that tolerance and memory allow; the second at least, which gives an error.
+
+    ``size`` is the memory of so many points.
+    """
     most = MOST_POINTS[len(shape)] if tolerance.max_evaluations is None else tolerance.max_evaluations
     least = 2 ** len(shape) * int(np.prod(shape))
     if least > most:
         raise fail("max_evaluations", f"allow the {least} k points of the second grid", f"is {most}")
-    needed = bytes_of(least, model.num_bands)
+    needed = size(least)
     if needed > memory:
         must = f"allow the {needed / 2**30:.3g} GiB of the {least} k points of the second grid"
         raise fail("max_memory", must, f"is {memory / 2**30:.3g} GiB")
-    most = min(most, int(memory / bytes_of(1, model.num_bands)))
-    value: np.ndarray | None = None
+    return min(most, int(memory / size(1)))
+
+
+def refine(
+    model: AbstractModel, states: States, works: list[Perturbation], tolerance: Tolerance, factor: float, memory: int
+) -> Refined:
+    """Double the grid until two agree, for every state and all ``works`` of it; ``factor`` converts to public units."""
+    shape, history = first_grid(model), list[tuple[int, np.ndarray]]()
+    most = most_points(shape, tolerance, memory, lambda points: bytes_of(points, model.num_bands))
+    rows = [(work, *state) for state in zip(states.mu, states.kt, strict=True) for work in works]
+    value: np.ndarray = np.empty(0)
+    error, reached = value, np.zeros(len(rows), dtype=bool)
     while True:
         grid = DensityGrid.of(model, shape)
-        found = [work.response(grid, *state) for state in zip(states.mu, states.kt, strict=True)]
-        before, value = value, np.stack([current for current, _ in found])
-        absolute = np.array([size for _, size in found])
+        # what has agreed stays as it is
+        todo = np.flatnonzero(~reached)
+        found = [work.response(grid, mu, kt) for work, mu, kt in (rows[i] for i in todo)]
+        current, absolute = np.stack([x for x, _ in found]), np.array([size for _, size in found])
+        if not history:
+            value, error = current, np.full(current.shape, np.nan)
+        else:
+            size = np.abs(current).max(axis=tuple(range(1, current.ndim)), keepdims=True)
+            change = np.abs(current - value[todo]) + ROUNDING * size
+            value, error[todo] = value.copy(), change
+            value[todo] = current
+            reached[todo] = change.reshape(len(todo), -1).max(axis=1) <= tolerance.allowed(
+                size.reshape(-1), absolute, factor
+            )
         history.append((int(np.prod(shape)), value))
-        if before is not None:
-            size = np.abs(value).max(axis=tuple(range(1, value.ndim)), keepdims=True)
-            error = np.abs(value - before) + ROUNDING * size
-            allowed = tolerance.allowed(size.reshape(-1), absolute, factor)
-            reached = error.reshape(len(value), -1).max(axis=1) <= allowed
-            if reached.all() or 2 ** len(shape) * np.prod(shape) > most:
-                return Refined(value, error, reached, history, shape)
+        if len(history) > 1 and (reached.all() or 2 ** len(shape) * np.prod(shape) > most):
+            return Refined(value, error, reached, history, shape)
         shape = tuple(2 * n for n in shape)
 
 

@@ -16,15 +16,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from blochflow.core.checks import as_choice, as_real_array, as_times, fail
+from blochflow.core.checks import as_choice, as_real_array, fail
 from blochflow.core.dataset import build_result, provenance
 from blochflow.core.errors import ConvergenceError, UserModelError
 from blochflow.core.status import Status
-from blochflow.core.units import HBAR_EV_FS
-from blochflow.exact._liouville import MOST_POINTS, ROUNDING
+from blochflow.core.units import HBAR_EV_FS, Units
+from blochflow.exact._liouville import ROUNDING, most_points
 from blochflow.exact.catalog_liouville import LIOUVILLE_EVOLUTION
 from blochflow.exact.density_matrix import DensityGrid, as_periodic, first_grid
 from blochflow.exact.result import as_call, as_states, describe_failure
+from blochflow.execution.threads import Execution
 from blochflow.models.base import AbstractModel
 from blochflow.zone.tolerance import Tolerance
 
@@ -34,8 +35,10 @@ if TYPE_CHECKING:
 MODELS = ("uniform", "intraband")
 # Angle by which the fastest coherence turns in the longest step, and part of the cell that the field translates.
 LARGEST_ANGLE = 1.0
-# Doublings of grid and steps.
+# Doublings of steps.
 DOUBLINGS = 8
+# Complex (N, N) matrices at once for each k of the finest grid.
+MATRICES = 24
 
 Field = Callable[[float], np.ndarray]
 
@@ -50,6 +53,7 @@ def liouville_evolution(
     tau: float | None = None,
     relaxation: str = "uniform",
     tolerance: Tolerance | None = None,
+    execution: Execution | None = None,
     throw: bool = True,
 ) -> xr.Dataset:
     """Current density of a crystal that starts from equilibrium, in a uniform field of any strength.
@@ -70,11 +74,15 @@ def liouville_evolution(
     electric_field : (d,) array or callable
         A vector, or a function of time that returns one: E/(e a) for NATURAL models, V/angstrom.
     tau : float, optional
-        Relaxation time; default none.
+        Relaxation time; default no relaxation.
     relaxation : "uniform" or "intraband"
-        What relaxes: the whole density matrix, or only occupations of bands.
+        What relaxes: the whole density matrix, or only occupations of the bands without field.  The latter leaves the
+        coherence between bands that switching on the field excites: it rings for ever, at first order in the field, so
+        that the current comes to no steady state whose orders in the field could be told apart.
     tolerance : Tolerance, optional
         Grid and steps are doubled until the current at all times agrees to it, relative to its largest value.
+    execution : Execution, optional
+        One thread; ``max_memory`` bounds the two grids that are compared, which are kept whole.
     throw : bool
         False: return a result that is not converged instead of raising.
 
@@ -87,7 +95,7 @@ def liouville_evolution(
     Raises
     ------
     ValueError
-        Wrong arguments, T = 0, or a k.p model.
+        Wrong arguments, T = 0, "intraband" without tau, or a k.p model.
     UserModelError
         The field as a function failed.
     ConvergenceError
@@ -101,22 +109,18 @@ def liouville_evolution(
     True
     """
     model = as_periodic(model)
-    call = as_call(tolerance, None, throw)
+    call = as_call(tolerance, execution, throw)
     states = as_states(model.units, mu, temperature)
     if (states.kt == 0).any():
         raise fail("temperature", "be above 0, where a grid of k resolves the Fermi surface", "holds 0")
-    steps = as_times(times)
-    if steps[1] < steps[0]:
-        raise fail("times", "increase", f"is {steps.tolist()[:6]}")
-    per_time = 1 / HBAR_EV_FS if model.units.time == "fs" else 1.0
-    rate = 0.0 if tau is None else 1 / (per_time * float(as_real_array(tau, "tau", max_ndim=0, positive=True)))
+    steps = as_increasing(times)
+    rate = as_rate(tau, relaxation, model.units)
     force = as_field(electric_field, model.dimension, steps)
-    evolution = Evolution(
-        per_time * steps, lambda t: force(t / per_time), rate, as_choice(relaxation, "relaxation", MODELS)
-    )
+    per_time = 1 / HBAR_EV_FS if model.units.time == "fs" else 1.0
+    evolution = Evolution(per_time * steps, lambda t: force(t / per_time), rate, relaxation)
     factor, unit = LIOUVILLE_EVOLUTION.unit(model.units.name, model.dimension)
     pairs = list(zip(states.mu, states.kt, strict=True))
-    found = refine(model, pairs, evolution, call.tolerance, factor)
+    found = refine(model, pairs, evolution, call.tolerance, factor, call.execution.memory_bytes)
     status = Status.CONVERGED if found.converged.all() else Status.NOT_CONVERGED
     dims = (*states.shape, len(steps))
     result = build_result(
@@ -141,6 +145,26 @@ def liouville_evolution(
     if call.throw and status is not Status.CONVERGED:
         raise ConvergenceError(describe_failure(LIOUVILLE_EVOLUTION, result), result)
     return result
+
+
+def as_increasing(times: Any) -> np.ndarray:
+    """(T,) times after the first, at which the state is in equilibrium."""
+    array = np.atleast_1d(as_real_array(times, "times"))
+    if len(array) < 2 or (np.diff(array) <= 0).any():
+        must = "hold at least two times that increase; at the first the crystal is in equilibrium"
+        raise fail("times", must, f"is {array.tolist()[:6]}")
+    return array
+
+
+def as_rate(tau: Any, relaxation: Any, units: Units) -> float:
+    """Rate of relaxation in hbar and the model's energy; 0 without tau."""
+    name = as_choice(relaxation, "relaxation", MODELS)
+    if tau is not None:
+        rate = 1 / float(as_real_array(tau, "tau", max_ndim=0, positive=True))
+        return rate * (HBAR_EV_FS if units.time == "fs" else 1.0)
+    if name == "intraband":
+        raise fail("tau", 'be given for relaxation="intraband", the time in which occupations relax', "is missing")
+    return 0.0
 
 
 def as_field(electric_field: Any, dimension: int, times: np.ndarray) -> Field:
@@ -179,12 +203,22 @@ class Refined:
     steps: int
 
 
+def bytes_of(points: float, num_bands: int) -> float:
+    """Memory of a grid and of half as fine a one beside it."""
+    return points * MATRICES * 16 * num_bands**2
+
+
 def refine(
-    model: AbstractModel, states: list[tuple[float, float]], work: Evolution, tolerance: Tolerance, factor: float
+    model: AbstractModel,
+    states: list[tuple[float, float]],
+    work: Evolution,
+    tolerance: Tolerance,
+    factor: float,
+    memory: int,
 ) -> Refined:
     """Double the steps until extrapolated currents agree, then the grid; ``factor`` converts to public units."""
     shape = first_grid(model)
-    most = MOST_POINTS[len(shape)] if tolerance.max_evaluations is None else tolerance.max_evaluations
+    most = most_points(shape, tolerance, memory, lambda points: bytes_of(points, model.num_bands))
     grid, doublings = DensityGrid.of(model, shape), 0
     count, points = work.fewest_steps(grid), int(np.prod(shape))
     runs = Runs(grid, states, work)

@@ -18,10 +18,11 @@ LIOUVILLE_RESPONSE = Quantity(
     not_included="vertex corrections beyond the model of relaxation",
     conventions="as nonlinear_conductivity: j_a = sigma_a;bc E_b E_c, charge -e, fields exp(-i w t)",
     options={
-        "tau": f"{TAU}; for clean the time in which the field grows",
-        "frequencies": "photon energies (w1, w2) in the energy unit of the model (default [0, 0])",
+        "tau": f"{TAU}, or a scan; for clean the time in which the field grows",
+        "frequencies": "photon energies (w1, w2) in the energy unit of the model (default [0, 0]), or pairs; a number "
+        "or a scan for order 1",
         "order": "1 or 2 (default 2)",
-        "relaxation": '"uniform" (default), "bare", "local", "intraband" or "clean"',
+        "relaxation": '"uniform" (default), "bare", "local", "intraband" or "clean", or a list of them',
     },
     explanation=(
         "The density matrix is perturbed by the field on a grid of k that is doubled until two grids agree. Coherence "
@@ -62,10 +63,10 @@ LIOUVILLE_EVOLUTION = Quantity(
     not_included="vertex corrections, fields that vary in space",
     conventions="charge -e, starts from equilibrium; D_a = d_a - i [A_a, .]",
     options={
-        "times": "increasing times, the first at equilibrium",
-        "electric_field": "a vector, or a function of time",
+        "times": "increasing times, the first at equilibrium: an array, a range or { start, stop, count }",
+        "electric_field": 'a vector, or "file.py:function" of time',
         "tau": f"{TAU}; leave out for no relaxation",
-        "relaxation": '"uniform" (default) or "intraband"',
+        "relaxation": '"uniform" (default), or "intraband" for occupations alone, which needs tau',
     },
     explanation=(
         "The whole density matrix on a grid of k, in steps that alternate rotation by H with translation along the "

@@ -151,11 +151,14 @@ def berry_connection_polarizability(
         A'_a = e G_ab E_b   (change of the Berry connection in an electric field),   G_ab = -T_ab
 
     Source: Gao, Yang, Niu, PRL 112, 166601 (2014); Liu et al., PRL 127, 277202 (2021).
-    Valid for: as `band_normalised_metric`, whose parameters, shapes, units and errors it shares.
+    Valid for: as `band_normalised_metric`, whose parameters, shapes, units and errors it shares.  It is found under
+    `bf.geometry` and `bf.response`; its dipole over the Fermi surface is minus `response.quantum_metric_dipole`, its
+    quadratic current the part "metric" of `response.nonlinear_conductivity`.
 
     Parameters
     ----------
     bands : Bands
+        ``bf.bands(model, k)``.
     subspace : Subspace, optional
     degenerate : {"raise", "nan"}
 

@@ -55,7 +55,7 @@ def field_current(
     along = np.argsort(dataset["field"].values)
     dataset = choose_component(choose_variable(dataset.isel(field=along), variable), component)
     figure, axes = axes_for(axes)
-    for line in lines_of(dataset, "field"):
+    for line in lines_of(dataset, "field")[0]:
         draw(axes, line)
         small = np.flatnonzero(line.x)
         if line.style == "-" and len(small):

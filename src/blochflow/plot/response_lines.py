@@ -19,10 +19,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST_LINES = 24
+# Lines that still can be told apart; where there are more, the largest components are shown, of this many lines.
+READABLE, SHOWN = 12, 8
 CARTESIAN = ("a", "b", "c")
 # variables that are compared with the value
 COMPARISONS = {"mott": "Mott", "wiedemann_franz": "Wiedemann-Franz"}
 STYLES = ("--", ":", "-.")
+# of what stands beside a value, which may be more
+PARTS: tuple[Any, ...] = (*STYLES, (0, (8, 2)), (0, (3, 1, 1, 1, 1, 1)))
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class Line:
 
     label: str
     color: int
-    style: str
+    style: Any
     x: np.ndarray
     value: np.ndarray
     error: np.ndarray
@@ -90,13 +94,24 @@ def choose_component(dataset: xr.Dataset, component: str | None) -> xr.Dataset:
     return dataset.isel({d: int(i) for d, i in zip(tensor, place, strict=True)})
 
 
-def lines_of(dataset: xr.Dataset, along: str) -> list[Line]:
-    """Every component and state against ``along``, each followed by what stands beside it."""
+def lines_of(dataset: xr.Dataset, along: str) -> tuple[list[Line], list[str]]:
+    """Components and states against ``along``, each followed by what stands beside it; names of components left out.
+
+    More lines than can be told apart are those of the largest components.
+    """
     tensor = [str(d) for d in dataset["value"].dims if d in CARTESIAN]
     others = [str(d) for d in dataset["value"].dims if d not in tensor and d != along]
     ordered = dataset.transpose(..., *tensor, missing_dims="ignore")
-    components = independent_components(ordered["value"].values, len(tensor))
+    values = ordered["value"].values
+    components = independent_components(values, len(tensor))
     states = list(np.ndindex(*(dataset.sizes[d] for d in others)))
+    each, left = len(states) * (1 + len(_names_beside(dataset))), list[str]()
+    if each * len(components) > READABLE and len(components) > 1:
+        sizes = np.nanmax(np.abs(values), axis=tuple(range(values.ndim - len(tensor))))
+        components.sort(key=lambda component: -float(sizes[component]))
+        count = max(1, SHOWN // each)
+        left = ["".join(str(dataset[d].values[i]) for d, i in zip(tensor, x, strict=True)) for x in components[count:]]
+        components = components[:count]
     count = len(components) * len(states)
     if count > MOST_LINES:
         raise fail("result", f"have at most {MOST_LINES} lines to draw", f"has {count}; use result.sel")
@@ -110,8 +125,8 @@ def lines_of(dataset: xr.Dataset, along: str) -> list[Line]:
             lines.append(Line(label, color, "-", x, chosen["value"].values, chosen["error"].values, converged))
             for number, (name, value, error) in enumerate(_beside(chosen)):
                 what = ", ".join(part for part in (label, name) if part)
-                lines.append(Line(what, color, STYLES[number % len(STYLES)], x, value, error, converged))
-    return lines
+                lines.append(Line(what, color, PARTS[number % len(PARTS)], x, value, error, converged))
+    return lines, left
 
 
 def draw(axes: Axes, line: Line, *, bars: bool = False, color: str | None = None, width: float = 1.2) -> None:
@@ -133,10 +148,11 @@ def draw(axes: Axes, line: Line, *, bars: bool = False, color: str | None = None
 
 
 def longest_scan(dataset: xr.Dataset) -> str:
-    """The coordinate to draw against: across a ribbon, else the longest scan of numbers."""
+    """The coordinate to draw against: across a ribbon, time, else the longest scan of numbers."""
     scans = [str(d) for d in dataset["value"].dims if d not in CARTESIAN]
-    if "transverse" in scans:
-        return "transverse"
+    for first in ("transverse", "time"):
+        if first in scans:
+            return first
     return max((d for d in scans if dataset[d].dtype.kind in "fiu"), key=lambda d: dataset.sizes[d])
 
 
@@ -170,17 +186,20 @@ def _label(dataset: xr.Dataset, tensor: list[str], component: Any, others: list[
     return ", ".join(part for part in parts if part)
 
 
+def _names_beside(dataset: xr.Dataset) -> list[str]:
+    """What stands beside a value: its parts, or what it is compared with."""
+    parts = [str(part) for part in dataset["part"].values] if "parts" in dataset else []
+    return [*parts, *(label for name, label in COMPARISONS.items() if name in dataset)]
+
+
 def _beside(chosen: xr.Dataset) -> list[tuple[str, np.ndarray, np.ndarray]]:
-    """(name, value, error) of the parts of a value, or of what it is compared with."""
+    """(name, value, error) of the same."""
     found = []
     if "parts" in chosen:
-        for part in chosen["part"].values:
-            here = chosen.sel(part=part)
-            found.append((str(part), here["parts"].values, here["parts_error"].values))
-    for name, label in COMPARISONS.items():
-        if name in chosen:
-            found.append((label, chosen[name].values, chosen[f"{name}_error"].values))
-    return found
+        rows = chosen.transpose("part", ...)
+        found += list(zip(rows["parts"].values, rows["parts_error"].values, strict=True))
+    found += [(chosen[name].values, chosen[f"{name}_error"].values) for name in COMPARISONS if name in chosen]
+    return [(name, *pair) for name, pair in zip(_names_beside(chosen), found, strict=True)]
 
 
 def _is_beside(dataset: xr.Dataset, name: str) -> bool:

@@ -5,6 +5,7 @@ What is not converged is drawn with open symbols, and the title says so.
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -95,7 +96,7 @@ def response(
     The parts of a value (moments and curvature, sea and surface) are dashed and dotted lines of its color, and so are
     the imaginary part of a complex value, and Mott's rule and the Wiedemann-Franz law beside a Nernst or thermal Hall
     conductivity or a thermopower.  Valleys are lines; the current of a ribbon is drawn against the coordinate across
-    it.
+    it, that of `exact.liouville_evolution` against time.
 
     Parameters
     ----------
@@ -106,7 +107,8 @@ def response(
         Another variable of the result, such as "sigma", "alpha", "kappa", "lorenz" or "power_factor" of
         `thermoelectric`; default its value.
     component : str, optional
-        One component, such as "yx"; default all.
+        One component, such as "yx".  Default all; where these are more than twelve lines, with parts and states, the
+        largest, and the title of the legend names the others.
     axes : Axes, optional
 
     Returns
@@ -128,7 +130,7 @@ def response(
     require(dataset, ("value", "error", "converged"), "a response")
     dataset = apart_complex(choose_component(choose_variable(dataset, variable), component))
     along = longest_scan(dataset)
-    lines = lines_of(dataset, along)
+    lines, left = lines_of(dataset, along)
     figure, axes = axes_for(axes)
     for line in lines:
         draw(axes, line)
@@ -137,7 +139,8 @@ def response(
     axes.set_ylabel(with_unit(component_symbol(dataset, component), dataset.attrs.get("units")))
     set_title(axes, dataset)
     if len(axes.get_legend_handles_labels()[1]) > 0:
-        axes.legend(fontsize="small")
+        others = textwrap.wrap(f"the largest components; component=... draws {', '.join(left)}", 44) if left else []
+        axes.legend(fontsize="small", title="\n".join(others), title_fontsize="x-small")
     return figure, axes
 
 

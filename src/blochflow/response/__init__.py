@@ -9,6 +9,7 @@ _NAMES = {
     "anomalous_hall": "hall",
     "anomalous_nernst": "intrinsic",
     "anomalous_thermal_hall": "intrinsic",
+    "berry_connection_polarizability": "dipoles",  # that of `geometry`, at single k
     "berry_curvature_dipole": "dipoles",
     "chemical_potential": "potential",
     "density_of_states": "equilibrium",

@@ -4,7 +4,6 @@
     "drude"       Int f d_a d_b d_c E = Int (-f') (v_a d_b v_c)_symmetrised
     "cubed"       the same integral by parts, (1/2) Int f'' v_a v_b v_c:  no second derivative of H, only T > 0
     "normalised"  D_a[T_bc],  "metric"  D_a[g_bc],  "cube"  Int (-f') v_a v_b v_c
-    "curvature"   D_c[Omega_ab]
 
 Source: Sodemann and Fu, PRL 115, 216806 (2015); Gao, Yang, Niu, PRL 112, 166601 (2014).
 Pairs of bands that coincide within rounding never enter: of bands that are degenerate at every k the trace is taken.
@@ -13,7 +12,6 @@ Legend: v band velocity, T band-normalised metric, g quantum metric, E energy, S
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -35,9 +33,11 @@ from blochflow.response.magnitudes import size_of_dipole
 from blochflow.zone.tensor_symmetry import TensorKind
 from blochflow.zone.weights import Weight
 
-# d_a of a curvature, and of tensors that are even under time reversal and symmetric in their last two indices
+# d_a of a curvature, and of tensors that are even under time reversal and symmetric in their last two indices: the sum
+# of a totally symmetric tensor and a rest
 ANTISYMMETRIC = TensorKind(3, last_two="antisymmetric")
 SYMMETRIC = TensorKind(3, time_odd=True, last_two="symmetric")
+TOTAL, MIXED = (replace(SYMMETRIC, cyclic=x) for x in ("equal", "cancelling"))
 
 
 def upper_pairs(dimension: int) -> list[tuple[int, int]]:
@@ -104,20 +104,25 @@ class PairData:
         return self.products() * (self.inverse**2)[:, None]
 
     def dipoles(self, tensors: Array) -> Array:
-        """v_i X of single bands, X (k, p, n): (k, n, d p)."""
-        product = self.slope[:, :, None] * tensors[:, None]
-        return jnp.swapaxes(product.reshape(product.shape[0], -1, product.shape[-1]), 1, 2)
+        """v_i X of single bands, X (k, p, n): (k, i, p, n)."""
+        return self.slope[:, :, None] * tensors[:, None]
 
 
-def full_symmetric(first: Array, dimension: int) -> Array:
-    """(k, c, p, n) totally symmetrised, as components (k, n, c p)."""
-    pairs = upper_pairs(dimension)
+def listed(tensor: Array) -> Array:
+    """(k, c, p, n) as components (k, n, c p)."""
+    return jnp.swapaxes(tensor.reshape(tensor.shape[0], -1, tensor.shape[-1]), 1, 2)
+
+
+def totally_symmetric(tensor: Array) -> Array:
+    """Mean over cyclic exchanges of the indices of a tensor (k, c, p, ..) that is symmetric in its pairs p."""
+    d = tensor.shape[1]
+    pairs = upper_pairs(d)
     place = {pair: p for p, pair in enumerate(pairs)} | {(b, a): p for p, (a, b) in enumerate(pairs)}
-    columns = []
-    for c, (a, b) in itertools.product(range(dimension), pairs):
-        terms = [first[:, x, place[y, z]] for x, y, z in ((c, a, b), (a, c, b), (b, c, a))]
-        columns.append((terms[0] + terms[1] + terms[2]) / 3)
-    return jnp.stack(columns, axis=-1)
+
+    def mean(c: int, a: int, b: int) -> Array:
+        return (tensor[:, c, place[a, b]] + tensor[:, a, place[c, b]] + tensor[:, b, place[c, a]]) / 3
+
+    return jnp.stack([jnp.stack([mean(c, *pair) for pair in pairs], axis=1) for c in range(d)], axis=1)
 
 
 class SymmetricDipoles(BandIntegrand):
@@ -127,7 +132,8 @@ class SymmetricDipoles(BandIntegrand):
     ----------
     dimension : int
     results : tuple of str
-        From "drude", "cubed", "cube", "normalised", "metric".
+        From "drude", "cubed", "cube", "normalised", "metric", "metric_total" and "metric_mixed": the totally symmetric
+        part of the last, and the rest.
     model : AbstractModel or None
         Needed for the second derivatives of H in "drude" alone.
     """
@@ -146,6 +152,11 @@ class SymmetricDipoles(BandIntegrand):
     @property
     def tensors(self) -> int:
         return len(self.results)
+
+    @property
+    def kinds(self) -> tuple[TensorKind, ...]:
+        special = {"normalised": SYMMETRIC, "metric": SYMMETRIC, "metric_mixed": MIXED}
+        return tuple(special.get(name, TOTAL) for name in self.results)
 
     @property
     def entries(self) -> Entries:
@@ -177,13 +188,15 @@ class SymmetricDipoles(BandIntegrand):
 
     def _values(self, name: str, data: PairData, matrices: BlochMatrices) -> Array:
         if name == "normalised":
-            return data.dipoles(2 * (data.metric() * data.inverse[:, None]).sum(axis=-1))
-        if name == "metric":
-            return data.dipoles(data.metric().sum(axis=-1))
-        pairs = upper_pairs(self.dimension)
+            return listed(data.dipoles(2 * (data.metric() * data.inverse[:, None]).sum(axis=-1)))
+        if name.startswith("metric"):
+            whole = data.dipoles(data.metric().sum(axis=-1))
+            total = whole if name == "metric" else totally_symmetric(whole)
+            return listed(whole - total if name == "metric_mixed" else total)
         if name in ("cubed", "cube"):
-            return data.dipoles(jnp.stack([data.slope[:, a] * data.slope[:, b] for a, b in pairs], axis=1))
-        return full_symmetric(data.slope[:, :, None] * self._mass(data, matrices)[:, None], self.dimension)
+            pairs = upper_pairs(self.dimension)
+            return listed(data.dipoles(jnp.stack([data.slope[:, a] * data.slope[:, b] for a, b in pairs], axis=1)))
+        return listed(totally_symmetric(data.dipoles(self._mass(data, matrices))))
 
     def _mass(self, data: PairData, matrices: BlochMatrices) -> Array:
         """d_a d_b E for a <= b, (k, p, n); energies do not depend on position matrices."""
@@ -201,31 +214,29 @@ class SymmetricDipoles(BandIntegrand):
 
 
 class CurvatureDipole(BandIntegrand):
-    """Dipole of the Berry curvature, Int f d_c Omega_ab, or of the orbital moment: index c, then pairs of `PAIRS`.
+    """Dipole of the Berry curvature, Int f d_c Omega_ab: index c, then pairs of `PAIRS`.
 
     Attributes
     ----------
     dimension : int
-    name : "curvature" or "moment"
     rounding_scale : float
         `size_of_dipole`: with P*T the curvature of every band is rounding at every k.
     """
 
     dimension: int = eqx.field(static=True)
-    name: str = eqx.field(static=True)
     rounding_scale: float = eqx.field(static=True)
     surface: ClassVar[bool] = True
     kind: ClassVar[TensorKind] = ANTISYMMETRIC
-    subject: ClassVar[str] = "The Berry curvature, or the orbital moment,"
+    subject: ClassVar[str] = "The Berry curvature"
 
     @property
     def terms(self) -> float:
         return self.rounding_scale
 
     @classmethod
-    def of(cls, model: AbstractModel, name: str = "curvature") -> CurvatureDipole:
+    def of(cls, model: AbstractModel) -> CurvatureDipole:
         """For a model of two or three dimensions."""
-        return cls(model.dimension, name, size_of_dipole(model, 2 if name == "curvature" else 1))
+        return cls(model.dimension, size_of_dipole(model, 2))
 
     @property
     def size(self) -> int:
@@ -243,10 +254,14 @@ class CurvatureDipole(BandIntegrand):
 
     def __call__(self, matrices: BlochMatrices) -> tuple[Array, Array]:
         matrices = replace(matrices, eigenbasis=in_eigenstates(matrices))
-        energies, (total,) = cumulative_sums(matrices, (self.name,))
-        single = jnp.diff(total, axis=1, prepend=jnp.zeros_like(total[:, :1]))
-        slope = jnp.swapaxes(PairData.of(matrices).slope, 1, 2)
-        return energies, (slope[..., None] * single[:, :, None]).reshape(*energies.shape, -1)
+        energies, curvature = of_bands(matrices, "curvature")
+        return energies, listed(PairData.of(matrices).dipoles(curvature))
+
+
+def of_bands(matrices: BlochMatrices, name: str) -> tuple[Array, Array]:
+    """Energies (k, N), and the curvature or moment of single bands, pairs of `PAIRS` first: (k, p, N)."""
+    energies, (total,) = cumulative_sums(matrices, (name,))
+    return energies, jnp.swapaxes(jnp.diff(total, axis=1, prepend=jnp.zeros_like(total[:, :1])), 1, 2)
 
 
 class PopulationSea(BandIntegrand):

@@ -16,6 +16,7 @@ import numpy as np
 from blochflow.core.checks import as_choice
 from blochflow.core.errors import ValidityWarning
 from blochflow.geometry.bands import bands as solve
+from blochflow.geometry.metric import berry_connection_polarizability as berry_connection_polarizability
 from blochflow.geometry.subspace import touching_bands
 from blochflow.models.base import AbstractModel
 from blochflow.response.catalog_nonlinear import BERRY_CURVATURE_DIPOLE, PLAIN_METRIC_UNITS, QUANTUM_METRIC_DIPOLE
@@ -91,8 +92,9 @@ def quantum_metric_dipole(
 
         D_a;bc = Int d^dk/(2 pi)^d sum_n f_n d_a T_n,bc = -Int sum_n f'_n d_a E_n T_n,bc
 
-    Source: [Gao2014]; [Kaplan2024].  T_bc = -G_bc of `geometry.berry_connection_polarizability`.  Valid for: T >= 0.
-    Not included: bands outside the model.
+    Source: [Gao2014]; [Kaplan2024].  T_bc = -G_bc: this is minus the dipole of the Berry connection polarizability G,
+    which `berry_connection_polarizability` gives for every band at single k.  Valid for: T >= 0.  Not included: bands
+    outside the model.
 
     Parameters
     ----------

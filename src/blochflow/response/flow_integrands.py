@@ -8,33 +8,49 @@ The exact trace Int tr[V_c R_z {V_a, R_z d_b rho_0}] is a sum over triples of ba
 k(z) = 1/[(z + e_ln)(z - e_nm) e_nm] its sea part is sum (f_n - f_m) [t k(z) + t* k(-z)].  Here k is less its first two
 terms in z, exactly, so that nothing cancels.  Real t go with the even part in z, which is odd under time reversal;
 imaginary ones with the odd part, which is even.
-Legend: V velocity matrix, e_nm = E_n - E_m, v diagonal of V.
+By Onsager's relations the totally symmetric part of M is odd under time reversal at every z.  What is even, the odd
+part in z, has none: its integrands are taken without theirs, so that what symmetry forbids vanishes at every k.  So
+has S_curl, a circulating current.
+Legend: V velocity matrix, e_nm = E_n - E_m, v diagonal of V, m orbital moment.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
 import equinox as eqx
 
 from blochflow.core.backend import Array, jnp
-from blochflow.geometry.cumulative import crossing_sums
-from blochflow.models.base import BlochMatrices
-from blochflow.response.dipole_integrands import SYMMETRIC, PairData, SymmetricDipoles, upper_pairs
+from blochflow.geometry.cumulative import crossing_sums, in_eigenstates
+from blochflow.models.base import PAIRS, BlochMatrices
+from blochflow.response.dipole_integrands import (
+    MIXED,
+    SYMMETRIC,
+    TOTAL,
+    PairData,
+    SymmetricDipoles,
+    listed,
+    of_bands,
+    totally_symmetric,
+    upper_pairs,
+)
 from blochflow.response.integrands import BandIntegrand
 from blochflow.zone.tensor_symmetry import TensorKind
 
-TIME_EVEN = TensorKind(3, last_two="symmetric")
+# no totally symmetric part
+MIXED_EVEN = replace(MIXED, time_odd=False)
 
 
 class FlowSea(BandIntegrand):
-    """Two tensors (c; a, b): Int f v_c T_ab of single bands, and the sea part of S by pairs."""
+    """Tensors (c; a, b): the totally symmetric part of Int f v_c T_ab of single bands, the rest, and S by pairs."""
 
     dimension: int = eqx.field(static=True)
     kind: ClassVar[TensorKind] = SYMMETRIC
     size = SymmetricDipoles.size
     entries = SymmetricDipoles.entries
-    tensors: ClassVar[int] = 2  # type: ignore[misc]
+    tensors: ClassVar[int] = 3  # type: ignore[misc]
+    kinds: ClassVar[tuple[TensorKind, ...]] = (TOTAL, MIXED, MIXED)  # type: ignore[misc]
 
     def __call__(self, matrices: BlochMatrices) -> tuple[Array, Array]:
         data = PairData.of(matrices)
@@ -47,8 +63,11 @@ class FlowSea(BandIntegrand):
                 orders = [self._pairs(velocity, between, data.slope, inverse, c, *pair) for pair in {(a, b), (b, a)}]
                 columns.append(sum(orders) / len(orders))
         pairs = jnp.stack(columns, axis=1)
-        kubo = crossing_sums(pairs - jnp.swapaxes(pairs, -1, -2))
-        return data.basis.energies, jnp.concatenate([jnp.cumsum(drift, axis=1), jnp.swapaxes(kubo, 1, 2)], axis=-1)
+        kubo = crossing_sums(pairs - jnp.swapaxes(pairs, -1, -2)).reshape(drift.shape)
+        drift = jnp.cumsum(drift, axis=-1)
+        total = totally_symmetric(drift)
+        tensors = (total, drift - total, kubo - totally_symmetric(kubo))
+        return data.basis.energies, jnp.concatenate([listed(x) for x in tensors], axis=-1)
 
     @staticmethod
     def _pairs(velocity: Array, between: Array, slope: Array, inverse: Array, c: int, a: int, b: int) -> Array:
@@ -68,6 +87,32 @@ def complex_velocity(data: PairData) -> Array:
     return jnp.stack([re + 1j * im for re, im in data.velocity], axis=1)
 
 
+class MomentFlow(BandIntegrand):
+    """Int (-f') (v_a m_cb + v_b m_ca), with the tensor m_ab of the orbital moment."""
+
+    dimension: int = eqx.field(static=True)
+    rounding_scale: float = eqx.field(static=True)
+    surface: ClassVar[bool] = True
+    kind: ClassVar[TensorKind] = MIXED_EVEN
+    subject: ClassVar[str] = "The orbital moment"
+    size = SymmetricDipoles.size
+    entries = SymmetricDipoles.entries
+
+    @property
+    def terms(self) -> float:
+        return self.rounding_scale
+
+    def __call__(self, matrices: BlochMatrices) -> tuple[Array, Array]:
+        matrices = replace(matrices, eigenbasis=in_eigenstates(matrices))
+        energies, moment = of_bands(matrices, "moment")
+        d = self.dimension
+        signed = {pair: moment[:, p] for p, pair in enumerate(PAIRS[d])}
+        signed |= {(b, a): -x for (a, b), x in signed.items()} | {(a, a): jnp.zeros_like(energies) for a in range(d)}
+        v = PairData.of(matrices).slope
+        flow = [[v[:, a] * signed[c, b] + v[:, b] * signed[c, a] for a, b in upper_pairs(d)] for c in range(d)]
+        return energies, listed(jnp.stack([jnp.stack(row, axis=1) for row in flow], axis=1))
+
+
 class InterbandRest(BandIntegrand):
     """rest(z) of one parity in z, as real and imaginary part; ``z`` has shape () and may be any complex number.
 
@@ -75,7 +120,8 @@ class InterbandRest(BandIntegrand):
     ----------
     dimension : int
     even : bool
-        The even part in z, or the odd one, which with P*T is rounding at every k.
+        The even part in z, or the odd one.  The odd one with P*T, and the even one of two bands, are rounding at every
+        k in sums over states.
     rounding_scale : float
     z : ()
     """
@@ -95,15 +141,14 @@ class InterbandRest(BandIntegrand):
     @property
     def kind(self) -> TensorKind:  # type: ignore[override]
         """Even functions of z are odd under time reversal."""
-        return SYMMETRIC if self.even else TIME_EVEN
+        return SYMMETRIC if self.even else MIXED_EVEN
 
     def _columns(self, tensor: Array) -> Array:
         """(k, c, a, b, n) -> components (k, n, 2 C), symmetric in (a, b), real parts first."""
-        d = self.dimension
-        pairs = upper_pairs(d)
-        chosen = [0.5 * (tensor[:, c, a, b] + tensor[:, c, b, a]) for c in range(d) for a, b in pairs]
-        stacked = jnp.stack(chosen, axis=-1)
-        return jnp.concatenate([stacked.real, stacked.imag], axis=-1)
+        pairs = upper_pairs(self.dimension)
+        half = jnp.stack([0.5 * (tensor[:, :, a, b] + tensor[:, :, b, a]) for a, b in pairs], axis=2)
+        columns = listed(half if self.even else half - totally_symmetric(half))
+        return jnp.concatenate([columns.real, columns.imag], axis=-1)
 
 
 class InterbandSurface(InterbandRest):

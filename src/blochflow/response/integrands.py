@@ -48,7 +48,7 @@ class BandIntegrand(eqx.Module):
     """A band-resolved integrand: called on `BlochMatrices` it returns energies (k, N) and values (k, N, R).
 
     Values are cumulative sums S_j for sums over states, single bands g_n for surfaces.  Weighed sums over them, mixed
-    by `mixing`, are the results: ``tensors`` tensors of one kind, one after another.
+    by `mixing`, are the results: ``tensors`` tensors, one after another, which transform alike: as ``kind`` says.
     """
 
     surface: ClassVar[bool] = False
@@ -74,6 +74,11 @@ class BandIntegrand(eqx.Module):
     def tensors(self) -> int:
         """Number of tensors."""
         return 1
+
+    @property
+    def kinds(self) -> tuple[TensorKind, ...]:
+        """Of each tensor: ``kind``, with what exchanges of indices do to this one."""
+        return (self.kind,) * self.tensors
 
     @property
     def components(self) -> int:

@@ -23,6 +23,10 @@ ALONE: dict[str, tuple[str, ...]] = {
     "spin_hall": (),
     "ohmic": ("tau",),
     "thermoelectric": ("tau",),
+    "berry_curvature_dipole": (),
+    "quantum_metric_dipole": (),
+    "nonlinear_conductivity": ("tau",),
+    "nonlocal_conductivity": ("tau",),
     "valley_hall": ("partition",),
     "magnetization_current": ("mu_gradient", "temperature_gradient"),
 }
@@ -50,7 +54,8 @@ def together(
 
     Source: the integrands share V_nm and E_n.  Valid for: as each response.  These four are integrated together until
     every one of them meets the tolerance; the others get a pass of their own, since what they need to be resolved
-    (Fermi surfaces, energies alone) is elsewhere in the zone.  Not included: scans of options other than mu and T.
+    (Fermi surfaces, energies alone) is elsewhere in the zone.  Not included: options that only one response has, such
+    as frequencies, which keep their defaults.
 
     Parameters
     ----------
@@ -60,7 +65,8 @@ def together(
         As for `anomalous_nernst`; ``electron_density`` has no ``density``, ``valley_hall`` of the options of the zone
         only ``tolerance``.
     tau : float, array or callable
-        Relaxation time, where ``ohmic`` or ``thermoelectric`` is among the quantities.
+        Relaxation time, where ``ohmic``, ``thermoelectric``, ``nonlinear_conductivity`` or ``nonlocal_conductivity`` is
+        among the quantities; the last two take no functions.
     partition, mu_gradient, temperature_gradient
         Where ``valley_hall`` or ``magnetization_current`` is among them.
 

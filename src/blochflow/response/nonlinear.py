@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
-from blochflow.core.checks import as_choice, as_real_array, fail
+from blochflow.core.checks import fail
 from blochflow.core.errors import ValidityWarning
+from blochflow.core.scans import Scan, as_names, as_pairs, as_tau, labelled
 from blochflow.models.base import AbstractModel
 from blochflow.response.catalog_nonlinear import NONLINEAR_CONDUCTIVITY
 from blochflow.response.dipole_integrands import CurvatureDipole, PopulationSea, SymmetricDipoles
@@ -99,30 +100,16 @@ def nonlinear_conductivity(
     ['drude', 'bcd', 'metric']
     """
     request = Request.of("nonlinear_conductivity", model, mu, temperature, zone, density)
-    names = as_relaxations(relaxation)
-    pairs = as_pairs(frequencies)
-    rates = as_rates(model, tau, names, pairs)
+    names, times, pairs = scans = as_scans(model, relaxation, tau, frequencies)
+    rates = 1 / (per_time(model) * times.values)
     warn_of_groups(model)
-    choices = [[[(name, rate, *pair) for pair in pairs] for rate in rates] for name in names]
+    choices = [[[(name, rate, *pair) for pair in pairs.values] for rate in rates] for name in names.values]
     found, sharper = _results(request, request, choices)
     if sharper is not None:
         found, _ = _results(request, sharper, choices)
-    listed = not isinstance(relaxation, str)
-    scans = [
-        ("relaxation", names if listed else None, {}),
-        ("tau", np.atleast_1d(tau) if tau is not None and np.ndim(tau) else None, {"units": model.units.time}),
-        ("frequency", pairs[:, 0] if np.ndim(frequencies) == 2 else None, {"units": model.units.energy}),
-    ]
-    result = ordered(joined(found, scans))
-    if np.ndim(frequencies) == 2:
-        second = ("frequency", pairs[:, 1], {"units": model.units.energy})
-        result = result.assign_coords(second_frequency=second)
-    else:
-        result.attrs["frequencies"] = pairs[0]
-    if tau is not None and np.ndim(tau) == 0:
-        result.attrs["tau"] = float(tau)
-    result.attrs["relaxation"] = "; ".join(f"{name}: {RELAXATION[name]}" for name in names)
-    check_validity(result, rates.max(), float(np.abs(pairs).max()))
+    result = labelled(ordered(joined(found, scans)), scans)
+    result.attrs["relaxation"] = "; ".join(f"{name}: {RELAXATION[name]}" for name in names.values)
+    check_validity(result, rates.max(), float(np.abs(pairs.values).max()))
     return request.checked(NONLINEAR_CONDUCTIVITY, result)
 
 
@@ -165,41 +152,21 @@ def drude_form(request: Request) -> str:
     return "cubed" if request.model.prepare_grid() is not None and (request.states.kt > 0).all() else "drude"
 
 
-def as_relaxations(relaxation: Any) -> list[str]:
-    """Known names."""
-    if not isinstance(relaxation, str | list | tuple):
-        raise fail("relaxation", f"name one of {', '.join(RELAXATION)}, or be a list of them", f"is {relaxation!r}")
-    names = [relaxation] if isinstance(relaxation, str) else list(relaxation)
-    if not names:
-        raise fail("relaxation", f"name one of {', '.join(RELAXATION)}", "is empty")
-    return [as_choice(name, "relaxation", tuple(RELAXATION)) for name in names]
-
-
-def as_pairs(frequencies: Any) -> np.ndarray:
-    """(F, 2) photon energies."""
-    array = as_real_array(frequencies, "frequencies", max_ndim=2)
-    if array.ndim == 0 or array.shape[-1] != 2:
-        raise fail("frequencies", "be a pair (w1, w2), or pairs (F, 2)", f"has shape {array.shape}")
-    return np.atleast_2d(array)
-
-
-def as_rates(model: AbstractModel, tau: Any, names: list[str], pairs: np.ndarray) -> np.ndarray:
-    """(S,) rates hbar/tau in the model's energy; 0 for the clean limit."""
-    clean = [name == "clean" for name in names]
-    if all(clean):
-        if tau is not None:
-            raise fail("tau", 'be left out for relaxation="clean"', f"is {tau!r}")
-        rates = np.zeros(1)
-    elif tau is None:
-        raise fail("tau", "be given, the relaxation time", "is missing")
-    else:
-        rates = 1 / (per_time(model) * np.atleast_1d(as_real_array(tau, "tau", positive=True)))
-    if any(clean) and not all(clean):
-        raise fail("relaxation", 'not mix "clean", which has no tau, with others', f"is {names}")
-    if any(clean) and (pairs == 0).any():
+def as_scans(model: AbstractModel, relaxation: Any, tau: Any, frequencies: Any) -> tuple[Scan, Scan, Scan]:
+    """Models of relaxation, relaxation times, which are infinite in the clean limit, and pairs of frequencies."""
+    names = as_names(relaxation, "relaxation", tuple(RELAXATION))
+    pairs = as_pairs(frequencies, model.units)
+    clean = names.values == "clean"
+    if not clean.any():
+        return names, as_tau(tau, model.units), pairs
+    if not clean.all():
+        raise fail("relaxation", 'not mix "clean", which has no tau, with others', f"is {names.values.tolist()}")
+    if tau is not None:
+        raise fail("tau", 'be left out for relaxation="clean"', f"is {tau!r}")
+    if (pairs.values == 0).any():
         must = 'hold no zero for relaxation="clean", whose limit there depends on how fields are switched on'
-        raise fail("frequencies", must, f"holds {pairs[(pairs == 0).any(axis=1)][0].tolist()}")
-    return rates
+        raise fail("frequencies", must, f"holds {pairs.values[(pairs.values == 0).any(axis=1)][0].tolist()}")
+    return names, Scan("tau", np.array([np.inf]), False), pairs
 
 
 def check_validity(result: xr.Dataset, rate: float, frequency: float) -> None:

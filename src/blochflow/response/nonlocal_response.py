@@ -10,17 +10,19 @@ Xiao, PRL 122, 227402 (2019), on the metric dipole.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
 from blochflow.core.backend import jnp
-from blochflow.core.checks import as_choice, as_real_array, fail
+from blochflow.core.checks import as_choice
+from blochflow.core.scans import as_photons, as_tau, labelled
 from blochflow.response.catalog_nonlinear import NONLOCAL_CONDUCTIVITY
-from blochflow.response.dipole_integrands import CurvatureDipole, SymmetricDipoles
+from blochflow.response.dipole_integrands import SymmetricDipoles
 from blochflow.response.dipoles import warn_of_groups
-from blochflow.response.flow_integrands import FlowSea, InterbandSea, InterbandSurface
+from blochflow.response.flow_integrands import FlowSea, InterbandRest, InterbandSea, InterbandSurface, MomentFlow
 from blochflow.response.magnitudes import size_of_dipole
 from blochflow.response.nonlinear import check_validity
 from blochflow.response.relaxation import per_time
@@ -36,6 +38,8 @@ RELAXATION = {
     "occupations": "only occupations of bands relax, v_a T_bc gets the factor w/(w + i/tau): derived",
     "mermin": "relaxation to local equilibrium conserves charge, which changes nothing at first order in q: derived",
 }
+# Powers of the width of the spectrum in the size of what the first order in z adds.
+SIZES: dict[type[InterbandRest], int] = {InterbandSurface: 3, InterbandSea: 4}
 # Share of the tolerance that what frequency adds may use up.
 SHARE = 0.25
 
@@ -45,7 +49,7 @@ def nonlocal_conductivity(
     mu: Any,
     temperature: Any,
     *,
-    tau: Any,
+    tau: Any = None,
     frequency: Any = 0.0,
     relaxation: str = "uniform",
     density: Any = None,
@@ -78,7 +82,8 @@ def nonlocal_conductivity(
     Dataset
         ``value``, ``error`` with dims (mu, temperature[, tau, frequency], a, b, c), symmetric in (b, c), complex where
         a frequency is not zero; ``parts`` with the dimension ``part``: "m2" (kinetic), "m1" (curl of orbital moments),
-        "band" (flow of the metric), "curl" (induced magnetization) and "interband" (higher orders in hbar z/gap);
+        "band" (flow of the metric), "curl" (induced magnetization) and "interband" (higher orders in hbar z/gap).
+        What cancels between them, as v_a T_bc does in "uniform", is in their errors and not in that of the value;
         ``longitudinal``, the totally symmetric part, which alone has no circulating current, with its error.  Units:
         e^2 length^(3-d)/hbar; S m^(3-d) for EV_ANGSTROM models.
 
@@ -104,26 +109,16 @@ def nonlocal_conductivity(
     """
     request = Request.of("nonlocal_conductivity", model, mu, temperature, zone, density)
     name = as_choice(relaxation, "relaxation", tuple(RELAXATION))
-    times = np.atleast_1d(as_real_array(tau, "tau", positive=True))
-    rates = 1 / (per_time(model) * times)
-    photons = np.atleast_1d(as_real_array(frequency, "frequency"))
-    if photons.ndim > 1:
-        raise fail("frequency", "be a number or a list of numbers", f"has shape {photons.shape}")
+    times, photons = scans = as_tau(tau, model.units), as_photons(frequency, "frequency", model.units)
+    rates = 1 / (per_time(model) * times.values)
     warn_of_groups(model)
-    points = [[(rate, w) for w in photons] for rate in rates]
+    points = [[(rate, w) for w in photons.values] for rate in rates]
     found, sharper = _results(request, request, name, points)
     if sharper is not None:
         found, _ = _results(request, sharper, name, points)
-    scans = [
-        ("tau", times if np.ndim(tau) else None, {"units": model.units.time}),
-        ("frequency", photons if np.ndim(frequency) else None, {"units": model.units.energy}),
-    ]
-    result = ordered(joined(found, scans))
-    for label, given in (("tau", tau), ("frequency", frequency)):
-        if np.ndim(given) == 0:
-            result.attrs[label] = float(given)
+    result = labelled(ordered(joined(found, scans)), scans)
     result.attrs["relaxation"] = f"{name}: {RELAXATION[name]}"
-    check_validity(result, rates.max(), float(np.abs(photons).max()))
+    check_validity(result, rates.max(), float(np.abs(photons.values).max()))
     return request.checked(NONLOCAL_CONDUCTIVITY, result)
 
 
@@ -134,15 +129,20 @@ def _results(request: Request, asked: Request, relaxation: str, points: list[Any
 
     def one(rate: float, frequency: float) -> xr.Dataset:
         z = frequency + 1j * rate
-        parts = laurent_parts(shared, z, frequency if relaxation == "occupations" else z)
+        factors = laurent_factors(z, frequency if relaxation == "occupations" else z)
         if relaxation == "occupations":
-            del parts["curl"]
-        else:
-            parts["interband"] = interband(asked, parts, z)
+            del factors["curl"]
+        parts = {name: weighed(shared, [terms]) for name, terms in factors.items()}
+        # by integrals, not by parts: what cancels between these, as v_a T_bc does, has no error
+        whole = weighed(shared, factors.values())
+        if relaxation != "occupations":
+            parts["interband"] = interband(asked, whole, z)
+            whole = whole.plus(parts["interband"])
         if frequency == 0:
-            parts = {name: replace(part, value=part.value.real, tail=part.tail.real) for name, part in parts.items()}
-        result, whole = point_dataset(request, NONLOCAL_CONDUCTIVITY, parts, ("a", "b", "c"))
-        wanted.extend(sharper_request(request, whole, parts))
+            parts = {name: real(part) for name, part in parts.items()}
+            whole = real(whole)
+        result, judged = point_dataset(request, NONLOCAL_CONDUCTIVITY, parts, ("a", "b", "c"), whole)
+        wanted.extend(sharper_request(request, judged, parts))
         return with_longitudinal(result)
 
     found = [[one(*point) for point in of_rate] for of_rate in points]
@@ -153,51 +153,59 @@ def static_integrals(request: Request) -> dict[str, Base]:
     """Integrals that do not depend on z."""
     d = request.model.dimension
     unit = NONLOCAL_CONDUCTIVITY.unit(request.model.units.name, d)[0]
-    cube, metric = bases(request, SymmetricDipoles(d, ("cube", "metric")), unit)
-    drift, kubo = bases(request, FlowSea(d), unit)
-    (moment,) = (
-        bases(request, CurvatureDipole.of(request.model, "moment"), unit)
-        if d > 1
-        else (Base.zero(len(cube.value), d, 3),)
-    )
-    return {"cube": cube, "metric": metric, "drift": drift, "kubo": kubo, "moment": moment}
+    names = ("cube", "metric_total", "metric_mixed")
+    found = dict(zip(names, bases(request, SymmetricDipoles(d, names), unit), strict=True))
+    found |= zip(("drift_total", "drift_mixed", "kubo"), bases(request, FlowSea(d), unit), strict=True)
+    found["moment"] = Base.zero(len(found["cube"].value), d, 3)
+    if d > 1:
+        (found["moment"],) = bases(request, MomentFlow(d, size_of_dipole(request.model, 1)), unit)
+    return found
 
 
-def laurent_parts(shared: dict[str, Base], z: complex, drifting: complex) -> dict[str, Base]:
-    """chi/e^2 of orders z^-2, z^-1 and z^0, in terms of "abc" = (a; b, c)."""
-    g, t, moment = shared["metric"], shared["drift"], shared["moment"]
-    band = total(
-        [
-            *(g.turned(axes).times(-x) for axes, x in (("abc", 0.5), ("bca", 0.25), ("cba", 0.25))),
-            # v_a T_bc comes from the displacement that changes in time
-            t.turned("abc").times(-drifting / z),
-            *(t.turned(axes).times(0.5) for axes in ("bca", "cba")),
-        ]
-    )
-    whole = total([*(g.turned(axes).times(-0.5) for axes in ("bca", "cba")), shared["kubo"].turned("abc").times(-1.0)])
+def laurent_factors(z: complex, drifting: complex) -> dict[str, dict[str, complex]]:
+    """chi/e^2 of orders z^-2, z^-1 and z^0: part -> integral -> factor.
+
+    Cyclic orders of a mixed tensor add up to nothing.
+    """
+    # v_a T_bc comes from the displacement that changes in time
+    moves = 1.0 if drifting == z else drifting / z
     return {
-        "m2": shared["cube"].turned("abc").times(1 / z**2),
-        "m1": total(moment.turned(axes).times(-0.5j / z) for axes in ("cab", "bac")),
-        "band": band,
-        "curl": whole.plus(band.times(-1.0)),
+        "m2": {"cube": 1 / z**2},
+        "m1": {"moment": -0.5j / z},
+        "band": {"metric_total": -1.0, "metric_mixed": -0.25, "drift_total": 1 - moves, "drift_mixed": -0.5 - moves},
+        "curl": {"metric_mixed": 0.75, "drift_mixed": 1.5, "kubo": -1.0},
     }
 
 
-def interband(request: Request, parts: dict[str, Base], z: complex) -> Base:
-    """-(1/2) rest(z), to a share of the tolerance of the whole."""
+def weighed(shared: dict[str, Base], parts: Iterable[Mapping[str, complex]]) -> Base:
+    """Sum of integrals with the factors of all ``parts``."""
+    each = list(parts)
+    names = dict.fromkeys(name for terms in each for name in terms)
+    return total(shared[name].times(sum(terms.get(name, 0.0) for terms in each)) for name in names)
+
+
+def real(part: Base) -> Base:
+    """Without the imaginary part, which is zero at zero frequency."""
+    return replace(part, value=part.value.real, tail=part.tail.real)
+
+
+def interband(request: Request, known: Base, z: complex) -> Base:
+    """-(1/2) rest(z), to a share of the tolerance of the whole, which is ``known`` but for this."""
     d = request.model.dimension
-    known = total(parts.values())
     scale = np.abs(known.value).reshape(len(known.value), -1).max(axis=1).min()
     unit = NONLOCAL_CONDUCTIVITY.unit(request.model.units.name, d)[0]
     given = 0.0 if request.tolerance.atol is None else request.tolerance.atol
     atol = SHARE * max(request.tolerance.rtol * unit * float(scale), given)
     asked = replace(request, tolerance=replace(request.tolerance, atol=atol))
-    # with one width more than the moments, as |z| stands for a width
-    terms = float(abs(z)) * size_of_dipole(request.model, 3)
+    # each order in z has one width more than the moments; sums over states, without f', another
+    sizes = {kind: float(abs(z)) * size_of_dipole(request.model, n) for kind, n in SIZES.items()}
     found = []
-    for even in (True, False):
-        for kind in (InterbandSurface, InterbandSea):
-            re, im = bases(asked, kind(d, even, 0.0 if even else terms, jnp.asarray(z)), unit)
+    # the odd part has no totally symmetric one, which is all that a line has
+    for even in (True, False) if d > 1 else (True,):
+        for kind, size in sizes.items():
+            # products at the surface that are even in z are sums of one sign
+            terms = 0.0 if even and kind is InterbandSurface else size
+            re, im = bases(asked, kind(d, even, terms, jnp.asarray(z)), unit)
             found.append(re.plus(im.times(1j)).times(-0.5))
     return total(found)
 

@@ -68,9 +68,9 @@ class UsedSymmetry:
         """(C,) components that vanish by symmetry."""
         if self.found is None:
             return None
-        allowed = allowed_components(self.found.operations, self.found.kind)
-        one = ~as_components(allowed.astype(float), unsigned(self.source.integrand)).astype(bool)
-        return np.tile(one, self.source.integrand.tensors)
+        plain, operations = unsigned(self.source.integrand), self.found.operations
+        allowed = [allowed_components(operations, kind).astype(float) for kind in self.source.integrand.kinds]
+        return np.concatenate([as_components(each, plain) == 0 for each in allowed])
 
     @property
     def text(self) -> str:
@@ -86,7 +86,10 @@ class UsedSymmetry:
             return value, error
         bands, d = self.source.integrand, self.source.dimension
         split = (*value.shape[:-1], bands.tensors, bands.size)
-        tensor = symmetrise(as_tensor(value.reshape(split), bands, d), self.found.operations, self.found.kind)
+        tensor, each = as_tensor(value.reshape(split), bands, d), bands.kinds
+        for kind in set(each):
+            alike: Any = (..., [i for i, x in enumerate(each) if x == kind], *(slice(None),) * kind.rank)
+            tensor[alike] = symmetrise(tensor[alike], self.found.operations, kind)
         largest = error.reshape(split).max(axis=-1, keepdims=True) + self.delta[:, None]
         largest = np.broadcast_to(largest, split).reshape(value.shape)
         forbidden = np.asarray(self.forbidden)

@@ -22,6 +22,8 @@ from blochflow.core.quantity import Quantity
 from blochflow.execution.threads import Execution, run_batches
 from blochflow.models.base import AbstractModel, BlochMatrices, map_chunks
 from blochflow.response.catalog import ANOMALOUS_HALL, DENSITY_OF_STATES, ELECTRON_DENSITY
+from blochflow.response.catalog_nonlinear import BERRY_CURVATURE_DIPOLE, QUANTUM_METRIC_DIPOLE
+from blochflow.response.dipole_integrands import CurvatureDipole, SymmetricDipoles
 from blochflow.response.integrands import BerrySea, NumberSea, NumberSurface, Weighed, as_tensor
 from blochflow.response.occupation import make_occupation
 from blochflow.response.result import finish, raise_if_missed
@@ -61,7 +63,9 @@ def sensitivity(
     Parameters
     ----------
     response : function
-        `bf.response.anomalous_hall`, `electron_density` or `density_of_states`.
+        `bf.response.anomalous_hall`, `electron_density`, `density_of_states`, `berry_curvature_dipole` or
+        `quantum_metric_dipole` (band-normalised).  Of `nonlinear_conductivity` the part of the curvature is a factor
+        times the former, that of the metric, for "bare" and "local", a sum of the latter.
     model : AbstractModel
         With a lattice.
     parameters : list of str
@@ -118,7 +122,7 @@ def sensitivity(
             states,
             integral,
             tensor=lambda x: as_tensor(x, bands, model.dimension),
-            cartesian=("a", "b")[: bands.kind.rank],
+            cartesian=("a", "b", "c")[: bands.kind.rank],
             unit=unit,
             options=options,
             tolerance=tolerance,
@@ -134,6 +138,8 @@ def integrand_of(response: Callable[..., Any], model: AbstractModel) -> tuple[Qu
         "anomalous_hall": (ANOMALOUS_HALL, lambda: BerrySea.of_dimension(model.dimension)),
         "electron_density": (ELECTRON_DENSITY, NumberSea),
         "density_of_states": (DENSITY_OF_STATES, NumberSurface),
+        "berry_curvature_dipole": (BERRY_CURVATURE_DIPOLE, lambda: CurvatureDipole.of(model)),
+        "quantum_metric_dipole": (QUANTUM_METRIC_DIPOLE, lambda: SymmetricDipoles(model.dimension, ("normalised",))),
     }
     name = getattr(response, "__name__", repr(response))
     if not callable(response) or name not in known:

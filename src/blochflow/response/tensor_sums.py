@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from blochflow.core.quantity import Quantity
+from blochflow.core.scans import Scan
 from blochflow.response.integrands import as_tensor
 from blochflow.response.reduction import unsigned
 from blochflow.response.request import Request
@@ -133,12 +134,15 @@ def as_integral(request: Request, part: Base, factor: float) -> Integral:
 
 
 def point_dataset(
-    request: Request, quantity: Quantity, parts: Mapping[str, Base], axes: tuple[str, ...]
+    request: Request, quantity: Quantity, parts: Mapping[str, Base], axes: tuple[str, ...], value: Base | None = None
 ) -> tuple[xr.Dataset, Integral]:
-    """The Dataset of one choice of relaxation times and frequencies, with the parts of the value."""
+    """The Dataset of one choice of relaxation times and frequencies, with the parts of the value.
+
+    ``value`` is the sum of the parts, where it is known better than each of them.
+    """
     factor, unit = quantity.unit(request.model.units.name, request.model.dimension)
     d = request.model.dimension
-    whole = as_integral(request, total(parts.values()), factor)
+    whole = as_integral(request, total(parts.values()) if value is None else value, factor)
 
     def tensor(rows: np.ndarray) -> np.ndarray:
         return rows.reshape(*rows.shape[:-1], *(d,) * len(axes))
@@ -167,19 +171,18 @@ def sharper_request(request: Request, whole: Integral, parts: Mapping[str, Base]
     return [] if tighter is None else [tighter]
 
 
-def joined(results: Any, scans: Sequence[tuple[str, Any, dict[str, str]]]) -> xr.Dataset:
-    """Nested lists of Datasets along ``scans`` (name, coordinate or None, attributes); None adds no dimension."""
+def joined(results: Any, scans: Sequence[Scan]) -> xr.Dataset:
+    """Nested lists of Datasets along ``scans``; one that is not a list adds no dimension."""
     import xarray as xr
 
     if not scans:
         return results
-    (name, values, attrs), rest = scans[0], scans[1:]
+    scan, rest = scans[0], scans[1:]
     each = [joined(item, rest) for item in results]
-    if values is None:
+    if not scan.listed:
         return each[0]
     fixed = ("forbidden", "parts_forbidden")
-    found = xr.concat([x.drop_vars(fixed, errors="ignore") for x in each], dim=name, combine_attrs="override")
-    found = found.assign_coords({name: (name, np.asarray(values), attrs)})
+    found = xr.concat([x.drop_vars(fixed, errors="ignore") for x in each], dim=scan.name, combine_attrs="override")
     for variable in fixed:
         if variable in each[0]:
             found[variable] = each[0][variable].copy(data=np.all([x[variable].values for x in each], axis=0))

@@ -40,12 +40,16 @@ class TensorKind:
         Changes sign under time reversal, T(-k) = -T(k) with time-reversal symmetry.
     last_two : {"any", "symmetric", "antisymmetric"}
         Behaviour under exchange of the last two indices.
+    cyclic : {"any", "equal", "cancelling"}
+        Of rank 3: cyclic exchanges of the indices give the same, or their sum vanishes.  A tensor symmetric in its last
+        two indices is the sum of a totally symmetric one, "equal", and one that is "cancelling".
     """
 
     rank: int
     axial: bool = False
     time_odd: bool = False
     last_two: Literal["any", "symmetric", "antisymmetric"] = "any"
+    cyclic: Literal["any", "equal", "cancelling"] = "any"
 
     def __post_init__(self) -> None:
         if not 0 <= self.rank <= len(LETTERS):
@@ -54,6 +58,10 @@ class TensorKind:
             raise fail("last_two", "be 'any', 'symmetric' or 'antisymmetric'", f"is {self.last_two!r}")
         if self.last_two != "any" and self.rank < 2:
             raise fail("last_two", "be 'any' for fewer than two indices", f"is {self.last_two!r}")
+        if self.cyclic not in ("any", "equal", "cancelling"):
+            raise fail("cyclic", "be 'any', 'equal' or 'cancelling'", f"is {self.cyclic!r}")
+        if self.cyclic != "any" and self.rank != 3:
+            raise fail("cyclic", "be 'any' unless there are three indices", f"is {self.cyclic!r}")
 
 
 # Electron density; sigma_ab of the anomalous Hall effect; the ohmic conductivity at constant relaxation time.
@@ -106,10 +114,14 @@ def projector(operations: Sequence[Operation], kind: TensorKind) -> np.ndarray:
 
 def _group_average(tensor: np.ndarray, operations: Sequence[Operation], kind: TensorKind) -> np.ndarray:
     average = sum((transform(tensor, g, kind) for g in operations), np.zeros(tensor.shape)) / len(operations)
-    if kind.last_two == "any":
+    if kind.last_two != "any":
+        exchanged = np.swapaxes(average, -1, -2)
+        average = 0.5 * (average + exchanged if kind.last_two == "symmetric" else average - exchanged)
+    if kind.cyclic == "any":
         return average
-    exchanged = np.swapaxes(average, -1, -2)
-    return 0.5 * (average + exchanged if kind.last_two == "symmetric" else average - exchanged)
+    once, twice = (np.moveaxis(average, (-3, -2, -1), axes) for axes in ((-2, -1, -3), (-1, -3, -2)))
+    mean = (average + once + twice) / 3
+    return mean if kind.cyclic == "equal" else average - mean
 
 
 def allowed_components(operations: Sequence[Operation], kind: TensorKind) -> np.ndarray:
