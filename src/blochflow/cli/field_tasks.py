@@ -41,7 +41,7 @@ def _check(task: Task, model: AnyModel) -> None:
     given = task.arguments
     as_electric_fields(given["electric_field"], model.dimension)
     as_grouping(model, given.get("groups"), given.get("group_tolerance", 0.0), given.get("active"))
-    places = checked_places(model, given.get("x"), given.get("cell"), given.get("density"))
+    places = checked_places(model, given.get("x"), given.get("cell"), given.get("density"), given.get("t", 0.0))
     if task.quantity == HYBRID_BANDS.name:
         k_path(at_first_place(model, places), given["path"], given.get("points", 200))
         return
