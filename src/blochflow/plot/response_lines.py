@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MOST_LINES = 24
 CARTESIAN = ("a", "b", "c")
 # variables that are compared with the value
-COMPARISONS = {"mott": "Mott", "wiedemann_franz": "Wiedemann-Franz"}
+COMPARISONS = {"mott": "Mott", "wiedemann_franz": "Wiedemann-Franz", "linear_limit": "linear limit"}
 STYLES = ("--", ":", "-.")
 
 
