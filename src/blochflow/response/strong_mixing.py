@@ -27,6 +27,8 @@ from blochflow.zone.charts import AbstractChart
 
 # How often cells are halved, how many may be, and their size against that of what they resolve.
 LEVELS, MOST, FINE = 12, 2**14, 0.5
+# The strongest mixing is looked for on finer grids around the cell that has it.
+LOCAL, NARROWED = 5, 8
 # A sharp Fermi edge is smeared to this part of the change of energies along an edge of a cell: the logistic function
 # of the variance of energies spread over that change, s^2/12 = pi^2 (k_B T)^2/3.
 SMEARED = 0.5 / np.pi
@@ -77,6 +79,8 @@ def _cells_of(model: FieldModel, chart: AbstractChart) -> tuple[Mixing, StrongCe
         # how much a gap may change on the way to a corner
         reach = 0.5 * fastest * edges.sum(axis=-1)
         worst.append(Mixing.of(ratios, k, grouping))
+        if worst[-1].ratio >= max(w.ratio for w in worst):
+            best = centre[int((np.abs(k - worst[-1].k)).sum(axis=1).argmin())], width
         coarse = (gap - scale <= reach) & (reach > FINE * np.maximum(scale, 0.1 * scale.max()))
         if level == LEVELS - 1 or coarse.sum() > MOST // 2**d:
             coarse = np.zeros_like(coarse)
@@ -88,8 +92,22 @@ def _cells_of(model: FieldModel, chart: AbstractChart) -> tuple[Mixing, StrongCe
         corners = np.stack(np.meshgrid(*[[-0.25, 0.25]] * d, indexing="ij"), axis=-1).reshape(-1, d)
         centre = (centre[coarse][:, None] + width * corners).reshape(-1, d)
         width = width / 2
+    worst += _narrowed(model, chart, *best)
     merged = (np.concatenate([getattr(c, name) for c in kept]) for name in ("k", "volume", "spread"))
     return Mixing.worst(worst), StrongCells(*merged)
+
+
+def _narrowed(model: FieldModel, chart: AbstractChart, u: np.ndarray, width: float) -> list[Mixing]:
+    """The strongest mixing around a point, by ever finer grids."""
+    d, found = model.dimension, []
+    local = np.stack(np.meshgrid(*[np.linspace(-1, 1, LOCAL)] * d, indexing="ij"), axis=-1).reshape(-1, d)
+    for _ in range(NARROWED):
+        around = np.clip(u + 0.5 * width * local, 0.0, 1.0)
+        k = chart.to_k(around)
+        found.append(Mixing.of(in_batches(_probe, model, k)[0], k, model.grouping))
+        u = around[int(np.abs(k - found[-1].k).sum(axis=1).argmin())]
+        width *= 2 / (LOCAL - 1)
+    return found
 
 
 @eqx.filter_jit
@@ -154,7 +172,7 @@ def _both(model: FieldModel, integrands: tuple[FieldIntegrand, ...], k: Array) -
 
 def in_batches(function: Callable[..., Any], model: FieldModel, k: np.ndarray) -> Any:
     """What a kernel of (model, k) finds, as NumPy arrays: batches of one size, the last padded."""
-    size = int(min(LARGEST_BATCH, max(16, NUMBERS // model.num_bands**2), 1 << (len(k) - 1).bit_length()))
+    size = int(min(LARGEST_BATCH, max(16, NUMBERS // model.num_bands**2)))
     rows = [np.minimum(np.arange(start, start + size), len(k) - 1) for start in range(0, len(k), size)]
     found = [jax.tree.map(np.asarray, function(model, jnp.asarray(k[row]))) for row in rows]
     return jax.tree.map(lambda *parts: np.concatenate(parts)[: len(k)], *found)
