@@ -27,7 +27,7 @@ def split(size=1e-3):
 
 def test_bands_report_what_joining_strongly_mixed_ones_changes():
     model, k = split(), random_k(31, 2)
-    with pytest.warns(bf.ValidityWarning, match=r"mixes bands .* are groups=\[\[0, 1\], \[2, 3\]\]") as caught:
+    with pytest.warns(bf.ValidityWarning, match=r"mixes bands .* pass groups=\[\[0, 1\], \[2, 3\]\]") as caught:
         apart = bf.nonadiabatic.hybrid_bands(model, k, FIELD)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -76,7 +76,7 @@ def current(model, mu, temperature, field, **options):
 def test_currents_report_what_joining_strongly_mixed_bands_changes():
     """Partners that are nearer than the field mixes them everywhere: the difference to ``groups=``, by plain sums."""
     model, tau, mu, kt = split(), 2.0, -0.5, 0.1
-    with pytest.warns(bf.ValidityWarning, match=r"are groups=\[\[0, 1\], \[2, 3\]\]"):
+    with pytest.warns(bf.ValidityWarning, match=r"pass groups=\[\[0, 1\], \[2, 3\]\]"):
         found = current(model, mu, kt, FIELD, tau=[1e-9, tau], grid=16)
 
     def parts(groups):

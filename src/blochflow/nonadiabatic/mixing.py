@@ -121,11 +121,14 @@ class Mixing:
         """What to say where bands are mixed strongly; ``changes`` says what joining them does."""
         found, remedies = [], []
         if self.ratio > STRONG:
-            where = ", ".join(f"{x:.4g}" for x in self.k)
+            where = ", ".join(f"{x:.4g}" for x in np.round(self.k, 10) + 0.0)
             n, m = self.bands
             found.append(f"bands {n} and {m} by {self.ratio:.3g} times their gap at k = ({where})")
             groups = [list(group) for group in self.groups]
-            remedies.append(f"Bands that belong together, as those of a split doublet do, are groups={groups}.")
+            remedies.append(
+                f"If these bands belong together, as those of a split doublet do, pass groups={groups}; if their mixing is "
+                "what you are after, nothing is amiss."
+            )
         if self.across > ACROSS:
             found.append(f"bands inside and outside of `active` by up to {self.across:.3g} times their gap")
             remedies.append("Manifolds know the first order of that: take more bands into `active`, or leave it out.")
