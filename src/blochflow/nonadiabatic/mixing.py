@@ -126,8 +126,8 @@ class Mixing:
             found.append(f"bands {n} and {m} by {self.ratio:.3g} times their gap at k = ({where})")
             groups = [list(group) for group in self.groups]
             remedies.append(
-                f"If these bands belong together, as those of a split doublet do, pass groups={groups}; if their mixing is "
-                "what you are after, nothing is amiss."
+                f"If these bands belong together, as those of a split doublet do, pass groups={groups}; if their "
+                "mixing is what you are after, nothing is amiss."
             )
         if self.across > ACROSS:
             found.append(f"bands inside and outside of `active` by up to {self.across:.3g} times their gap")

@@ -118,7 +118,7 @@ def finite_field_current(
 
         ``grouping_sensitivity`` (as ``value``): how much the current changes where bands of different groups that the
         field mixes by more than their gap, e|E.R| > |E_n - E_m|, are one group, summed over cells of the zone that
-        resolve where that is; an estimate of some percent, 0 where it is nowhere.  Attributes ``validity_mixing``:
+        resolve where that is, 0 where it is nowhere: an estimate, to some percent in 1D and 2D, in 3D to its size.  Attributes ``validity_mixing``:
         largest e|E.R|/gap met, ``_bands``, ``_k``: where, ``_groups``: the groups if all such bands join, ``_across``:
         largest between bands of different manifolds.
 

@@ -26,7 +26,7 @@ from blochflow.response.field_integrands import FieldIntegrand
 from blochflow.zone.charts import AbstractChart
 
 # How often cells are halved, how many may be, and their size against that of what they resolve.
-LEVELS, MOST, FINE = 12, 2**14, 0.5
+LEVELS, MOST, FINE = 12, 2**15, 0.5
 # The strongest mixing is looked for on finer grids around the cell that has it.
 LOCAL, NARROWED = 5, 8
 # A sharp Fermi edge is smeared to this part of the change of energies along an edge of a cell: the logistic function
