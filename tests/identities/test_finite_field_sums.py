@@ -101,6 +101,30 @@ def test_currents_in_all_dimensions(bands, dimension, points):
     np.testing.assert_allclose(found.relaxation.values.squeeze() * volume, slow, atol=1e-5 * scale)
 
 
+def test_joining_strongly_mixed_bands_by_plain_sums():
+    """R is left out between bands with e|E.R| above their gap, at every k by itself."""
+    source, field, mu, kt = random_blocks(41, 3, 1), np.array([0.3]), 0.2, 1.0
+    with pytest.warns(bf.ValidityWarning, match="bands 1 and 2"):
+        found = current(source.model(), mu, kt, field, 1e-9, grid=200)
+    hamiltonian, slopes = of_blocks(source)(grid_of(source.reciprocal, 4000))
+    energies, u = np.linalg.eigh(hamiltonian)
+    v = u.conj().swapaxes(1, 2) @ (field[0] * slopes[:, 0]) @ u
+    gap = energies[:, None, :] - energies[:, :, None] + np.eye(3)
+    apart = ~np.eye(3, dtype=bool)
+    strong = apart & (np.abs(v) > gap**2)
+    # chains of pairs do not occur here: with one at most, groups are pairs
+    assert strong.any(axis=(1, 2)).sum() > 0 and strong.sum(axis=(1, 2)).max() == 2
+    sums_of = []
+    for mixed in (apart, apart & ~strong):
+        dressed_h = hamiltonian + u @ np.where(mixed, 1j * v / gap, 0.0) @ u.conj().swapaxes(1, 2)
+        e, states = np.linalg.eigh(dressed_h)
+        velocity = np.einsum("kni,knm,kmi->ki", states.conj(), slopes[:, 0], states).real
+        sums_of.append(-(fermi(e, mu, kt)[0] * velocity).sum() / len(e) / abs(source.lattice[0, 0]))
+    expected = abs(sums_of[1] - sums_of[0])
+    # cells of half the size of what they resolve
+    np.testing.assert_allclose(found.grouping_sensitivity.item(), expected, rtol=0.03)
+
+
 def test_currents_in_si_units():
     """A lattice of 3.1 angstrom at 0.02 V/angstrom, 900 K, 35 fs: everything in joule, metre, second here."""
     e, hbar, kb = 1.602176634e-19, 1.054571817e-34, 1.380649e-23

@@ -118,9 +118,9 @@ def finite_field_current(
 
         ``grouping_sensitivity`` (as ``value``): how much the current changes where bands of different groups that the
         field mixes by more than their gap, e|E.R| > |E_n - E_m|, are one group, summed over cells of the zone that
-        resolve where that is, 0 where it is nowhere: an estimate, to some percent in 1D and 2D, in 3D to its size.  Attributes ``validity_mixing``:
-        largest e|E.R|/gap met, ``_bands``, ``_k``: where, ``_groups``: the groups if all such bands join, ``_across``:
-        largest between bands of different manifolds.
+        resolve where that is, 0 where it is nowhere: an estimate, to some percent in one and two dimensions, to about
+        a tenth in three.  Attributes ``validity_mixing``: largest e|E.R|/gap met, ``_bands``, ``_k``: where,
+        ``_groups``: the groups if all such bands join, ``_across``: largest between bands of different manifolds.
 
         Units: e E/hbar (1D), e E/(hbar a), e E/(hbar a^2) for NATURAL; A, A/m, A/m^2 for EV_ANGSTROM models.
 
