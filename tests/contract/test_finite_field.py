@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
+import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
@@ -11,9 +13,12 @@ from cli_runs import blochflow, forbid
 
 import blochflow as bf
 from blochflow.cli import runner
+from blochflow.cli.values import parse_field
+from blochflow.response.texture_average import check_period
 
 QWZ = bf.zoo.qwz(mass=-1.8)
 FIELDS = [[0.001, 0.0], [0.05, 0.0], [0.1, 0.0]]
+ALONG = '{ magnitude = "0.05:0.1:2", direction = [3.0, 4.0] }'
 MODEL = '[model]\nzoo = "qwz"\nparameters = { mass = -1.8 }\n'
 CURRENT = (
     '[[task]]\nquantity = "finite_field_current"\nmu = 0.35\ntemperature = 0.1\ntau = [1.0, 2.0]\n'
@@ -82,10 +87,31 @@ def test_textures_need_a_place():
     np.testing.assert_array_equal(found.place, [[0.0, 0.0], [1.0, 0.0]])
 
 
+def test_cells_are_periods_of_the_texture():
+    """Whatever the basis: here it turns along x, and nothing else changes there."""
+
+    def turning(k, x, t):
+        u = jnp.diag(jnp.exp(1j * jnp.array([0.5, -0.5]) * (x[0] / 10)))
+        h = jnp.array([[jnp.cos(k[0]), jnp.sin(k[1])], [jnp.sin(k[1]), -1.0]])
+        return u @ (h + 0.1 * jnp.cos(x[1] / 5) * jnp.eye(2)) @ u.conj().T
+
+    period = [[20 * np.pi, 0.0], [0.0, 10 * np.pi]]
+    model = bf.LocalModel(turning, lattice=np.eye(2))
+    check_period(model, np.array(period), 0.0)
+    check_period(model, np.array([[3.0, 30 * np.pi]]), 0.0)
+    for wrong in ([[20 * np.pi, 10.0]], [period[0], [0.0, 31.4]]):
+        with pytest.raises(ValueError, match=r"`cell` must hold vectors after which the texture repeats, but H or its"):
+            current(model, cell=wrong)
+
+
 def test_passages_refuse_what_has_no_answer():
     chain = bf.zoo.rice_mele()
     with pytest.raises(ValueError, match="`velocity` must be greater than 0"):
         bf.nonadiabatic.landau_zener(0.1, 0.0, 0.1)
+    with pytest.raises(ValueError, match="`units` must be bf.NATURAL or bf.EV_ANGSTROM, but is 'EV_ANGSTROM'"):
+        bf.nonadiabatic.landau_zener(0.1, 1.0, 0.1, units="EV_ANGSTROM")
+    with pytest.raises(ValueError, match=r"`gap` must broadcast .*`gap` has shape \(2,\), `velocity` has shape \(3,\)"):
+        bf.nonadiabatic.landau_zener([0.1, 0.2], [1.0, 2.0, 3.0], 0.1)
     with pytest.raises(ValueError, match="`electric_field` must not be zero"):
         bf.nonadiabatic.avoided_crossing(chain, [0.0], [0.0])
     with pytest.raises(ValueError, match="`band` must be the lower of two bands, from 0 to 0"):
@@ -142,9 +168,12 @@ def test_currents_as_tasks_and_their_plots(job: Path) -> None:
         assert drawn.exit_code == 0, drawn.output
     assert "@article{Tu2020" in blochflow("cite", "run.nc").output
     _, axes = bf.plot.field_current(direct.isel(tau=0), component="y")
-    measured, limit = axes.get_lines()[0].get_xydata(), axes.get_lines()[-1].get_xydata()
-    # dashed: the slope at the smallest field
-    assert limit[-1, 1] / limit[-1, 0] == pytest.approx(measured[0, 1] / measured[0, 0])
+    dashed = next(line for line in axes.get_lines() if line.get_linestyle() == "--")
+    np.testing.assert_array_equal(dashed.get_ydata(), direct.linear_limit.isel(tau=0).sel(a="y").squeeze())
+    assert any("linear limit" in text.get_text() for text in axes.get_legend().get_texts())
+    _, axes = bf.plot.field_current(direct.isel(tau=0), variable="intrinsic", component="y")
+    dashed = next(line for line in axes.get_lines() if line.get_linestyle() == "--")
+    np.testing.assert_array_equal(dashed.get_ydata(), direct.intrinsic_linear_limit.sel(a="y").squeeze())
     plt.close("all")
 
 
@@ -166,9 +195,33 @@ def test_bands_as_tasks_and_their_plots(job: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "vectors"),
+    [
+        (ALONG, [[0.03, 0.04], [0.06, 0.08]]),
+        ("{ magnitude = 0.5, direction = [0, -2] }", [0.0, -0.5]),
+        ("{ magnitude = [0.1, -0.2], direction = [1.0] }", [[0.1], [-0.2]]),
+    ],
+)
+def test_fields_of_jobs_by_magnitude_and_direction(text, vectors) -> None:
+    np.testing.assert_allclose(parse_field(tomllib.loads(f"x = {text}")["x"]), vectors, rtol=1e-15)
+
+
+def test_a_scan_of_magnitudes_is_a_task(job: Path) -> None:
+    job.write_text(MODEL + CURRENT.replace(str(FIELDS), ALONG))
+    assert blochflow("run", job, "--set", "electric_field.magnitude=[0.05, 0.1]", "-o", "run.nc").exit_code == 0
+    found = bf.open("run.nc")
+    np.testing.assert_allclose(found.electric_field, [[0.03, 0.04], [0.06, 0.08]], rtol=1e-15)
+    np.testing.assert_allclose(found.field, [0.05, 0.1], rtol=1e-15)
+
+
+@pytest.mark.parametrize(
     ("text", "key", "words"),
     [
         (CURRENT.replace(str(FIELDS), "[0.1]"), "task[0].electric_field", "must be a vector"),
+        (CURRENT.replace(str(FIELDS), "{ magnitude = 0.1 }"), "task[0].electric_field", "'direction' is missing"),
+        (CURRENT.replace(str(FIELDS), ALONG.replace("direc", "Direc")), "task[0].electric_field", "direction"),
+        (CURRENT.replace(str(FIELDS), ALONG.replace("3.0, 4.0", "0, 0")), "task[0].electric_field", "not zero"),
+        (CURRENT.replace(str(FIELDS), ALONG.replace("3.0, 4.0", "1")), "task[0].electric_field", "a vector (2,)"),
         (CURRENT + "x = [0.0, 0.0]\n", "task[0].x", "left out"),
         (CURRENT + 'theory = "single"\n', "task[0].theory", "single_band"),
         (CURRENT + "groups = [[0, 7]]\n", "task[0].groups", "such as"),

@@ -40,6 +40,29 @@ def test_weak_fields_give_the_hall_and_drude_conductivity(bands, dimension, grid
         np.testing.assert_allclose(0.5 * (pair[0] - pair[1]) / WEAK, sigma @ direction, rtol=2e-6, atol=1e-9)
 
 
+@pytest.mark.parametrize(("bands", "dimension", "grid"), [(2, 2, 24), pytest.param(3, 1, 64, marks=pytest.mark.slow)])
+def test_linear_limit_is_the_tangent(bands, dimension, grid):
+    """That of the Hall and Drude conductivities, which J(E) touches; the chord to a field is not."""
+    model, tau = random_blocks(23, bands, dimension).model(), np.array([1.0, 3.0])
+    options = {"grid": grid, "symmetry": False, "throw": False}
+    sigma = bf.response.ohmic(model, 0.3, 0.4, tau=tau, **options).value.values[0, 0]
+    if dimension > 1:
+        sigma = sigma + bf.response.anomalous_hall(model, 0.3, 0.4, **options).value.values[0, 0]
+    direction = np.array([0.8, -0.6])[:dimension]
+    sizes = np.array([1e-4, 0.2, 0.4])
+    found = current(model, 0.3, 0.4, sizes[:, None] * direction, tau=tau, grid=grid)
+    limit = found.linear_limit.values[0, 0]
+    # the next order is 1e-5 of it
+    size = np.abs(sigma @ direction).max()
+    np.testing.assert_allclose(limit, np.einsum("f,tab,b->fta", sizes, sigma, direction), rtol=1e-5, atol=1e-5 * size)
+    deviation = np.abs(found.value.values[0, 0] - limit).max(axis=(1, 2)) / (size * sizes)
+    # of first or higher order in the field
+    assert deviation[0] < 1e-3 and deviation[2] > 1e-2
+    whole = (found.intrinsic_linear_limit + found.relaxation_linear_limit).transpose(*found.value.dims)
+    np.testing.assert_allclose(found.linear_limit, whole, atol=1e-12 * size)
+    assert (found.linear_limit_error >= 0).all() and found.linear_limit.dims == found.value.dims
+
+
 def test_no_field_no_current_in_any_texture():
     for theory in ("multiband", "single_band"):
         found = current(texture_model(), [0.4, 1.1], 0.1, [0.0, 0.0], x=[PLACE, [0.3, 9.0]], theory=theory, grid=16)
@@ -175,6 +198,9 @@ def test_single_bands_in_strong_fields_are_warned_of():
     with pytest.warns(bf.ValidityWarning, match="multiband"):
         found = current(model, 0.35, 0.2, [0.3, 0.0], theory="single_band", grid=16)
     assert found.attrs["validity_mixing"] > 0.3
+    # it says what it is
+    assert "by itself" in found.attrs["title"] and "D_n" in found.attrs["equation"]
+    assert found.attrs["reference"].split() == ["Tu2020", "Sundaram1999", "Xiao2005"]
 
 
 def test_insulators_at_zero_temperature_have_no_ohmic_conductivity():

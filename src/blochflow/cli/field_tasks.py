@@ -41,7 +41,7 @@ def _check(task: Task, model: AnyModel) -> None:
     given = task.arguments
     as_electric_fields(given["electric_field"], model.dimension)
     as_grouping(model, given.get("groups"), given.get("group_tolerance", 0.0), given.get("active"))
-    places = checked_places(model, given.get("x"), given.get("cell"), given.get("density"))
+    places = checked_places(model, given.get("x"), given.get("cell"), given.get("density"), given.get("t", 0.0))
     if task.quantity == HYBRID_BANDS.name:
         k_path(at_first_place(model, places), given["path"], given.get("points", 200))
         return
@@ -83,4 +83,5 @@ def evaluations_of(task: Task) -> int:
     if task.quantity == HYBRID_BANDS.name:
         return fields
     places = len(np.atleast_2d(task.arguments.get("x", [0.0])))
-    return 2 * fields * places * max(1, len(task.arguments.get("partition", ())))
+    # several fields have their tangent at E = 0 besides
+    return 2 * (fields + (fields > 1)) * places * max(1, len(task.arguments.get("partition", ())))

@@ -15,6 +15,7 @@ from pydantic import BeforeValidator, ConfigDict
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 LARGEST_SCAN = 1_000_000
 LARGEST_COUNT = 1_000_000  # k points per axis or along a path
+FIELD_HELP = '{ magnitude = "0.01:0.1:10", direction = [1.0, 0.0] }'
 PARTITION_HELP = "{ K = [[0, 0], [1, 1], [0, 1]] }"
 DISORDER_HELP = '{ kind = "white", strength = 0.1 }'
 DISORDER_KINDS = {
@@ -180,6 +181,24 @@ def parse_vector(value: Any) -> list[Any]:
     return [_number(x) for x in value]
 
 
+def parse_field(value: Any) -> list[Any]:
+    """A vector, an array of vectors, or a magnitude (a number or a scan) along a direction of any length."""
+    if not isinstance(value, dict):
+        return parse_vector(value)
+    for name in ("magnitude", "direction"):
+        if name not in value:
+            raise ValueError(f"expected a vector or a table such as {FIELD_HELP}, but {name!r} is missing.")
+    for name in value:
+        if name not in ("magnitude", "direction"):
+            raise ValueError(f"expected a vector or a table such as {FIELD_HELP}, but it has {name!r}.")
+    numbers, direction = parse_scan(value["magnitude"]), parse_vector(value["direction"])
+    if isinstance(direction[0], list) or not any(direction):
+        raise ValueError(f"expected a direction that is one vector and not zero, but it is {value['direction']!r}.")
+    length = math.hypot(*direction)
+    vectors = [[number * (x / length) for x in direction] for number in numbers]
+    return vectors if isinstance(value["magnitude"], str | list) else vectors[0]
+
+
 def parse_indices(value: Any) -> list[int]:
     """An array of whole numbers."""
     if not isinstance(value, list) or not value or not all(type(x) is int for x in value):
@@ -258,6 +277,7 @@ Path = Annotated[Any, BeforeValidator(parse_path)]
 Truth = Annotated[Any, BeforeValidator(parse_truth)]
 Integer = Annotated[Any, BeforeValidator(parse_integer)]
 Vector = Annotated[Any, BeforeValidator(parse_vector)]
+FieldVector = Annotated[Any, BeforeValidator(parse_field)]
 Partition = Annotated[Any, BeforeValidator(parse_partition)]
 DisorderTable = Annotated[Any, BeforeValidator(parse_disorder)]
 NumberOption = Annotated[Any, BeforeValidator(parse_number_option)]
@@ -288,7 +308,7 @@ KINDS: dict[str, Any] = {
     "partition": Partition,
     "mu_gradient": Vector,
     "temperature_gradient": Vector,
-    "electric_field": Vector,
+    "electric_field": FieldVector,
     "x": Vector,
     "t": Number,
     "cell": Vector,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,9 @@ import numpy as np
 from blochflow.core.backend import Array, jax, jnp
 from blochflow.core.checks import as_real_array, as_wavevectors, fail
 from blochflow.core.dataset import CARTESIAN, description, provenance
+from blochflow.core.errors import ValidityWarning
 from blochflow.models.base import AbstractModel, check_finite
+from blochflow.models.fields import time_unit
 from blochflow.models.k_points import KPath
 from blochflow.models.local import AbstractLocalModel
 from blochflow.nonadiabatic.arguments import (
@@ -24,7 +27,8 @@ from blochflow.nonadiabatic.arguments import (
 from blochflow.nonadiabatic.catalog import HYBRID_BANDS
 from blochflow.nonadiabatic.field_model import FieldModel
 from blochflow.nonadiabatic.hybrid_states import HybridBands, hybrid_bands_at
-from blochflow.nonadiabatic.hybridisation import FieldMatrices, Grouping, field_matrices, mixing_ratio
+from blochflow.nonadiabatic.hybridisation import FieldMatrices, Grouping, field_matrices
+from blochflow.nonadiabatic.mixing import Mixing, is_strong, joining, mixing_ratios, within_manifolds
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -73,12 +77,14 @@ def hybrid_bands(
     Returns
     -------
     Dataset
-        Dims (field, k, band): ``energy``; ``grouping_sensitivity``, largest change of E_i where thresholds of groups
-        are ten times larger or smaller, and where declared groups are dropped.  (field, k, band, a): ``velocity``,
+        Dims (field, k, band): ``energy``; ``grouping_sensitivity``, largest change of E_i where groups whose bands the
+        field mixes by more than their gap, e|E.R| > |E_n - E_m|, are one group, where thresholds of groups are ten
+        times larger or smaller, and where declared groups are dropped; with ``active`` also where all bands hybridise,
+        if those inside and outside are mixed by more than 0.3.  (field, k, band, a): ``velocity``,
         ``energy_gradient`` (d_k E_i, which differs from hbar v_i), in textures ``force`` and ``energy_slope``
         (d_x E_i).  (field, k, orbital, band): ``state_re``, ``state_im``.  (field, k): ``mixing``, the largest
-        e|E.R_nm| over its gap.  Coordinates ``wavevector``, ``electric_field``, in textures ``place``, of a KPath
-        ``distance``.
+        e|E.R| over its gap of bands that hybridise.  Coordinates ``wavevector``, ``electric_field``, in textures
+        ``place``, of a KPath ``distance``.  Attribute ``validity_mixing``: the largest.
 
     Raises
     ------
@@ -86,6 +92,11 @@ def hybrid_bands(
         Wrong arguments.
     NonFiniteError
         H is not finite somewhere.
+
+    Warns
+    -----
+    ValidityWarning
+        Bands of different groups are mixed by more than their gap: which, where, and which groups to compare with.
 
     Examples
     --------
@@ -105,12 +116,13 @@ def hybrid_bands(
     grouping = as_grouping(model, groups, group_tolerance, active)
     solve = Solver(model, wave, places, moment)
     found = [solve(field, grouping) for field in fields]
-    unsure = [
-        sensitivity(solve, field, grouping, np.asarray(here[0].energies))
-        for field, here in zip(fields, found, strict=True)
-    ]
+    unsure = [sensitivity(solve, field, grouping, *here) for field, here in zip(fields, found, strict=True)]
     result = as_dataset(model, wave, fields, places, [here for here, _ in found])
-    result["mixing"] = (("field", "k"), np.stack([ratio for _, ratio in found]), {"units": "1"})
+    ratios = np.stack([ratio for _, ratio in found])
+    hybridise = within_manifolds(grouping, model.num_bands)
+    if grouping.manifolds:
+        hybridise = hybridise & np.isin(np.arange(model.num_bands), grouping.manifolds[0])
+    result["mixing"] = (("field", "k"), np.where(hybridise, ratios, 0.0).max(axis=(2, 3)), {"units": "1"})
     label = {"units": model.units.energy, "long_name": "change of E_i with other groups"}
     result["grouping_sensitivity"] = (("field", "k", "band"), np.stack(unsure), label)
     result.attrs |= attributes(model, wave, fields, places, grouping)
@@ -120,6 +132,11 @@ def hybrid_bands(
         distance = (("k",), path.distance, {"units": f"1/{model.units.length}"})
         result = result.assign_coords(distance=distance)
         result.attrs |= {"labels": " ".join(path.labels), "label_positions": path.label_positions}
+    mixing = Mixing.worst([Mixing.of(ratio, wave, grouping, only_active=True) for ratio in ratios])
+    result.attrs |= mixing.attributes()
+    concern = mixing.concern(f"energies change by up to {np.max(unsure):.3g} {model.units.energy}")
+    if concern:
+        warnings.warn(concern, ValidityWarning, stacklevel=2)
     return result
 
 
@@ -132,7 +149,7 @@ class Solver:
         self.model, self.k, self.places, self.moment = model, k, places, moment
 
     def __call__(self, field: np.ndarray, grouping: Grouping) -> tuple[HybridBands, np.ndarray]:
-        """Bands as NumPy arrays, and the mixing at every k."""
+        """Bands as NumPy arrays, and the mixing of all pairs at every k."""
         parts, ratios = [], []
         for start in range(0, len(self.k), BATCH):
             rows = np.arange(start, min(start + BATCH, len(self.k)))
@@ -163,7 +180,7 @@ def solve_batch(
     places: Array | None,
     moment: Array,
 ) -> tuple[HybridBands, Array]:
-    """Bands of one batch, and the largest coupling over its gap, (k,)."""
+    """Bands of one batch, and the couplings over their gaps, (k, n, n)."""
     if places is None:
         matrices = field_matrices(model, field, k)
     else:
@@ -172,15 +189,25 @@ def solve_batch(
             return field_matrices(model, field, k[None], x, moment)
 
         matrices = jax.tree.map(lambda v: v[:, 0], jax.vmap(one)(k, places))
-    return hybrid_bands_at(matrices, grouping, only_active=True), mixing_ratio(matrices, grouping)
+    return hybrid_bands_at(matrices, grouping, only_active=True), mixing_ratios(matrices, grouping)
 
 
-def sensitivity(solve: Solver, field: np.ndarray, grouping: Grouping, energies: np.ndarray) -> np.ndarray:
-    """(k, i) largest change of E_i with other thresholds of groups, and without the declared ones."""
+def sensitivity(
+    solve: Solver, field: np.ndarray, grouping: Grouping, bands: HybridBands, ratios: np.ndarray
+) -> np.ndarray:
+    """(k, i) largest change of E_i with other thresholds of groups, without the declared ones, and with those joined
+    that the field mixes strongly."""
+    energies = np.asarray(bands.energies)
     others = [replace(grouping, factor=jnp.asarray(factor)) for factor in (OTHER, 1 / OTHER)]
     if grouping.declared:
         others.append(replace(grouping, declared=()))
+    within, across = is_strong(ratios, grouping)
+    if within.any():
+        others.append(joining(grouping))
     changes = [np.abs(solve(field, other)[0].energies - energies) for other in others]
+    if across.any():
+        every = solve(field, replace(grouping, manifolds=()))[0].energies[:, list(grouping.manifolds[0])]
+        changes.append(np.where(across[:, None], np.abs(every - energies), 0.0))
     return np.asarray(np.max(changes, axis=0))
 
 
@@ -204,7 +231,7 @@ def as_dataset(
     import xarray as xr
 
     d, units = model.dimension, model.units
-    hbar = hbar_of(units.name)
+    hbar = time_unit(units)
     dims = ("field", "k", "band")
 
     def along(name: str, rows: slice) -> np.ndarray:
@@ -232,13 +259,6 @@ def as_dataset(
         variables["energy_slope"] = ((*dims, "a"), along("slopes", slice(d, None)), {**force, "long_name": "d_x E_i"})
         coords["place"] = (("k", "a"), places, {"units": units.length})
     return xr.Dataset(variables, coords=coords)
-
-
-def hbar_of(system: str) -> float:
-    """hbar in the energy and time of a unit system."""
-    from blochflow.core.units import HBAR_EV_FS
-
-    return HBAR_EV_FS if system == "EV_ANGSTROM" else 1.0
 
 
 def attributes(

@@ -16,7 +16,7 @@ HYBRID_BANDS = Quantity(
     conventions="charge -e; bands ordered by E_i, which the field pushes apart",
     options={
         "path": 'labels such as "G-X|M-G", or a list of labels and [label, [reduced coordinates]]',
-        "electric_field": "vector, or a list of vectors: dimension `field`",
+        "electric_field": "vector, or a list of vectors, in jobs also { magnitude, direction }: dimension `field`",
         "points": "number of wave vectors along the path (default 200)",
         "x": "place in a texture",
         "t": "time, for models that vary in time (default 0)",

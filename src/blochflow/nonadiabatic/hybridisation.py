@@ -96,17 +96,20 @@ class Grouping(eqx.Module):
         Of all thresholds, to see what depends on them.
     manifolds : tuple of tuples of int
         Bands hybridise within these; empty: all with all.
+    strongest : scalar or None
+        Bands that the field couples by more than this times their gap are one group, too; None: however strongly.
     """
 
     tolerance: Float[Array, ""]
     declared: tuple[tuple[int, ...], ...] = eqx.field(static=True, default=())
     manifolds: tuple[tuple[int, ...], ...] = eqx.field(static=True, default=())
     factor: Any = 1.0
+    strongest: Any = None
 
     @property
     def is_plain(self) -> bool:
-        """No declared groups, one manifold."""
-        return not self.declared and len(self.manifolds) < 2
+        """No groups but those of bands that are close, one manifold."""
+        return not self.declared and len(self.manifolds) < 2 and self.strongest is None
 
     def threshold(self, size: Array) -> Array:
         """Energy below which bands are one group, (k,)."""
@@ -118,9 +121,15 @@ class Grouping(eqx.Module):
         number = jnp.pad(apart.astype(int), ((0, 0), (1, 0))).cumsum(axis=-1)
         same = number[:, :, None] == number[:, None, :]
         same = same | self.together(energies.shape[-1])
-        for _ in range(max(1, energies.shape[-1]).bit_length() if self.declared else 0):
-            same = (same[..., :, :, None] & same[..., None, :, :]).any(axis=-2)
-        return same
+        return closure(same) if self.declared else same
+
+    def groups(self, energies: Array, size: Array, velocity: Array) -> Bool[Array, "k n n"]:
+        """The same, with the coupling e E.V of bands by the field (k, n, n): those it mixes strongly may join."""
+        same = self.same(energies, size)
+        if self.strongest is None:
+            return same
+        strong = coupling(energies, velocity, same) > self.strongest
+        return closure(same | (strong & self.mixing(energies.shape[-1])))
 
     def together(self, count: int) -> Bool[Array, "n n"]:
         """Whether two bands are of one declared group."""
@@ -129,6 +138,21 @@ class Grouping(eqx.Module):
     def mixing(self, count: int) -> Bool[Array, "n n"]:
         """Whether two bands are of one manifold."""
         return together(self.manifolds, count) if self.manifolds else jnp.ones((count, count), dtype=bool)
+
+
+def closure(same: Array) -> Array:
+    """Groups (k, n, n) of bands that chains of pairs connect."""
+    for _ in range(max(1, same.shape[-1]).bit_length()):
+        same = (same[..., :, :, None] & same[..., None, :, :]).any(axis=-2)
+    return same
+
+
+def coupling(energies: Array, velocity: Array, same: Array) -> Float[Array, "k n n"]:
+    """e|E.R|/|E_n - E_m| between groups of bands, of their whole block: no basis within a group matters."""
+    gap = jnp.where(same, 1.0, energies[:, None, :] - energies[:, :, None])
+    ratio = jnp.where(same, 0.0, jnp.abs(velocity) / gap**2)
+    group = same.astype(ratio.dtype)
+    return jnp.sqrt(group @ ratio**2 @ group)
 
 
 def together(sets: tuple[tuple[int, ...], ...], count: int) -> Bool[Array, "n n"]:
@@ -196,7 +220,7 @@ def hybridise(matrices: FieldMatrices, grouping: Grouping) -> Hybridised:
     count = energies.shape[-1]
     slopes, operators = rotate(matrices.slopes, states), rotate(matrices.operators, states)
     velocity, turned = rotate(matrices.along, states), rotate(matrices.turned, states)
-    same, mixing = grouping.same(energies, matrices.size), grouping.mixing(count)
+    same, mixing = grouping.groups(energies, matrices.size, velocity), grouping.mixing(count)
     gap = energies[:, None, :] - energies[:, :, None]
     inverse = jnp.where(same, 0.0, 1 / jnp.where(same, 1.0, gap))
     position = 1j * velocity * inverse  # e E.R
@@ -220,14 +244,6 @@ def hybridise(matrices: FieldMatrices, grouping: Grouping) -> Hybridised:
 def commutator(a: Array, b: Array) -> Array:
     """a b - b a."""
     return a @ b - b @ a
-
-
-def mixing_ratio(matrices: FieldMatrices, grouping: Grouping) -> Array:
-    """Largest e|E.R_nm|/|E_n - E_m| between bands that the field hybridises, (k,)."""
-    energies, states = eigh(matrices.hamiltonian)
-    same = grouping.same(energies, matrices.size) | ~grouping.mixing(energies.shape[-1])
-    gap = jnp.where(same, 1.0, energies[:, None, :] - energies[:, :, None])
-    return jnp.where(same, 0.0, jnp.abs(rotate(matrices.along, states)) / gap**2).max(axis=(-1, -2))
 
 
 def in_orbitals(mixed: Hybridised, matrix: Array) -> Array:

@@ -15,11 +15,11 @@ import numpy as np
 from blochflow.core.backend import Array, jax, jnp
 from blochflow.core.checks import as_wavevectors, fail
 from blochflow.core.dataset import CARTESIAN, provenance
-from blochflow.core.units import HBAR_EV_FS
 from blochflow.dynamics.bloch import reciprocal_along
 from blochflow.geometry.bands import bands
 from blochflow.geometry.eigen import eigh
 from blochflow.models.base import AbstractModel, as_model
+from blochflow.models.fields import time_unit
 from blochflow.nonadiabatic.passages import line_of
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def bloch_zener(model: Any, k: Any, electric_field: Any) -> xr.Dataset:
     vector, note = reciprocal_along(model, field)
     if vector is None:
         raise fail("electric_field", "point along a reciprocal vector", f"is {field.tolist()}: {note}")
-    hbar = HBAR_EV_FS if model.units.name == "EV_ANGSTROM" else 1.0
+    hbar = time_unit(model.units)
     period = float(np.linalg.norm(vector) / np.linalg.norm(field))
     each = [_period(model, wave, field, vector, period) for wave in waves]
     levels = np.array([-np.sort(-np.angle(np.linalg.eigvals(u))) / -period for u, _ in each])

@@ -13,11 +13,13 @@ import numpy as np
 
 from blochflow.core.checks import as_index, as_real_array, as_wavevectors, fail
 from blochflow.core.dataset import CARTESIAN, provenance
-from blochflow.core.units import HBAR_EV_FS, NATURAL, Units
+from blochflow.core.units import NATURAL, Units
 from blochflow.dynamics.bloch import reciprocal_along
 from blochflow.geometry.bands import bands
 from blochflow.geometry.mass import inverse_mass
 from blochflow.models.base import AbstractModel, as_model
+from blochflow.models.fields import time_unit
+from blochflow.models.tight_binding import as_units
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -52,7 +54,7 @@ def landau_zener(gap: Any, velocity: Any, electric_field: Any, *, units: Units =
     Raises
     ------
     ValueError
-        Negative or not finite numbers, or a field or velocity of zero.
+        Negative or not finite numbers, a field or velocity of zero, shapes that do not go together, or other units.
 
     Examples
     --------
@@ -63,7 +65,13 @@ def landau_zener(gap: Any, velocity: Any, electric_field: Any, *, units: Units =
     g = as_real_array(gap, "gap", max_ndim=8, positive=False)
     v = as_real_array(velocity, "velocity", max_ndim=8, positive=True)
     field = as_real_array(electric_field, "electric_field", max_ndim=8, positive=True)
-    hbar = HBAR_EV_FS if units.name == "EV_ANGSTROM" else 1.0
+    given = {"gap": g, "velocity": v, "electric_field": field}
+    try:
+        np.broadcast_shapes(*(x.shape for x in given.values()))
+    except ValueError as exc:
+        shapes = ", ".join(f"`{name}` has shape {x.shape}" for name, x in given.items())
+        raise fail("gap", "broadcast with velocity and electric_field, by NumPy's rules", shapes) from exc
+    hbar = time_unit(as_units(units))
     result = np.exp(-np.pi * (g / 2) ** 2 / (hbar * v * field))
     return float(result) if result.ndim == 0 else result
 
@@ -128,7 +136,7 @@ def avoided_crossing(model: Any, k: Any, electric_field: Any, *, band: int = 0, 
     gap_at = _Gap(model, start, direction, lower)
     places = _minima(gap_at, first, length, closed)
     gap, speed, bend = gap_at.details(places)
-    hbar = HBAR_EV_FS if model.units.name == "EV_ANGSTROM" else 1.0
+    hbar = time_unit(model.units)
     size = float(np.linalg.norm(field))
     with np.errstate(divide="ignore", invalid="ignore"):
         chance = np.where(speed > 0, np.exp(-np.pi * (gap / 2) ** 2 / (speed * size)), 0.0)

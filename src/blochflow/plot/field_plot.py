@@ -19,13 +19,12 @@ if TYPE_CHECKING:
 def field_current(
     result: Any, *, variable: str | None = None, component: str | None = None, axes: Axes | None = None
 ) -> tuple[Figure, Axes]:
-    """Current against the strength of the field, with its linear limit dashed.
+    """Current against the strength of the field, with its linear limit, the tangent at E = 0, dashed.
 
     Parameters
     ----------
     result : Dataset or file
-        From `bf.response.finite_field_current` with fields along one line.  The linear limit is the line through the
-        origin and the value at the smallest field.
+        From `bf.response.finite_field_current` with fields along one line.
     variable : str, optional
         "intrinsic" or "relaxation"; default the whole current.
     component : str, optional
@@ -53,15 +52,14 @@ def field_current(
     if dataset.sizes.get("field", 1) < 2 or dataset["field"].dtype.kind != "f":
         raise fail("result", "hold two or more fields along one line", "it does not")
     along = np.argsort(dataset["field"].values)
-    dataset = choose_component(choose_variable(dataset.isel(field=along), variable), component)
+    dataset = dataset.isel(field=along)
+    chosen, limit = choose_variable(dataset, variable), f"{variable}_linear_limit"
+    if limit in dataset:
+        chosen = chosen.assign(linear_limit=dataset[limit], linear_limit_error=dataset[f"{limit}_error"])
+    dataset = choose_component(chosen, component)
     figure, axes = axes_for(axes)
     for line in lines_of(dataset, "field")[0]:
         draw(axes, line)
-        small = np.flatnonzero(line.x)
-        if line.style == "-" and len(small):
-            first = small[np.abs(line.x[small]).argmin()]
-            ends = np.array([min(0.0, line.x[0]), line.x[-1]])
-            axes.plot(ends, ends * line.value[first] / line.x[first], "--", color=f"C{line.color}", linewidth=0.8)
     axes.set_xlabel(with_unit("E", dataset["field"].attrs.get("units")))
     what = variable or "current"
     axes.set_ylabel(with_unit(f"{what} {component}" if component else what, dataset.attrs.get("units")))

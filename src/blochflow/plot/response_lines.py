@@ -23,7 +23,7 @@ MOST_LINES = 24
 READABLE, SHOWN = 12, 8
 CARTESIAN = ("a", "b", "c")
 # variables that are compared with the value
-COMPARISONS = {"mott": "Mott", "wiedemann_franz": "Wiedemann-Franz"}
+COMPARISONS = {"mott": "Mott", "wiedemann_franz": "Wiedemann-Franz", "linear_limit": "linear limit"}
 STYLES = ("--", ":", "-.")
 # of what stands beside a value, which may be more
 PARTS: tuple[Any, ...] = (*STYLES, (0, (8, 2)), (0, (3, 1, 1, 1, 1, 1)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from blochflow.core.quantity import Quantity
 from blochflow.core.units import ELEMENTARY_CHARGE, HBAR
 from blochflow.response.catalog_intrinsic import DENSITY, ZONE_OPTIONS
@@ -37,7 +39,7 @@ FINITE_FIELD_CURRENT = Quantity(
     ),
     conventions="current of charge -e; fixed mu or density; relaxation time in the model's unit of time",
     options={
-        "electric_field": "vector, or a list of vectors: dimension `field`",
+        "electric_field": "vector, or a list of vectors, in jobs also { magnitude, direction }: dimension `field`",
         "tau": "relaxation time, a number or a scan",
         "x": "place in a texture, or a list of places: dimension `position`",
         "t": "time, for models that vary in time (default 0)",
@@ -57,6 +59,27 @@ FINITE_FIELD_CURRENT = Quantity(
         "the intrinsic Hall current and the part of order tau the Drude current as E goes to 0. The current of second "
         "order is not that of an adiabatic packet: see the page on theory."
     ),
+)
+
+# The same of bands each by itself: what results of theory="single_band" say of themselves.
+SINGLE_BAND_CURRENT = replace(
+    FINITE_FIELD_CURRENT,
+    title="Current at finite electric field, of every band by itself",
+    equation=(
+        "J = -e Int d^dk/(2 pi)^d sum_n D_n (f(E_n) + df_n) xdot_n,  df_n = tau e f' E.xdot_n,  D_n the phase-space "
+        "density;  (1 + Omega_kx) xdot + Omega_kk kdot = d_k E_n/hbar,  "
+        "(1 + Omega_kx)^T kdot - Omega_xx xdot = -(eE + d_x E_n)/hbar"
+    ),
+    references=("Tu2020", "Sundaram1999", "Xiao2005"),
+    valid_for=(
+        "uniform static fields that mix bands little, e|E.R| small against the gap, exact to first order in E; one "
+        "relaxation time for all bands, textures that vary slowly"
+    ),
+    not_included=(
+        "mixing of bands by the field and tunnelling, corrections of energies by gradients; the bound current of "
+        "textures is beside the value, not in it"
+    ),
+    conventions="current of charge -e; fixed mu or density; relaxation time in the model's unit of time",
 )
 
 FIELD = (FINITE_FIELD_CURRENT,)

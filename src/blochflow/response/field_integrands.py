@@ -115,7 +115,7 @@ def single_band(matrices: FieldMatrices, grouping: Grouping, field: Array) -> Si
     d = field.shape[0]
     energies, states = eigh(matrices.hamiltonian)
     operators = rotate(matrices.operators, states)
-    same = grouping.same(energies, matrices.size)
+    same = grouping.groups(energies, matrices.size, rotate(matrices.along, states))
     gap = jnp.where(same, 1.0, energies[:, :, None] - energies[:, None, :])
     inverse = jnp.where(same, 0.0, 1 / gap)
     omega = -2 * jnp.einsum("klnm,kjmn,knm->knlj", operators, operators, inverse**2).imag

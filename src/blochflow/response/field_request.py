@@ -5,17 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-import equinox as eqx
 import numpy as np
 
 from blochflow.core.backend import jnp
 from blochflow.core.checks import as_choice, as_real_array, fail
+from blochflow.core.quantity import Quantity
 from blochflow.models.base import AbstractModel
 from blochflow.models.local import AbstractLocalModel
 from blochflow.nonadiabatic.arguments import as_places
 from blochflow.nonadiabatic.field_model import FieldModel
-from blochflow.nonadiabatic.hybridisation import Grouping, mixing_ratio
-from blochflow.response.catalog_field import FINITE_FIELD_CURRENT
+from blochflow.nonadiabatic.hybridisation import Grouping
+from blochflow.nonadiabatic.mixing import Mixing
+from blochflow.response.catalog_field import FINITE_FIELD_CURRENT, SINGLE_BAND_CURRENT
 from blochflow.response.field_grid import grid_in_field
 from blochflow.response.field_integrands import (
     FieldIntegrand,
@@ -26,10 +27,11 @@ from blochflow.response.field_integrands import (
 )
 from blochflow.response.relaxation import per_time
 from blochflow.response.request import Request
-from blochflow.response.symmetry import sample_points
-from blochflow.response.texture_average import as_cell
-from blochflow.response.valley import as_partition, of_polygon
-from blochflow.response.zone_options import measure
+from blochflow.response.strong_mixing import changes_of_current, strong_cells
+from blochflow.response.texture_average import as_cell, check_period
+from blochflow.response.valley import as_partition, of_polygon, triangles_of
+from blochflow.response.zone_options import chart_of, measure
+from blochflow.zone.charts import AbstractChart
 from blochflow.zone.integral import Integral
 
 THEORIES = ("multiband", "single_band")
@@ -40,6 +42,7 @@ class FieldRequest:
     """A checked request for one field and place, and what is integrated for it."""
 
     request: Request
+    model: FieldModel
     sea: FieldIntegrand
     surface: FieldIntegrand
     times: np.ndarray
@@ -71,9 +74,14 @@ class FieldRequest:
             if grid is not None:
                 request = replace(request, options=replace(request.options, fewest=grid.points))
             whole = grid is not None and not grid.resolves_gap
-            return cls(request, HybridSea(vector, whole), HybridSurface(vector), times, theory)
+            return cls(request, in_field, HybridSea(vector, whole), HybridSurface(vector), times, theory)
         sea = SingleBandSea(vector, isinstance(model, AbstractLocalModel))
-        return cls(request, sea, SingleBandSurface(vector), times, theory)
+        return cls(request, in_field, sea, SingleBandSurface(vector), times, theory)
+
+    @property
+    def quantity(self) -> Quantity:
+        """What results say of themselves."""
+        return FINITE_FIELD_CURRENT if self.theory == "multiband" else SINGLE_BAND_CURRENT
 
     @property
     def dimension(self) -> int:
@@ -106,23 +114,29 @@ class FieldRequest:
         """The transport current decides."""
         return () if self.sea.tensors == 1 else (True,) + (False,) * (self.sea.tensors - 1)
 
-    def mixing(self) -> float:
-        """Largest coupling of two bands by the field over their gap, at sampled k."""
-        k = jnp.asarray(sample_points(self.request.model))
-        return float(np.asarray(_mixing(self.request.model, k)).max())
+    def mixing(self, corners: np.ndarray | None) -> tuple[Mixing, np.ndarray, np.ndarray]:
+        """How strongly the field mixes bands, and (mu, temperature, a) changes of the current where such bands are one
+        group: parts of order tau^0, and tau per relaxation time, in public units."""
+        asked, model = self.request, self.model
+        factor = asked.factor(FINITE_FIELD_CURRENT)[0]
+        domain: list[tuple[float, AbstractChart]] = [(1.0, chart_of(model))]
+        if corners is not None:
+            domain = list(triangles_of(corners, np.asarray(model.lattice.reciprocal)))  # type: ignore[union-attr]
+            factor = factor / measure(model) / (2 * np.pi) ** 2
+        mixing, cells = strong_cells(model, domain)
+        states = asked.states
+        # of parts of the zone: the gradients d_k E integrate to zero over all of it only
+        whole = replace(self.sea, whole=True) if isinstance(self.sea, HybridSea) else self.sea
+        sea, surface = changes_of_current(model, (whole, self.surface), cells, states.mu, states.kt)
+        shape = (*states.shape, self.dimension)
+        return mixing, factor * sea.reshape(shape), factor * per_time(model) * surface.reshape(shape)
 
     def total(self, sea: Integral, surface: Integral, time: float) -> Integral:
         """The current for one relaxation time."""
         return self.request.added(sea, surface.scaled(float(time)))
 
 
-@eqx.filter_jit
-def _mixing(model: AbstractModel, k: Any) -> Any:
-    attached = model.matrices(k).attached
-    return mixing_ratio(attached.matrices, attached.grouping)
-
-
-def checked_places(model: Any, x: Any, cell: Any, density: Any) -> np.ndarray:
+def checked_places(model: Any, x: Any, cell: Any, density: Any, time: Any = 0.0) -> np.ndarray:
     """(X, d) places; of a cell that is averaged its corner."""
     if cell is None:
         return as_places(x, model)
@@ -130,7 +144,7 @@ def checked_places(model: Any, x: Any, cell: Any, density: Any) -> np.ndarray:
         raise fail("density", "be left out where a cell is averaged: mu is the same everywhere in it", "is given")
     if not isinstance(model, AbstractLocalModel):
         raise fail("cell", "be left out for models that do not vary in space", "is given")
-    as_cell(cell, model.dimension)
+    check_period(model, as_cell(cell, model.dimension), as_real_array(time, "t", max_ndim=0))
     places = as_places(np.zeros(model.dimension) if x is None else x, model)
     if len(places) != 1:
         raise fail("x", "be one place, the corner of the cell", f"holds {len(places)}")

@@ -11,7 +11,7 @@ from blochflow.core.dataset import CARTESIAN, hash_arrays
 from blochflow.core.errors import ValidityWarning
 from blochflow.nonadiabatic.arguments import field_labels
 from blochflow.nonadiabatic.hybridisation import Grouping
-from blochflow.response.catalog_field import FINITE_FIELD_CURRENT
+from blochflow.nonadiabatic.mixing import ACROSS, Mixing
 from blochflow.response.field_request import FieldRequest, one_by_one
 from blochflow.zone.integral import Integral
 from blochflow.zone.polygon import signed_area
@@ -19,8 +19,6 @@ from blochflow.zone.polygon import signed_area
 if TYPE_CHECKING:
     import xarray as xr
 
-# e|E.R|/gap above which single bands are warned of.
-MIXED = 0.3
 LABELS = {
     "intrinsic": "part of order tau^0",
     "relaxation": "part of order tau",
@@ -34,15 +32,18 @@ def current_at(request: FieldRequest, corners: np.ndarray | None) -> xr.Dataset:
     import xarray as xr
 
     sea, surface = request.terms(corners)
-    unit = request.request.factor(FINITE_FIELD_CURRENT)[1]
+    mixing, change, slow_change = request.mixing(corners)
+    unit = request.request.factor(request.quantity)[1]
 
     def dataset(integral: Integral) -> xr.Dataset:
-        return request.request.dataset(FINITE_FIELD_CURRENT, integral, lambda v: v, ("a",), unit, throw=False)
+        return request.request.dataset(request.quantity, integral, lambda v: v, ("a",), unit, throw=False)
 
     each = []
     for time in one_by_one(request.times):
         found = dataset(request.total(sea[0], surface, time))
         add_part(found, "relaxation", dataset(surface.scaled(float(time))), unit)
+        label = {"units": unit, "long_name": "change of the current where strongly mixed bands are one group"}
+        found["grouping_sensitivity"] = (found["value"].dims, np.abs(change + time * slow_change), label)
         each.append(found)
     result = xr.concat(each, dim="tau", combine_attrs="override", coords="minimal", compat="override")
     for name, integral in zip(("intrinsic", "bound", "without_measure"), sea, strict=False):
@@ -50,7 +51,7 @@ def current_at(request: FieldRequest, corners: np.ndarray | None) -> xr.Dataset:
     order = each[0]["converged"].dims
     result = result.transpose(*order, "tau", "a", missing_dims="ignore")
     result.attrs["evaluations"] = int(sea[0].evaluations + surface.evaluations)
-    result.attrs["validity_mixing"] = request.mixing()
+    result.attrs |= mixing.attributes()
     return result
 
 
@@ -87,7 +88,8 @@ def joint_status(rows: list[xr.Dataset]) -> dict[str, Any]:
     """Status of the worst, evaluations of all."""
     worst = next((row for row in rows if row.attrs["status"] != "CONVERGED"), rows[0])
     found = {name: worst.attrs[name] for name in ("status", "status_message")}
-    return {**found, "evaluations": int(sum(row.attrs["evaluations"] for row in rows))}
+    mixing = Mixing.worst([Mixing.from_attributes(row.attrs) for row in rows])
+    return {**found, **mixing.attributes(), "evaluations": int(sum(row.attrs["evaluations"] for row in rows))}
 
 
 def along_scans(
@@ -129,14 +131,26 @@ def along_scans(
     inputs = " ".join(str(x) for x in (*(row.attrs["input_hash"] for row in rows), *groups.values()))
     result.attrs |= {**groups, "input_hash": hash_arrays([fields, places, times], inputs)}
     result.attrs["validity_smallest_gap"] = min(float(row.attrs["validity_smallest_gap"]) for row in rows)
-    mixing = max(float(row.attrs["validity_mixing"]) for row in rows)
-    result.attrs["validity_mixing"] = mixing
-    if theory == "single_band" and mixing > MIXED:
-        warnings.warn(
-            f"The field mixes bands by up to e|E.R|/gap = {mixing:.2g} at sampled k; the theory of single bands is of "
-            'first order in it. theory="multiband" takes all orders.',
-            ValidityWarning,
-            stacklevel=3,
-        )
     result.attrs["fixed"] = "density" if "density" in result.dims else "chemical potential"
     return result.assign_coords(a=list(CARTESIAN[:d]))
+
+
+def warn_of_mixing(result: xr.Dataset) -> None:
+    """Single bands that the field mixes, and bands whose grouping matters by more than the tolerance."""
+    mixing, text = Mixing.from_attributes(result.attrs), None
+    if result.attrs["theory"] == "single_band":
+        if mixing.ratio > ACROSS:
+            text = (
+                f"The field mixes bands by up to e|E.R|/gap = {mixing.ratio:.2g}; the theory of single bands is of "
+                'first order in it. theory="multiband" takes all orders.'
+            )
+    else:
+        change, size = result["grouping_sensitivity"].max("a"), abs(result["value"]).max("a")
+        atol = result.attrs["atol"]
+        allowed = np.maximum(result.attrs["rtol"] * size, atol if isinstance(atol, float) else 0.0)
+        if bool((change > allowed).any()):
+            share = float((change / size.where(size > 0)).max())
+            unit = result["grouping_sensitivity"].attrs["units"]
+            text = mixing.concern(f"the current changes by about {float(change.max()):.3g} {unit}, {share:.2g} of it")
+    if text:
+        warnings.warn(text, ValidityWarning, stacklevel=3)

@@ -16,7 +16,8 @@ from blochflow.core.checks import fail
 from blochflow.nonadiabatic.arguments import as_any_model, as_electric_fields, as_grouping
 from blochflow.response.catalog_field import FINITE_FIELD_CURRENT
 from blochflow.response.field_request import FieldRequest, as_times_or_number, check_theory, checked_places
-from blochflow.response.field_result import along_scans, along_valleys, current_at
+from blochflow.response.field_result import along_scans, along_valleys, current_at, warn_of_mixing
+from blochflow.response.linear_limit import with_linear_limit
 from blochflow.response.result import raise_if_missed
 from blochflow.response.texture_average import as_cell, average_over_cell
 
@@ -84,7 +85,8 @@ def finite_field_current(
     t : float
         Time, for models that vary in time.
     cell : (m, d) array, optional
-        Vectors after which a texture repeats: the average over this cell, whose corner is ``x`` (default: the origin).
+        Vectors after which a texture repeats, up to its basis (checked at some k and places): the average over this
+        cell, whose corner is ``x`` (default: the origin).
     theory : "multiband" or "single_band"
         Hybridised bands, or every band by itself with its Berry curvatures, exact to first order in E.
     groups : list of lists of int, optional
@@ -109,8 +111,18 @@ def finite_field_current(
         ``intrinsic`` and ``relaxation``, the parts of order tau^0 and tau, with ``_error``; coordinate
         ``electric_field`` (field, a).  Of k.p models ``cutoff_tail``.  For single bands in textures ``bound``, the
         current curl M of the Berry part of the magnetization, which is not in ``value``, and ``without_measure``, what
-        ``intrinsic + bound`` is without D.  Attribute ``validity_mixing``: largest e|E.R|/gap at sampled k.  Units:
-        e E/hbar (1D), e E/(hbar a), e E/(hbar a^2) for NATURAL; A, A/m, A/m^2 for EV_ANGSTROM models.
+        ``intrinsic + bound`` is without D.
+
+        Of two or more fields along one line ``linear_limit``, ``intrinsic_linear_limit``, ``relaxation_linear_limit``
+        with ``_error``: the tangent of the current at E = 0, times the field (one more integral).
+
+        ``grouping_sensitivity`` (as ``value``): how much the current changes where bands of different groups that the
+        field mixes by more than their gap, e|E.R| > |E_n - E_m|, are one group, summed over cells of the zone that
+        resolve where that is, 0 where it is nowhere: an estimate, to some percent in one and two dimensions, to about
+        a tenth in three.  Attributes ``validity_mixing``: largest e|E.R|/gap met, ``_bands``, ``_k``: where,
+        ``_groups``: the groups if all such bands join, ``_across``: largest between bands of different manifolds.
+
+        Units: e E/hbar (1D), e E/(hbar a), e E/(hbar a^2) for NATURAL; A, A/m, A/m^2 for EV_ANGSTROM models.
 
     Raises
     ------
@@ -118,6 +130,12 @@ def finite_field_current(
         Wrong arguments.
     ConvergenceError
         Tolerance not reached; ``.result`` is the whole Dataset.
+
+    Warns
+    -----
+    ValidityWarning
+        ``grouping_sensitivity`` exceeds the tolerance: which bands, where, and which groups to compare with.  Single
+        bands that the field mixes by more than 0.3.
 
     Examples
     --------
@@ -133,18 +151,18 @@ def finite_field_current(
     if "symmetry" in zone:
         raise fail("symmetry", "be left out: little symmetry is left in a field, and none is used", "is given")
     fields = as_electric_fields(electric_field, model.dimension)
-    places = checked_places(model, x, cell, density)
+    places = checked_places(model, x, cell, density, t)
     times, grouping = as_times_or_number(tau), as_grouping(model, groups, group_tolerance, active)
     polygons = check_theory(model, theory, active, partition, places)
     arguments: Any = {**zone, "symmetry": False}
     throw = arguments.pop("throw", True)
 
-    def at_places(places: np.ndarray) -> xr.Dataset:
+    def scanned(places: np.ndarray, fields: np.ndarray, options: Any) -> xr.Dataset:
         rows = []
         for field in fields:
             for place in places if len(places) else [None]:
                 request = FieldRequest.of(
-                    model, mu, temperature, arguments, density, field, place, t, theory, grouping, times
+                    model, mu, temperature, options, density, field, place, t, theory, grouping, times
                 )
                 if polygons is None:
                     rows.append(current_at(request, None))
@@ -153,9 +171,17 @@ def finite_field_current(
                     rows.append(along_valleys(each, polygons))
         return along_scans(rows, fields, places, times, model, theory, grouping)
 
+    def at_places(places: np.ndarray) -> xr.Dataset:
+        def weak(field: np.ndarray, tolerance: Tolerance) -> xr.Dataset:
+            return scanned(places, field[None], {**arguments, "tolerance": tolerance})
+
+        result = scanned(places, fields, arguments)
+        return with_linear_limit(result, fields, arguments.get("tolerance"), weak)
+
     if cell is None:
         result = at_places(places)
     else:
         vectors = as_cell(cell, model.dimension)
         result = average_over_cell(at_places, places[0], vectors, arguments.get("tolerance"))
+    warn_of_mixing(result)
     return raise_if_missed(FINITE_FIELD_CURRENT, result, throw)

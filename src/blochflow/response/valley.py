@@ -148,10 +148,7 @@ def boundary_change(request: Request, corners: np.ndarray, bands: BerrySea, fact
 
 def of_polygon(request: Request, corners: np.ndarray, bands: BandIntegrand, factor: float) -> Integral:
     """The integral over a polygon as a signed sum of triangles that share its first corner."""
-    if signed_area(corners) < 0:
-        corners = corners[::-1]
-    fans = [np.stack([corners[0], corners[i], corners[i + 1]]) for i in range(1, len(corners) - 1)]
-    triangles = [(np.sign(signed_area(t)), t) for t in fans if abs(signed_area(t)) > 1e-14]
+    triangles = triangles_of(corners, np.asarray(request.model.lattice.reciprocal))  # type: ignore[union-attr]
 
     def total(asked: Request) -> Integral:
         parts = [(sign, of_triangle(asked, triangle, bands, factor)) for sign, triangle in triangles]
@@ -162,10 +159,18 @@ def of_polygon(request: Request, corners: np.ndarray, bands: BandIntegrand, fact
     return found if tighter is None else total(tighter)
 
 
-def of_triangle(request: Request, triangle: np.ndarray, bands: BandIntegrand, factor: float) -> Integral:
+def triangles_of(corners: np.ndarray, reciprocal: np.ndarray) -> list[tuple[float, TriangleChart]]:
+    """Signed triangles whose sum is a polygon with ``corners`` in reduced coordinates."""
+    if signed_area(corners) < 0:
+        corners = corners[::-1]
+    fans = [np.stack([corners[0], corners[i], corners[i + 1]]) for i in range(1, len(corners) - 1)]
+    return [
+        (float(np.sign(signed_area(t))), TriangleChart(t @ reciprocal)) for t in fans if abs(signed_area(t)) > 1e-14
+    ]
+
+
+def of_triangle(request: Request, chart: TriangleChart, bands: BandIntegrand, factor: float) -> Integral:
     """The integral over one triangle, in public units."""
-    reciprocal = np.asarray(request.model.lattice.reciprocal)  # type: ignore[union-attr]
-    chart = TriangleChart(triangle @ reciprocal)
     source = ModelSource(request.model, bands, chart, request.execution)
     mu, kt = request.all_states()
     required = Required(request.tolerance, abs(factor))
