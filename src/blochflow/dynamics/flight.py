@@ -229,10 +229,14 @@ class Flight:
             np.zeros(count),
             np.zeros(count, dtype=int),
         )
-        seen, _, rate = flight.observe()
+        seen = flight.observe()[0]
         force = float(np.asarray(setup.sense)) * seen.motion.force
         flight.each = Each(jnp.asarray(band), Start(jnp.asarray(k), jnp.asarray(force)))
-        flight.watched = flight.observe()[1]
+        seen, flight.watched, rate = flight.observe()
+        for which, owner in enumerate(setup.owners):
+            if owner >= 0 and setup.events[owner].at_start:
+                for row in np.flatnonzero(flight.watched[:, which] < 0):
+                    flight._happen(int(row), which, seen, int(row))
         flight.largest = np.array(seen.motion.adiabaticity)
         speed = np.abs(rate).max(axis=1)
         flight.step = 0.05 / np.maximum(speed, 1e-300)
