@@ -55,7 +55,11 @@ def smallest_gap(model: FieldModel) -> tuple[float, float]:
     d, rows = model.dimension, np.asarray(model.lattice.reciprocal)  # type: ignore[union-attr]
     axis = (np.arange(PROBES[d]) + 0.5) / PROBES[d]
     reduced = np.stack(np.meshgrid(*[axis] * d, indexing="ij"), axis=-1).reshape(-1, d)
-    gap, speed = (np.asarray(x) for x in _gaps(model, jnp.asarray(reduced @ rows)))
+    # in parts as large as those of the search, so that one program serves both
+    part = FOLLOWED * FINE**d
+    places = np.resize(reduced, (math.ceil(len(reduced) / part) * part, d)) @ rows
+    found = [_gaps(model, jnp.asarray(places[i : i + part])) for i in range(0, len(places), part)]
+    gap, speed = (np.concatenate(x)[: len(reduced)] for x in zip(*found, strict=True))
     fastest = float(speed.max())
     # where neighbours of the grid may hide a smaller one
     best = reduced[np.argsort(gap, kind="stable")[:FOLLOWED]]
@@ -63,9 +67,9 @@ def smallest_gap(model: FieldModel) -> tuple[float, float]:
     step, least = 1.0 / PROBES[d], float(gap.min())
     for _ in range(NARROWED if np.isfinite(least) else 0):
         around = best[:, None] + step * local
-        found = np.asarray(_gaps(model, jnp.asarray((around @ rows).reshape(-1, d)))[0]).reshape(len(best), -1)
-        best = np.take_along_axis(around, found.argmin(axis=1)[:, None, None], axis=1)[:, 0]
-        least = min(least, float(found.min()))
+        gaps = np.asarray(_gaps(model, jnp.asarray((around @ rows).reshape(-1, d)))[0]).reshape(len(best), -1)
+        best = np.take_along_axis(around, gaps.argmin(axis=1)[:, None, None], axis=1)[:, 0]
+        least = min(least, float(gaps.min()))
         step *= 2.0 / (FINE - 1)
     return least, fastest
 
@@ -73,8 +77,7 @@ def smallest_gap(model: FieldModel) -> tuple[float, float]:
 @eqx.filter_jit
 def _gaps(model: FieldModel, k: Array) -> tuple[Array, Array]:
     """Smallest gap between bands of different groups of one manifold, and the largest velocity, (k,) each."""
-    attached = model.matrices(k).attached
-    matrices, grouping = attached.matrices, attached.grouping
+    matrices, grouping = model.in_field(k), model.grouping
     energies = eigh(matrices.hamiltonian)[0]
     apart = energies[:, None, :] - energies[:, :, None]
     mixed = grouping.mixing(energies.shape[-1]) & ~grouping.together(energies.shape[-1])

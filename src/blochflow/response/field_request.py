@@ -19,6 +19,7 @@ from blochflow.response.catalog_field import FINITE_FIELD_CURRENT
 from blochflow.response.field_grid import grid_in_field
 from blochflow.response.field_integrands import (
     FieldIntegrand,
+    HybridCurrent,
     HybridSea,
     HybridSurface,
     SingleBandSea,
@@ -28,6 +29,7 @@ from blochflow.response.relaxation import per_time
 from blochflow.response.request import Request
 from blochflow.response.symmetry import sample_points
 from blochflow.response.texture_average import as_cell
+from blochflow.response.uniform import MANY_STATES
 from blochflow.response.valley import as_partition, of_polygon
 from blochflow.response.zone_options import measure
 from blochflow.zone.integral import Integral
@@ -90,6 +92,8 @@ class FieldRequest:
                 area = factor / measure(self.request.model) / (2 * np.pi) ** 2
                 change = area * per_time(self.request.model)
                 return [of_polygon(asked, corners, self.sea, area)], of_polygon(asked, corners, self.surface, change)
+            if self._shares_points(asked):
+                return self._at_same_points(asked, factor)
             of_sea = asked.integrals(self.sea, factor=abs(factor), watched=self.watched)
             (of_surface,) = asked.integrals(self.surface, factor=slow * float(self.times.max()))
             return [x.scaled(factor) for x in of_sea], of_surface.scaled(slow)
@@ -100,6 +104,20 @@ class FieldRequest:
             if tighter is not None:
                 return both(tighter)
         return sea, surface
+
+    def _shares_points(self, asked: Request) -> bool:
+        """Whether one grid serves both parts; many states go through histograms, of one part each."""
+        on_grid = asked.options.rule == "auto" and asked.options.fewest is not None
+        return on_grid and isinstance(self.sea, HybridSea) and len(asked.all_states()[0]) <= MANY_STATES
+
+    def _at_same_points(self, asked: Request, factor: float) -> tuple[list[Integral], Integral]:
+        """Both parts from one warm grid."""
+        longest = float(self.times.max())
+        time = per_time(self.request.model) * longest
+        pair = HybridCurrent(self.sea.field, jnp.asarray(time), self.sea.whole)  # type: ignore[attr-defined]
+        sea, surface = asked.integrals(pair, factor=abs(factor))
+        # points are counted once
+        return [sea.scaled(factor)], replace(surface, evaluations=0).scaled(factor / longest)
 
     @property
     def watched(self) -> tuple[bool, ...]:
@@ -117,9 +135,8 @@ class FieldRequest:
 
 
 @eqx.filter_jit
-def _mixing(model: AbstractModel, k: Any) -> Any:
-    attached = model.matrices(k).attached
-    return mixing_ratio(attached.matrices, attached.grouping)
+def _mixing(model: FieldModel, k: Any) -> Any:
+    return mixing_ratio(model.in_field(k), model.grouping)
 
 
 def checked_places(model: Any, x: Any, cell: Any, density: Any) -> np.ndarray:
