@@ -4,7 +4,8 @@
 
 In a field the energies of bands diverge like E/k at a point of contact, while their velocities vanish: no cell around
 it can be proven to hold a gap, but points of k have nothing to fear.  Within a gap narrower than (e E v/2)^(1/2)
-velocities are suppressed.
+velocities are suppressed.  The speed is the spectral norm of the derivative of H along each axis, found on a coarse
+grid: no level moves faster, to first order also at complex k.
 """
 
 from __future__ import annotations
