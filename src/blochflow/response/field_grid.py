@@ -88,6 +88,7 @@ def _gaps(model: FieldModel, k: Array) -> tuple[Array, Array]:
     mixed = grouping.mixing(energies.shape[-1]) & ~grouping.together(energies.shape[-1])
     upper = jnp.triu(jnp.ones(apart.shape[-2:], dtype=bool), 1)
     gap = jnp.where(mixed & upper, apart, jnp.inf).min(axis=(-1, -2))
-    along_axes = jnp.einsum("ba,kaij->kbij", model.lattice.reciprocal, matrices.operators[:, : k.shape[1]])
+    rows = model.lattice.reciprocal  # type: ignore[union-attr]
+    along_axes = jnp.einsum("ba,kaij->kbij", rows, matrices.operators[:, : k.shape[1]])
     slopes = jnp.concatenate([along_axes, matrices.along[:, None]], axis=1)
     return gap, jnp.abs(eigh(slopes)[0]).max(axis=-1)

@@ -135,7 +135,7 @@ class FieldRequest:
 
 
 @eqx.filter_jit
-def _mixing(model: FieldModel, k: Any) -> Any:
+def _mixing(model: Any, k: Any) -> Any:
     return mixing_ratio(model.in_field(k), model.grouping)
 
 
