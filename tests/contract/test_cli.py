@@ -441,6 +441,24 @@ def test_functions_without_a_task_are_explained(name: str) -> None:
         assert hint in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("ehrenfest", "i hbar chidot = H(k, x, t) chi"),
+        ("manifold", "bf.Manifold(active=(0, 1))"),
+        ("Adiabatic", "second_order"),
+        ("nonadiabatic.hybrid_bands", "(H + eE.R)|u_i> = E_i|u_i>"),
+        ("bf.response.finite_field_current", "electric_field"),
+        ("landau_zener", "exp(-pi (g/2)^2"),
+        ("projected", "chi -> P chi/|P chi|"),
+    ],
+)
+def test_names_of_python_and_last_names_are_explained(name: str, words: str) -> None:
+    done = blochflow("explain", name)
+    assert done.exit_code == 0, done.output
+    assert words in done.output
+
+
 def test_in_a_process_of_its_own(job: Path) -> None:
     """Exit code and streams without a test harness in between."""
     command = Path(sys.executable).with_name("blochflow")

@@ -140,6 +140,7 @@ def test_an_ensemble_has_averages(job: Path) -> None:
         (PACKET, "ensemble = { mu = -1, temperature = 0, count = 9, seed = 1 }\n", "`task[0].ensemble.count`"),
         (PACKET, f'{PACKET}theory = "adiabatc"\n', "`task[0].theory`: Argument `theory` must be one of 'adiabatic'"),
         (PACKET, f"{PACKET}theory = {{ second = true }}\n", "Did you mean `second_order`?"),
+        (PACKET, f"{PACKET}active = [0, 1]\n", 'theory = { name = "manifold", active = [0, 1] }'),
         (PACKET, f"{PACKET}seed = 1\n", ":7: `task[0].seed`: Argument `seed` must be left out without"),
         (PACKET, f"{PACKET}collisions = {{ tau = 1.0 }}\n", "`task[0]`: Argument `seed` must be a non-negative"),
         (PACKET, f"{PACKET}collisions = {{ tau = 1.0, mu = 0 }}\n", ":7: `task[0].collisions.mu`"),

@@ -11,6 +11,7 @@ from blochflow.core.backend import jnp
 QUICK = {"estimate_error": False, "execution": bf.Execution(workers=1, progress=False)}
 MODEL = bf.zoo.haldane()
 PACKET = bf.WavePacket([0.0, 0.0], [[0.3, 0.5], [0.4, -0.2]], band=[0, 1])
+MIXED = bf.WavePacket([0.0, 0.0], [0.3, 0.5], amplitudes=[0.6, 0.8])
 
 
 def test_labels_and_going_on():
@@ -87,14 +88,59 @@ def test_wrong_arguments_are_named(options, message):
 
 def test_wrong_theories_are_named():
     for make, message in (
-        (lambda: bf.Ehrenfest(dressed="yes"), "`dressed` must be True, False or bands"),
-        (lambda: bf.Ehrenfest(dressed=(0, -1)), "distinct band indices"),
+        (lambda: bf.Ehrenfest(dressed="yes"), "`dressed` must be True, False or distinct bands"),
+        (lambda: bf.Ehrenfest(dressed=None), r"`dressed` must be True, False or distinct bands .*, but is None"),
+        (lambda: bf.Ehrenfest(dressed=1), "`dressed` must be True, False or distinct bands"),
+        (lambda: bf.Ehrenfest(dressed=()), "`dressed` must be True, False or distinct bands"),
+        (
+            lambda: bf.Ehrenfest(dressed=(0, -1)),
+            r"`dressed` must be True, False or .*, but is \(0, -1\)",
+        ),
         (lambda: bf.Manifold((0, 0)), "`active` must hold distinct band indices"),
         (lambda: bf.Manifold((0,), gradient_energy=1), "`gradient_energy` must be True or False"),
         (lambda: bf.nonadiabatic.projected(MODEL, PACKET, (0,)), "`packet` must have amplitudes"),
+        (lambda: bf.nonadiabatic.projected(MODEL, MIXED, (0, 0)), "`active` must hold distinct band indices"),
+        (lambda: bf.nonadiabatic.projected(MODEL, MIXED, None), "`active` must hold distinct .*, but is None"),
+        (lambda: bf.nonadiabatic.projected(MODEL, MIXED, (0,), time="noon"), "`time` must be a real number"),
     ):
         with pytest.raises(ValueError, match=message):
             make()
+
+
+def test_terms_of_theories_beside_them_are_told_where_they_belong():
+    for given, message in (
+        ({"theory": "manifold", "active": (0, 1)}, r"Write theory=bf\.Manifold\(active=\(0, 1\)\)\."),
+        ({"active": [0]}, r"`active`: it is a term of the manifold theory"),
+        ({"theory": "ehrenfest", "dressed": True}, r"Write theory=bf\.Ehrenfest\(dressed=True\)"),
+        ({"theory": "manifold", "gradient_energy": False}, r"theory=bf\.Manifold\(gradient_energy=False\)"),
+        ({"second_order": True}, r"theory=bf\.Adiabatic\(second_order=True\)"),
+        ({"electric": [0.1, 0.0]}, "no argument `electric`. Did you mean `electric_field`?"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            bf.propagate(MODEL, PACKET, [0.0, 1.0], **given)
+
+
+def test_doublets_have_no_packets_of_one_band():
+    """Refused before anything moves, with the bands and what to write instead; also within rounding of each other."""
+
+    def doublets(k):
+        angle = 0.4 * jnp.sin(k[0])
+        turn = jnp.kron(jnp.eye(2), jnp.array([[jnp.cos(angle), -jnp.sin(angle)], [jnp.sin(angle), jnp.cos(angle)]]))
+        return turn @ jnp.diag(jnp.array([-1.0, -1.0, 1.0, 1.0]) * (2 + jnp.cos(k[0]))) @ turn.T + 0j
+
+    model = bf.LatticeModel(doublets, [[1.0]])
+    packet = bf.WavePacket([0.0], [0.3], band=2)
+    wanted = r"bands 2, 3 are .*amplitudes.*theory=bf\.Manifold\(active=\(2, 3\)\)"
+    with pytest.raises(bf.DegenerateBandsError, match=wanted):
+        bf.propagate(model, packet, [0.0, 1.0], electric_field=[0.1])
+    for theory in ("manifold", "ehrenfest"):
+        with pytest.raises(bf.DegenerateBandsError, match=r"Say in which state .*amplitudes"):
+            bf.propagate(model, packet, [0.0, 1.0], electric_field=[0.1], theory=theory)
+    with pytest.raises(bf.DegenerateBandsError, match=r"bands 0, 1 are .*theory=bf\.Manifold\(active=\(0, 1\)\)"):
+        bf.ensemble(model, -1.0, 0.1, 16, seed=1)
+    # doublets elsewhere do not matter to what stays in a single band
+    single = bf.LatticeModel(lambda k: jnp.diag(jnp.cos(k[0]) + jnp.array([-5.0, 1.0, 1.0])) + 0j, [[1.0]])
+    assert bf.propagate(single, bf.WavePacket([0.0], [0.3]), [0.0, 1.0], **QUICK).status.item() == "COMPLETE"
 
 
 def test_groups_that_touch_others_are_refused():

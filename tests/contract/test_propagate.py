@@ -80,6 +80,26 @@ def test_a_terminal_event_stops_one_packet_and_not_the_others():
     assert np.isnan(run.position.values[0, 2]).all() and np.isfinite(run.position.values[2]).all()
 
 
+def test_a_gap_that_is_small_at_the_start_is_an_event_there():
+    """Like one that is met later: the gap of a cone is 2 (m^2 + k^2)^(1/2)."""
+    model = bf.zoo.massive_dirac(mass=0.3)
+    packet = bf.WavePacket([0.0, 0.0], [[0.0, 0.1], [0.8, 0.1]], band=1)
+    field = {"electric_field": [0.05, 0.0], **QUICK}
+    events = [bf.Event.gap_below(0.8, terminal=end) for end in (True, False)]
+    runs = [bf.propagate(model, packet, [0.0, 10.0], events=event, **field) for event in events]
+    # k_x = 0.8 - t/20 reaches (0.16 - 0.09 - 0.01)^(1/2)
+    met = 20 * (0.8 - 0.06**0.5)
+    for run, statuses in zip(runs, (["EVENT", "COMPLETE"], ["COMPLETE", "COMPLETE"]), strict=True):
+        assert run.status.values.tolist() == statuses
+        np.testing.assert_array_equal(run.event_packet, [0])
+        np.testing.assert_array_equal(run.event_time, [0.0])
+        np.testing.assert_allclose(run.event_wavevector, [[0.0, 0.1]])
+    assert np.isnan(runs[0].position.values[0, 1]).all() and np.isfinite(runs[0].position.values[0, 0]).all()
+    later = bf.propagate(model, packet, [0.0, 20.0], events=events[0], **field)
+    assert later.status.values.tolist() == ["EVENT", "EVENT"]
+    np.testing.assert_allclose(np.sort(later.event_time), [0.0, met], atol=1e-8)
+
+
 def test_a_singular_phase_space_stops_with_a_status():
     """D = 1 + B Omega falls below a tenth in a strong field near a small gap."""
     model = bf.zoo.massive_dirac(mass=0.05)

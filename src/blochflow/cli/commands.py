@@ -20,6 +20,7 @@ from blochflow.cli.load_model import check_tasks, load_model, notes_of
 from blochflow.cli.motion import check_motion
 from blochflow.cli.orbit_tasks import check_orbits
 from blochflow.cli.packet_tasks import check_packets
+from blochflow.cli.passage_tasks import check_passages
 from blochflow.cli.plotting import UNDRAWN, refuse
 from blochflow.cli.quantities import (
     all_quantities,
@@ -28,6 +29,7 @@ from blochflow.cli.quantities import (
     is_motion,
     is_orbit,
     is_packet,
+    is_passage,
     moves_packets,
 )
 from blochflow.cli.runner import Finished, disorder_of, is_converged, output_files, passes_of, peak_memory, run_pass
@@ -70,6 +72,7 @@ def check_job(path: Path, settings: Sequence[str]) -> int:
     from blochflow.cli.motion_cost import predict_motion
     from blochflow.cli.orbit_cost import predict_orbits
     from blochflow.cli.packet_tasks import predict_packets
+    from blochflow.cli.passage_tasks import predict_passages
     from blochflow.cli.surface_cost import predict_surface
     from blochflow.cli.table_cost import predict_table
 
@@ -91,6 +94,8 @@ def check_job(path: Path, settings: Sequence[str]) -> int:
             cost = predict_packets(job, task, model)
         elif is_orbit(task.quantity):
             cost = predict_orbits(job, task, model)
+        elif is_passage(task.quantity):
+            cost = predict_passages(job, task, model)
         elif is_exact(task.quantity):
             cost = predict_exact(job, task, model)
         elif is_disordered(task.quantity):
@@ -169,6 +174,7 @@ def read_and_check(path: Path, settings: Sequence[str]) -> tuple[Job, Any]:
         check_tasks(job, model)
         check_integrals(job, model)
         check_orbits(job, model)
+        check_passages(job, model)
     check_fields(job, model)
     check_motion(job, model)
     check_packets(job, model)

@@ -31,15 +31,15 @@ IN_PYTHON = {
     "spread_velocity": ("geometry", "spread_velocity"),
     "ensemble": ("", "ensemble"),
     "average": ("", "average"),
-    "nonadiabatic.dirac_hall_suppression": ("nonadiabatic", "dirac_hall_suppression"),
-    "nonadiabatic.landau_zener": ("nonadiabatic", "landau_zener"),
-    "nonadiabatic.avoided_crossing": ("nonadiabatic", "avoided_crossing"),
-    "nonadiabatic.bloch_zener": ("nonadiabatic", "bloch_zener"),
     "nonadiabatic.projected": ("nonadiabatic", "projected"),
     "berry_connection_polarizability": ("geometry", "berry_connection_polarizability"),
     "exact.hofstadter": ("exact", "hofstadter"),
     "exact.ribbon": ("exact", "ribbon"),
 }
+# theories of motion: name of the class
+THEORIES = {"adiabatic": "Adiabatic", "ehrenfest": "Ehrenfest", "manifold": "Manifold"}
+# how Python calls what a job calls by its last name, or by another module
+MODULES = ("response", "nonadiabatic", "orbits", "geometry")
 # how a job has the models that functions return
 IN_MODEL = {
     "exact.hofstadter": "flux = { p = 1, q = 3 }",
@@ -55,15 +55,32 @@ def explain_quantity(name: str | None) -> int:
             typer.echo(f"{quantity.name:<26} {quantity.title}")
         typer.echo(f"Functions of the library without a task: {', '.join(IN_PYTHON)}.")
         return DONE
+    name = meant(name, [*known, *IN_PYTHON, *THEORIES])
+    if name in THEORIES:
+        typer.echo(describe_theory(name))
+        return DONE
     if name in IN_PYTHON:
         typer.echo(describe_function(*IN_PYTHON[name]))
         if name in IN_MODEL:
             typer.echo(f"\nIn a job every task sees this model with\n\n    [model]\n    {IN_MODEL[name]}")
         return DONE
     if name not in known:
-        return unknown("quantity", name, [*known, *IN_PYTHON])
+        return unknown("quantity", name, [*known, *IN_PYTHON, *THEORIES])
     typer.echo(describe(known[name]))
     return DONE
+
+
+def meant(name: str, known: list[str]) -> str:
+    """The name of what is called as in Python, or by its last name where no other has it; else the name itself."""
+    plain = name.removeprefix("blochflow.").removeprefix("bf.")
+    plain = next((x for x in (plain, plain.lower()) if x in known), plain.lower())
+    module, _, last = plain.rpartition(".")
+    if plain in known or module not in ("", *MODULES):
+        return plain if plain in known else name
+    if last in known:
+        return last
+    others = [x for x in known if x.rpartition(".")[2] == last]
+    return others[0] if len(others) == 1 else name
 
 
 def describe_function(module: str, function: str) -> str:
@@ -73,7 +90,20 @@ def describe_function(module: str, function: str) -> str:
 
     path = f".{module}" if module else ""
     found = getattr(importlib.import_module(f"blochflow{path}"), function)
-    return f"bf{path}.{function}, a function of the Python library\n\n{inspect.getdoc(found)}"
+    return f"bf{path}.{function}, of the Python library\n\n{inspect.getdoc(found)}"
+
+
+def describe_theory(name: str) -> str:
+    """A theory of motion: its equations, where they hold, and how it is chosen."""
+    from blochflow.dynamics.catalog import PROPAGATE
+    from blochflow.nonadiabatic.motion_catalog import EHRENFEST, MANIFOLD
+
+    quantity = {"ehrenfest": EHRENFEST, "manifold": MANIFOLD}.get(name, PROPAGATE)
+    parts = [describe_function("", THEORIES[name]), "", *(f"    {line}" for line in quantity.equation.split(";  ")), ""]
+    for label, text in (("Valid for", quantity.valid_for), ("Not included", quantity.not_included)):
+        parts += textwrap.wrap(f"{label + ':':<14}{text}", WIDTH, subsequent_indent=" " * 14)
+    parts += ["", f'A theory of `propagate`: theory = "{name}" or theory = {{ name = "{name}", ... }} in a job.']
+    return "\n".join(parts)
 
 
 def describe(quantity: Quantity) -> str:

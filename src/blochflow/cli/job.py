@@ -11,6 +11,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from blochflow.cli.motion_tables import misplaced_term
 from blochflow.cli.overrides import TABLES, apply_overrides
 from blochflow.cli.quantities import EXCLUSIVE, ONE_OF, all_quantities, arguments_of
 from blochflow.cli.schema import ExecutionTable, ModelTable, ToleranceTable, task_table
@@ -168,6 +169,9 @@ def _validate(table: type[BaseModel], data: Any, key: str, source: _Source) -> A
     place = ".".join([key, *inner])
     if complaint["type"] == "extra_forbidden":
         owner = _table_at(table, inner[:-1])
+        term = misplaced_term(inner[-1], owner)
+        if term:
+            raise source.error(f"unknown key; {term}", place)
         hint = nearest(inner[-1], owner)
         raise source.error(f"unknown key; known here are {', '.join(owner)}.", place, hint)
     if complaint["type"] == "missing":

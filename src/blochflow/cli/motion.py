@@ -59,7 +59,10 @@ def motion_of(job: Job, task: Task, model: Model, *, most: int | None = None) ->
         with located(job, f"{key}.packet", packet):
             return Motion(packets_of(packet), times, given)
     with located(job, f"{key}.ensemble", ensemble, outside={"magnetic_field": f"{key}.magnetic_field"}):
-        return Motion(_ensemble_of(model, ensemble, given, most), times, given)
+        try:
+            return Motion(_ensemble_of(model, ensemble, given, most), times, given)
+        except (DegenerateBandsError, NonFiniteError) as exc:
+            raise job.error(str(exc), f"{key}.ensemble") from exc
 
 
 def check_motion(job: Job, model: Model) -> None:

@@ -21,13 +21,8 @@ from blochflow.cli.values import (
     parse_scan,
 )
 from blochflow.core.checks import nearest
+from blochflow.nonadiabatic.motion_catalog import TERMS
 
-# what a table of each theory may say
-THEORY_TERMS = {
-    "adiabatic": ("berry", "moment", "gradient_energy", "second_order"),
-    "ehrenfest": ("dressed",),
-    "manifold": ("active", "gradient_energy"),
-}
 TIMES = ("start", "stop", "count")
 # keys of an event of each kind, those before the bar are needed
 EVENTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -99,12 +94,10 @@ def parse_theory(value: Any) -> Any:
     if not isinstance(value, dict) or not value:
         raise ValueError(f'expected "adiabatic" or a table such as {{ second_order = true }}, but it is {value!r}.')
     kind = value.get("name", "adiabatic")
-    if kind not in THEORY_TERMS:
-        raise ValueError(
-            f"expected name {', '.join(THEORY_TERMS)}, but it is {kind!r}.{_suggestion(kind, THEORY_TERMS)}"
-        )
+    if kind not in TERMS:
+        raise ValueError(f"expected name {', '.join(TERMS)}, but it is {kind!r}.{_suggestion(kind, TERMS)}")
     for name, wanted in value.items():
-        known = ("name", *THEORY_TERMS[kind])
+        known = ("name", *TERMS[kind])
         if name not in known:
             raise ValueError(f"expected {', '.join(known)}, but not {name!r}.{_suggestion(name, known)}")
         bands = name == "active" or (name == "dressed" and isinstance(wanted, list))
@@ -115,6 +108,16 @@ def parse_theory(value: Any) -> Any:
         elif name != "name" and not isinstance(wanted, bool):
             raise ValueError(f"expected {name} as true or false, but it is {wanted!r}.")
     return value
+
+
+def misplaced_term(name: str, known: Iterable[str]) -> str:
+    """What to write instead of a term of a theory that stands beside ``theory``; nothing for other keys."""
+    kind = next((kind for kind, terms in TERMS.items() if name in terms), None)
+    if kind is None or "theory" not in known:
+        return ""
+    value = "[0, 1]" if name == "active" else "true"
+    named = "" if kind == "adiabatic" else f'name = "{kind}", '
+    return f"it is a term of the {kind} theory: theory = {{ {named}{name} = {value} }}."
 
 
 def parse_amplitudes(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Tables of orbits, Landau levels and oscillations in fields, and what their files must hold."""
+"""Tables of orbits, Landau levels, oscillations and passages in fields, and what their files must hold."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from blochflow.dynamics.orbit_catalog import BLOCH_OSCILLATION, CYCLOTRON_ORBITS, LANDAU_LEVELS, QUANTUM_OSCILLATIONS
+from blochflow.nonadiabatic.passage_catalog import AVOIDED_CROSSING, BLOCH_ZENER, DIRAC_HALL_SUPPRESSION, LANDAU_ZENER
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -23,24 +24,32 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         "frequency", "band", "kind", "extremum", "cyclotron_mass", "phase", "amplitude", "error", "status",
     ),
     BLOCH_OSCILLATION.name: ("amplitude", "wavevector", "drift", "error", "gap", "adiabaticity"),
+    LANDAU_ZENER.name: ("probability",),
+    AVOIDED_CROSSING.name: ("gap", "velocity", "probability", "hyperbola", "distance", "wavevector"),
+    BLOCH_ZENER.name: ("level", "wavevector", "transition", "error"),
+    DIRAC_HALL_SUPPRESSION.name: ("suppression",),
 }  # fmt: skip
 DIMS: dict[str, tuple[str, ...]] = {
     CYCLOTRON_ORBITS.name: ("energy", "k_parallel", "orbit"),
     LANDAU_LEVELS.name: ("magnetic_field", "pocket", "level"),
     QUANTUM_OSCILLATIONS.name: ("mu", "field", "orbit"),
     BLOCH_OSCILLATION.name: ("packet",),
+    LANDAU_ZENER.name: ("gap", "velocity", "electric_field"),
+    AVOIDED_CROSSING.name: ("crossing",),
+    BLOCH_ZENER.name: ("k", "band"),
+    DIRAC_HALL_SUPPRESSION.name: ("field",),
 }
 # variables with dimensions of their own
-FURTHER = {"amplitude": ("temperature", "harmonic"), "wavevector": ("a",), "drift": ("a",)}
+FURTHER = {"amplitude": ("temperature", "harmonic"), "wavevector": ("a",), "drift": ("a",), "transition": ("other",)}
 
 
 def orbits_table(result: xr.Dataset) -> Table:
-    """One row for every orbit, level or packet; of a temperature scan and of harmonics the first."""
+    """One row for every orbit, level, packet or passage; of a temperature scan and of harmonics the first."""
     from rich.markup import escape
     from rich.table import Table
 
     names = COLUMNS[result.attrs["quantity"]]
-    title = f"{result.attrs.get('title', '')}: {result.attrs.get('model', '')}"
+    title = ": ".join(str(result.attrs[x]) for x in ("title", "model") if result.attrs.get(x))
     if "period" in result and result["period"].ndim == 0:
         title += f", T_B = {float(result['period']):.8g} {result['period'].attrs.get('units', '')}"
     table = Table(title=escape(title), title_justify="left")
@@ -75,8 +84,8 @@ def has_orbits(result: xr.Dataset) -> bool:
 
 
 def _coordinate(result: xr.Dataset, name: str) -> xr.DataArray:
-    """Along ``field`` lies the magnetic field."""
-    return result["magnetic_field" if name == "field" else name]
+    """Along ``field`` lies the magnetic field, where there is one."""
+    return result["magnetic_field" if name == "field" and "magnetic_field" in result else name]
 
 
 def _has(row: xr.Dataset, name: str) -> bool:
@@ -91,7 +100,7 @@ def _is_row(first: xr.DataArray, dims: list[str], place: tuple[int, ...]) -> boo
 
 def _first(values: xr.DataArray) -> np.ndarray:
     """A vector whole, of temperatures and harmonics the first."""
-    return np.asarray(values.isel({d: 0 for d in values.dims if d != "a"}).values)
+    return np.asarray(values.isel({d: 0 for d in values.dims if d not in ("a", "other")}).values)
 
 
 def _text(value: Any) -> str:

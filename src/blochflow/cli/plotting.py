@@ -9,7 +9,7 @@ import typer
 
 from blochflow.cli import report
 from blochflow.cli.guard import DONE
-from blochflow.cli.quantities import is_orbit
+from blochflow.cli.quantities import is_orbit, is_passage
 from blochflow.core.checks import fail
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 FILMS = (".gif", ".mp4")
 # results of a few numbers or words
-UNDRAWN = ("symmetry_table", "orbits.bloch_oscillation")
+UNDRAWN = ("symmetry_table", "orbits.bloch_oscillation", "nonadiabatic.avoided_crossing")
 
 
 def plot_result(
@@ -73,6 +73,10 @@ def plot_result(
         refuse(for_bands, "band structures", f"{file} holds {result.attrs['quantity']}")
         refuse({"component": for_responses["component"]}, "responses", f"{file} holds {result.attrs['quantity']}")
         figure, _ = plot.orbits(result, for_responses["variable"])
+    elif is_passage(result.attrs["quantity"]):
+        refuse(for_bands, "band structures", f"{file} holds {result.attrs['quantity']}")
+        refuse(for_responses, "responses", f"{file} holds {result.attrs['quantity']}")
+        figure, _ = plot.passages(result)
     else:
         refuse(for_bands, "band structures", f"{file} holds {result.attrs['quantity']}")
         figure, _ = plot.auto(result, **for_responses)

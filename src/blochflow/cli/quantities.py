@@ -21,6 +21,13 @@ from blochflow.exact.catalog import QUANTITIES as REFERENCES
 from blochflow.exact.catalog_liouville import LIOUVILLE_EVOLUTION, LIOUVILLE_RESPONSE
 from blochflow.models.catalog import BANDS, FERMI_SURFACE
 from blochflow.nonadiabatic.catalog import HYBRID_BANDS
+from blochflow.nonadiabatic.passage_catalog import (
+    AVOIDED_CROSSING,
+    BLOCH_ZENER,
+    DIRAC_HALL_SUPPRESSION,
+    LANDAU_ZENER,
+    PASSAGES,
+)
 from blochflow.response.catalog import QUANTITIES
 from blochflow.response.catalog_disorder import DISORDERED
 from blochflow.response.catalog_field import FINITE_FIELD_CURRENT
@@ -43,6 +50,10 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     CYCLOTRON_ORBITS.name: ("energy", "magnetic_field"),
     LANDAU_LEVELS.name: ("magnetic_field",),
     BLOCH_OSCILLATION.name: ("k", "electric_field"),
+    LANDAU_ZENER.name: ("gap", "velocity", "electric_field"),
+    AVOIDED_CROSSING.name: ("k", "electric_field"),
+    BLOCH_ZENER.name: ("k", "electric_field"),
+    DIRAC_HALL_SUPPRESSION.name: ("field",),
     **dict.fromkeys(PACKETS, ()),
 }
 REQUIRED = {
@@ -71,7 +82,15 @@ ONE_OF = {
 # of which only one may be given
 EXCLUSIVE = (PROPAGATE.name,)
 # no integral over the zone: no tolerance
-WITHOUT_TOLERANCE = (BANDS.name, HYBRID_BANDS.name, FERMI_SURFACE.name, SYMMETRY_TABLE.name, *ORBITS, *PACKETS)
+WITHOUT_TOLERANCE = (
+    BANDS.name,
+    HYBRID_BANDS.name,
+    FERMI_SURFACE.name,
+    SYMMETRY_TABLE.name,
+    *ORBITS,
+    *PASSAGES,
+    *PACKETS,
+)
 DESCRIPTIONS = {
     "mu": "chemical potential, in the energy unit of the model",
     "temperature": "temperature (K for models in eV, else in the energy unit of the model)",
@@ -85,7 +104,7 @@ def all_quantities() -> dict[str, Quantity]:
     exact = (*REFERENCES.values(), LIOUVILLE_RESPONSE, LIOUVILLE_EVOLUTION, LATTICE_PACKET, COMPARE)
     references = {q.name: q for q in map(_named, exact)}
     others = {q.name: q for q in (BANDS, HYBRID_BANDS, FERMI_SURFACE, SYMMETRY_TABLE, PROPAGATE)}
-    return {**QUANTITIES, **others, **ORBITS, **references}
+    return {**QUANTITIES, **others, **ORBITS, **PASSAGES, **references}
 
 
 def is_exact(quantity: str) -> bool:
@@ -111,6 +130,11 @@ def moves_packets(quantity: str) -> bool:
 def is_orbit(quantity: str) -> bool:
     """True for orbits, levels and oscillations in fields, which are curves and lines of k."""
     return quantity in ORBITS
+
+
+def is_passage(quantity: str) -> bool:
+    """True for passages between bands in a field, which are lines of k or closed forms."""
+    return quantity in PASSAGES
 
 
 def is_field(quantity: str) -> bool:

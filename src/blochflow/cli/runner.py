@@ -9,7 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from blochflow.cli.load_model import load_function
-from blochflow.cli.quantities import EXACT, PACKETS, PROFILE, is_exact, is_motion, is_orbit, is_packet, positional_of
+from blochflow.cli.quantities import (
+    EXACT,
+    PACKETS,
+    PROFILE,
+    is_exact,
+    is_motion,
+    is_orbit,
+    is_packet,
+    is_passage,
+    positional_of,
+)
 from blochflow.core.errors import JobError
 from blochflow.nonadiabatic.catalog import HYBRID_BANDS
 
@@ -99,6 +109,10 @@ def compute(job: Job, task: Task, model: AbstractModel) -> xr.Dataset:
         from blochflow.cli.orbit_tasks import compute_orbits
 
         return compute_orbits(job, task, model)
+    if is_passage(task.quantity):
+        from blochflow.cli.passage_tasks import compute_passages
+
+        return compute_passages(job, task, model)
     options = dict(task.arguments)
     if "reference" in options:
         options["reference"] = job.path.parent / options["reference"]

@@ -9,8 +9,16 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, Field, create_model, model_validator
 
-from blochflow.cli import motion_tables, orbit_tables
-from blochflow.cli.quantities import EVOLUTION, WITHOUT_TOLERANCE, all_quantities, arguments_of, is_orbit, moves_packets
+from blochflow.cli import motion_tables, orbit_tables, passage_tasks
+from blochflow.cli.quantities import (
+    EVOLUTION,
+    WITHOUT_TOLERANCE,
+    all_quantities,
+    arguments_of,
+    is_orbit,
+    is_passage,
+    moves_packets,
+)
 from blochflow.cli.values import KINDS, STRICT, AnyOption, Number, Text, parse_number
 from blochflow.core.checks import parse_bytes
 
@@ -133,6 +141,7 @@ def task_table(quantity: str) -> type[BaseModel]:
     kinds = {**KINDS, "mu": Number} if quantity == "fermi_surface" else KINDS
     kinds = motion_tables.KINDS if moves_packets(quantity) else kinds
     kinds = orbit_tables.KINDS if is_orbit(quantity) else kinds
+    kinds = passage_tasks.kinds_of(quantity) if is_passage(quantity) else kinds
     if quantity == EVOLUTION:
         kinds = {**KINDS, **{name: motion_tables.KINDS[name] for name in ("times", "electric_field")}}
     for name in required:

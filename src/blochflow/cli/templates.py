@@ -130,6 +130,15 @@ OWN_EXAMPLES = {
     "orbits.landau_levels": ORBIT_EXAMPLES,
     "orbits.quantum_oscillations": OSCILLATION_EXAMPLES,
     "orbits.bloch_oscillation": {"k": "[[0.0, 0.2]]", "electric_field": "[0.05, 0.0]", "band": "0"},
+    "nonadiabatic.landau_zener": {"gap": "[0.1, 0.2]", "velocity": "1.0", "electric_field": '"0.005:0.1:20"'},
+    "nonadiabatic.avoided_crossing": {
+        "k": "[0.3, 0.07]",
+        "electric_field": "[0.05, 0.0]",
+        "band": "0",
+        "extent": "0.6",
+    },
+    "nonadiabatic.bloch_zener": {"k": "[[0.0], [0.1]]", "electric_field": "[0.1]"},
+    "nonadiabatic.dirac_hall_suppression": {"field": '"0.1:100:31 log"'},
     "spin_hall": {"mu": "0.0", "temperature": "0.0"},
     **{q.name: {"mu": '"0.45:0.6:4"', "temperature": "0.05", "tolerance": "{ rtol = 1e-2 }"} for q in NONLINEAR},
     "nonlocal_conductivity": {
@@ -175,6 +184,11 @@ OWN_MODELS = {
     **{f"orbits.{x}": ("massive_dirac", "{ mass = 0.4 }") for x in ("cyclotron_orbits", "quantum_oscillations")},
     "orbits.landau_levels": ("massive_dirac", "{ mass = 0.4 }"),
     "orbits.bloch_oscillation": ("square", "{ }"),
+    **{
+        f"nonadiabatic.{x}": ("massive_dirac", "{ mass = 0.1 }")
+        for x in ("landau_zener", "avoided_crossing", "dirac_hall_suppression")
+    },
+    "nonadiabatic.bloch_zener": ("rice_mele", "{ t_intra = 1.0, t_inter = 0.8, mass = 0.1 }"),
     **dict.fromkeys(("exact.lattice_packet", "exact.compare"), ("qwz", "{ }")),
     "spin_hall": ("kane_mele", "{ rashba = 0.05 }"),
     "valley_hall": ("graphene", "{ mass = 0.5 }"),

@@ -19,6 +19,8 @@ from blochflow.core.files import split_complex, write_text
 if TYPE_CHECKING:
     import xarray as xr
 
+# of results without a value: the variable along whose dims the rows are
+FIRST = ("value", "value_re", "position", "energy", "amplitude", "transition")
 HEADER = ("title", "equation", "units", "model", "parameters", "conventions", "status", "reference", "version")
 
 
@@ -32,7 +34,7 @@ def csv_text(result: xr.Dataset) -> str:
     """The CSV table as text; the parts of a value become columns such as ``moment`` and ``moment_error``."""
     plain = _parts_apart(split_complex(result))
     names = [str(name) for name in plain.data_vars]
-    first = next((name for name in ("value", "value_re", "position", "energy", "amplitude") if name in names), names[0])
+    first = next((name for name in FIRST if name in names), names[0])
     dims = [str(d) for d in plain[first].dims]
     plain = _components_apart(plain, dims)
     names = [str(name) for name in plain.data_vars]

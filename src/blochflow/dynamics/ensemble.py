@@ -82,8 +82,10 @@ def ensemble(
     ------
     ValueError
         Wrong arguments, or no state with any electrons.
+    DegenerateBandsError
+        Bands that touch, such as the two spins of a crystal with inversion: names k and the bands.
     NonFiniteError
-        A packet where bands touch.
+        H is not finite somewhere.
     UserModelError
         ``distribution`` fails, or returns something else than occupations.
 

@@ -1,7 +1,7 @@
 """Events on a trajectory: zeros of functions of a packet, found to rounding of the step that crosses them.
 
 zone crossing   cos(pi k_frac) = 0 along an axis        section        (k or x).n = c
-closed orbit    back at the first k, up to a reciprocal vector          gap below threshold
+closed orbit    back at the first k, up to a reciprocal vector          gap below threshold, also at the start
 """
 
 from __future__ import annotations
@@ -48,6 +48,11 @@ class Event(eqx.Module):
     offset: Array | None = None
     function: Callable[..., Any] | None = eqx.field(static=True, default=None)
 
+    @property
+    def at_start(self) -> bool:
+        """Whether a packet that begins on the far side counts: a gap that is small already, but no line behind it."""
+        return self.kind == "gap"
+
     @classmethod
     def zone_crossing(cls, *, terminal: bool = False) -> Event:
         """The packet crosses a face of the cell -1/2 < k_frac < 1/2 of reciprocal space, or a copy of it."""
@@ -73,7 +78,7 @@ class Event(eqx.Module):
 
     @classmethod
     def gap_below(cls, threshold: Any, *, terminal: bool = True) -> Event:
-        """The gap to the nearest band falls below a threshold."""
+        """The gap to the nearest band falls below a threshold, or is below it at the start."""
         level = as_real_array(threshold, "threshold", max_ndim=0, positive=True)
         return cls("gap_below", "gap", as_bool(terminal, "terminal"), -1, None, jnp.asarray(level))
 

@@ -239,10 +239,14 @@ class Flight:
         )
         everyone = np.arange(count)
         seen = flight.observe(everyone)[0]
-        rate = np.concatenate(flight._run(everyone, lambda b, e: _rate(setup, e, *flight._now(b))))
         force = float(np.asarray(setup.sense)) * seen.motion.force
         flight.each = Each(jnp.asarray(band), Start(jnp.asarray(k), jnp.asarray(force)))
-        flight.watched = flight.observe(everyone)[1]
+        seen, flight.watched = flight.observe(everyone)
+        rate = np.concatenate(flight._run(everyone, lambda b, e: _rate(setup, e, *flight._now(b))))
+        for which, owner in enumerate(setup.owners):
+            if owner >= 0 and setup.events[owner].at_start:
+                for row in np.flatnonzero(flight.watched[:, which] < 0):
+                    flight._happen(int(row), which, seen, int(row))
         flight.largest = np.array(seen.motion.adiabaticity)
         speed = np.abs(rate).max(axis=1)
         flight.step = 0.05 / np.maximum(speed, 1e-300)

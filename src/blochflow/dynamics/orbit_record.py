@@ -15,7 +15,7 @@ from enum import StrEnum
 
 import numpy as np
 
-from blochflow.core.errors import NonFiniteError
+from blochflow.core.errors import DegenerateBandsError, NonFiniteError
 from blochflow.dynamics.equations import Adiabatic
 from blochflow.dynamics.orbit_phases import berry_phase, geometry_at, moment_phase, spin_moment
 from blochflow.dynamics.orbit_planes import Curve
@@ -183,7 +183,7 @@ def _period(curve: Curve) -> tuple[float, float]:
             return np.nan, np.nan
         points = points_on(piece, shifted, curve.energy, curve.scale, None)
         density = states(points.k)[1]
-    except NonFiniteError:
+    except (DegenerateBandsError, NonFiniteError):
         return np.nan, np.nan
     if np.isnan(points.error) or density.min() <= SMALLEST_DENSITY:
         return np.nan, float(density.min())

@@ -17,6 +17,7 @@ from blochflow.models.packets import WavePacket
 Model = AbstractModel | AbstractLocalModel
 
 SEVERAL = 'Keep both, theory=bf.Manifold(active=...), or all bands, theory="ehrenfest".'
+STATE = "Say in which state of them packets are, bf.WavePacket(..., amplitudes=...)."
 SMALLEST_GAP = 1e-9  # of the model's energy: bands that rounding cannot separate
 
 
@@ -40,14 +41,20 @@ def scale_of(model: Model, packets: WavePacket, time: float) -> Scale:
     return Scale(jnp.asarray(length, dtype=jnp.float64), jnp.asarray(energy if energy > 0 else 1.0))
 
 
+def several(bands: tuple[int, ...]) -> str:
+    """What moves packets of bands that touch."""
+    kept = f"theory=bf.Manifold(active={bands})"
+    return f'Give packets `amplitudes`, and keep these bands, {kept}, or all, theory="ehrenfest".'
+
+
 @eqx.filter_jit
 def _gaps(model: Model, band: Array, k: Array, x: Array, t: Array) -> Array:
     """Distances of packets to the nearest band."""
     return jax.vmap(lambda n, q, r: level(model, n, q, r, t).gap)(band, k, x)
 
 
-def check_apart(model: Model, packets: WavePacket, time: float, scale: Scale) -> None:
-    """Raise where a packet starts on a degeneracy of its band."""
+def check_apart(model: Model, packets: WavePacket, time: float, scale: Scale, remedy: str = "") -> None:
+    """Raise where a packet starts on a degeneracy of its band; a group of bands needs amplitudes, too."""
     if model.num_bands == 1:
         return
     arrays, found = (packets.band, packets.wavevector, packets.position), []
@@ -64,5 +71,5 @@ def check_apart(model: Model, packets: WavePacket, time: float, scale: Scale) ->
         band = int(packets.band[worst])
         pair = with_nearest(energies, band)
         raise DegenerateBandsError(
-            packets.wavevector[worst], pair, float(gaps[worst]), "wave packet of one band", SEVERAL
+            packets.wavevector[worst], pair, float(gaps[worst]), "wave packet of one band", remedy or several(pair)
         )

@@ -15,15 +15,17 @@ import equinox as eqx
 import numpy as np
 
 from blochflow.core.backend import Array, jax, jnp
-from blochflow.core.errors import NonFiniteError
+from blochflow.core.errors import DegenerateBandsError, NonFiniteError
 from blochflow.core.units import Units
 from blochflow.dynamics.equations import Adiabatic, curvatures, level, packet_energy, symplectic_form
+from blochflow.dynamics.starts import SMALLEST_GAP
 from blochflow.dynamics.symplectic import phase_space_density
 from blochflow.models.base import AbstractModel
 from blochflow.models.fields import Fields
 
 # Batches come in two sizes, each compiled once; up to half of a large one is done by small ones.
 BATCHES = (128, 2048)
+TOUCHING = 1e-6  # of the width of all bands: those that are named together where a band touches others
 
 
 def drawn_wavevectors(model: AbstractModel, count: int, seed: Any) -> tuple[np.ndarray, float]:
@@ -49,13 +51,18 @@ def drawn_wavevectors(model: AbstractModel, count: int, seed: Any) -> tuple[np.n
 
 @eqx.filter_jit
 def _states(model: AbstractModel, fields: Fields, theory: Adiabatic, band: Array, k: Array) -> tuple[Array, ...]:
+    length = model.matrices(k[:1]).length
+
     def energy_at(k: Array, band: Array) -> tuple[Array, tuple[Array, Array]]:
         zero = jnp.zeros(k.shape)
         here = level(model, band, k, zero, jnp.zeros(()))
-        # curvatures are infinite where bands touch, whether or not D needs them
-        density = jnp.where(jnp.isfinite(here.inverse).all(), 1.0, jnp.nan)
+        density = jnp.ones(())
         if fields.is_magnetic:
             density = phase_space_density(symplectic_form(curvatures(here, theory, k.shape[0]), fields.magnetic))
+        # curvatures have no meaning where bands touch, whether or not D needs them
+        size = jnp.abs(here.columns[: k.shape[0]]).max() / length
+        apart = jnp.abs(here.inverse).max() * SMALLEST_GAP * size < 1
+        density = jnp.where(apart, density, jnp.nan)
         energy = packet_energy(here, fields.electric, fields.magnetic, theory, False)
         return energy, (density, here.slopes[: k.shape[0]])
 
@@ -74,8 +81,10 @@ def states_at(
 
     Raises
     ------
+    DegenerateBandsError
+        Where bands touch.
     NonFiniteError
-        Where bands touch, or H is not finite.
+        Where H is not finite.
     """
     parts, size = [], BATCHES[0] if 2 * len(k) <= BATCHES[1] else BATCHES[1]
     for start in range(0, len(k), size):
@@ -86,10 +95,26 @@ def states_at(
     finite = np.isfinite(energy) & np.isfinite(density) & np.isfinite(slope).all(axis=1)
     if not finite.all():
         at = int(np.argmin(finite))
-        what = "The curvature, where the band touches another one,"
-        remedy = "Ensembles and collisions need bands that are apart: split the pair, e.g. by a small Zeeman energy."
-        raise NonFiniteError(k[at], (int(band[at]),), what, remedy)
+        raise _touching(model, k[at], int(band[at]))
     return energy, density, slope
+
+
+def _touching(model: AbstractModel, k: np.ndarray, band: int) -> DegenerateBandsError | NonFiniteError:
+    """Which bands touch at k, or that H is not finite there."""
+    matrix = np.asarray(model.hamiltonian(k))
+    if not np.isfinite(matrix).all():
+        return NonFiniteError(k, (band,))
+    energies = np.linalg.eigvalsh(matrix)
+    near = np.abs(energies - energies[band]) <= TOUCHING * np.ptp(energies)
+    gap = np.abs(np.delete(energies, band) - energies[band]).min()
+    if near.sum() < 2:
+        return NonFiniteError(k, (band,), "The gradient of H, or the curvature,")
+    bands = tuple(int(n) for n in np.flatnonzero(near))
+    remedy = (
+        "Ensembles and collisions hold packets of one band. Move packets with `amplitudes` by "
+        f"theory=bf.Manifold(active={bands}), or split the bands, e.g. by a small Zeeman energy."
+    )
+    return DegenerateBandsError(k, bands, float(gap), "packet of one band", remedy)
 
 
 @dataclass(frozen=True, eq=False)

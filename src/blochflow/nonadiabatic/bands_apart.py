@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import equinox as eqx
 import numpy as np
 
@@ -12,9 +14,18 @@ from blochflow.dynamics.equations import hamiltonian_at
 from blochflow.dynamics.starts import SEVERAL, SMALLEST_GAP, Model, Scale
 from blochflow.dynamics.stepping import BATCHES
 from blochflow.geometry.eigen import eigh
+from blochflow.geometry.subspace import Subspace
 from blochflow.models.packets import WavePacket
 
 OUTSIDE = 1e-8  # weight outside of a group of bands that counts as rounding of what the user typed
+
+
+def as_bands(value: Any, name: str, must: str = "hold distinct band indices >= 0, such as (0, 1)") -> tuple[int, ...]:
+    """Bands of a `Subspace` or of any sequence, ascending; ValueError names the argument."""
+    try:
+        return (value if isinstance(value, Subspace) else Subspace(value)).bands
+    except ValueError as exc:
+        raise fail(name, must, f"is {value!r}") from exc
 
 
 @eqx.filter_jit

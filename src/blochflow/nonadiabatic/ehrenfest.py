@@ -17,7 +17,7 @@ import equinox as eqx
 import numpy as np
 
 from blochflow.core.backend import Array, jax, jnp
-from blochflow.core.checks import as_index, fail
+from blochflow.core.checks import fail
 from blochflow.core.quantity import Quantity
 from blochflow.dynamics.conserving import LENGTHS, conserving_part
 from blochflow.dynamics.equations import (
@@ -28,7 +28,7 @@ from blochflow.dynamics.equations import (
     right_side,
     symplectic_form,
 )
-from blochflow.dynamics.starts import Model, Scale, check_apart
+from blochflow.dynamics.starts import STATE, Model, Scale, check_apart
 from blochflow.dynamics.symplectic import solve_form
 from blochflow.dynamics.theory import AbstractConservingTheory, AbstractTheory, Begin, Labels, Seen
 from blochflow.geometry.eigen import eigh
@@ -36,7 +36,7 @@ from blochflow.geometry.subspace import Subspace
 from blochflow.models.base import AbstractModel
 from blochflow.models.fields import Fields
 from blochflow.models.packets import WavePacket
-from blochflow.nonadiabatic.bands_apart import check_group_apart, check_members
+from blochflow.nonadiabatic.bands_apart import as_bands, check_group_apart, check_members
 from blochflow.nonadiabatic.motion_catalog import EHRENFEST
 from blochflow.nonadiabatic.states import LABELS, Internal, begun, expectation, near_pairs, observables
 
@@ -79,13 +79,11 @@ class Ehrenfest(AbstractConservingTheory):
 
     dressed: bool | tuple[int, ...] = eqx.field(static=True, default=False)
 
-    def __init__(self, dressed: bool | Sequence[int] = False) -> None:
+    def __init__(self, dressed: bool | Sequence[int] | Subspace = False) -> None:
         if isinstance(dressed, bool | np.bool_):
             self.dressed = bool(dressed)
-        elif isinstance(dressed, str) or not isinstance(dressed, Sequence):
-            raise fail("dressed", "be True, False or bands such as (0, 1)", f"is {dressed!r}")
         else:
-            self.dressed = Subspace([as_index(n, "dressed", "hold bands") for n in dressed]).bands
+            self.dressed = as_bands(dressed, "dressed", "be True, False or distinct bands such as (0, 1)")
 
     def unconserved(self, model: Model) -> str:
         has_positions = isinstance(model, AbstractModel) and model.has_position_matrices
@@ -94,7 +92,7 @@ class Ehrenfest(AbstractConservingTheory):
     def settled(self, model: Model, packets: WavePacket, fields: Fields, time: float, scale: Scale) -> AbstractTheory:
         refuse_magnetic(fields)
         if packets.amplitudes is None:
-            check_apart(model, packets, time, scale)
+            check_apart(model, packets, time, scale, STATE)
         elif self.dressed is True:
             raise fail("dressed", "name the bands where packets have amplitudes, e.g. (0, 1)", "is True")
         if isinstance(self.dressed, tuple):

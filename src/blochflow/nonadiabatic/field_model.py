@@ -79,9 +79,13 @@ class FieldModel(AbstractModel):
         """Number of components of k."""
         return self.base.dimension
 
+    def in_field(self, k: Array) -> FieldMatrices:
+        """Matrices of H and of the field."""
+        return field_matrices(self.base, self.field, k, self.place, self.time)
+
     def matrices(self, k: Array) -> BlochMatrices:
         """Hamiltonian of the hybridised bands and its gradient, (K, d) -> (K, ...)."""
-        found = field_matrices(self.base, self.field, k, self.place, self.time)
+        found = self.in_field(k)
         d = k.shape[-1]
         hamiltonian, gradient = found.hamiltonian, found.slopes
         if self.dressed:

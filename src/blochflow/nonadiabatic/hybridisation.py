@@ -176,17 +176,20 @@ def field_matrices(
         along = jnp.einsum("a,kaij->kij", field, slopes[:, :d])
         return FieldMatrices(hamiltonian, slopes, slopes, along, turned, _size(hamiltonian, slopes[:, :d], length))
 
-    def uncontracted(k: Array) -> tuple[Array, Array]:
-        matrices = model.matrices(k)
-        return matrices.hamiltonian, jnp.einsum("a,kaij->kij", field, covariant_gradient(matrices))
-
-    def slope(direction: Array) -> tuple[Array, Array]:
-        return jax.jvp(uncontracted, (k,), (jnp.broadcast_to(direction, k.shape),))[1]
-
     matrices = model.matrices(k)
+
+    def along_field(k: Array) -> Array:
+        if matrices.position is None:
+            # the derivative of H alone: one matrix in place of a whole gradient
+            return jax.jvp(lambda q: model.matrices(q).hamiltonian, (k,), (jnp.broadcast_to(field, k.shape),))[1]
+        return jnp.einsum("a,kaij->kij", field, covariant_gradient(model.matrices(k)))
+
+    def slope(direction: Array) -> Array:
+        return jax.jvp(along_field, (k,), (jnp.broadcast_to(direction, k.shape),))[1]
+
     operators = covariant_gradient(matrices)
     along = jnp.einsum("a,kaij->kij", field, operators)
-    _, turned = jax.vmap(slope, out_axes=1)(jnp.eye(d))
+    turned = jax.vmap(slope, out_axes=1)(jnp.eye(d))
     size = _size(matrices.hamiltonian, operators, matrices.length)
     basis = None if matrices.position is None else jnp.einsum("kabij,b->kaij", basis_curvature(matrices), field)
     return FieldMatrices(matrices.hamiltonian, matrices.gradient, operators, along, turned, size, basis)
@@ -242,8 +245,9 @@ def hybridise(matrices: FieldMatrices, grouping: Grouping) -> Hybridised:
 
 
 def commutator(a: Array, b: Array) -> Array:
-    """a b - b a."""
-    return a @ b - b @ a
+    """a b - b a of Hermitian matrices, whose second product is the adjoint of the first."""
+    product = a @ b
+    return product - adjoint(product)
 
 
 def in_orbitals(mixed: Hybridised, matrix: Array) -> Array:

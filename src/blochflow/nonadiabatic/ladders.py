@@ -14,12 +14,13 @@ import numpy as np
 
 from blochflow.core.backend import Array, jax, jnp
 from blochflow.core.checks import as_wavevectors, fail
-from blochflow.core.dataset import CARTESIAN, provenance
+from blochflow.core.dataset import CARTESIAN, description, provenance
 from blochflow.dynamics.bloch import reciprocal_along
 from blochflow.geometry.bands import bands
 from blochflow.geometry.eigen import eigh
 from blochflow.models.base import AbstractModel, as_model
 from blochflow.models.fields import time_unit
+from blochflow.nonadiabatic.passage_catalog import BLOCH_ZENER
 from blochflow.nonadiabatic.passages import line_of
 
 if TYPE_CHECKING:
@@ -70,11 +71,7 @@ def bloch_zener(model: Any, k: Any, electric_field: Any) -> xr.Dataset:
     import xarray as xr
 
     model = as_model(model)
-    waves = np.atleast_2d(as_wavevectors(k, model.dimension))
-    _, field, _ = line_of(model, waves[0], electric_field)
-    vector, note = reciprocal_along(model, field)
-    if vector is None:
-        raise fail("electric_field", "point along a reciprocal vector", f"is {field.tolist()}: {note}")
+    waves, field, vector = checked_ladder(model, k, electric_field)
     hbar = time_unit(model.units)
     period = float(np.linalg.norm(vector) / np.linalg.norm(field))
     each = [_period(model, wave, field, vector, period) for wave in waves]
@@ -97,8 +94,25 @@ def bloch_zener(model: Any, k: Any, electric_field: Any) -> xr.Dataset:
         "error": (("k",), np.array([error for _, error in each]), {"units": "1", "long_name": "error of U"}),
     }
     coords = {"wavevector": (("k", "a"), waves, {"units": f"1/{units.length}"}), "a": list(CARTESIAN[: waves.shape[1]])}
-    attrs = {**provenance(model, [waves, field]), "reference": "Breid2006", "electric_field": field}
+    worst = max(error for _, error in each)
+    attrs = {
+        **description(BLOCH_ZENER, units.energy),
+        **provenance(model, [waves, field]),
+        "status": "CONVERGED" if worst <= ACCURACY else "UNRESOLVED",
+        "status_message": f"error of U at most {worst:.1e}; aim {ACCURACY:g} with at most {MOST_STEPS} steps",
+        "electric_field": field,
+    }
     return xr.Dataset(variables, coords=coords, attrs=attrs)
+
+
+def checked_ladder(model: AbstractModel, k: Any, electric_field: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Wave vectors (K, d), field (d,) and the reciprocal vector along it; ValueError where there is none."""
+    waves = np.atleast_2d(as_wavevectors(k, model.dimension))
+    _, field, _ = line_of(model, waves[0], electric_field)
+    vector, note = reciprocal_along(model, field)
+    if vector is None:
+        raise fail("electric_field", "point along a reciprocal vector", f"is {field.tolist()}: {note}")
+    return waves, field, vector
 
 
 def _period(

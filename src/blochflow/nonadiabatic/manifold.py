@@ -14,22 +14,22 @@ Source: Tu, Li, Yao, PRB 102, 045423 (2020), Eqs. (34)-(42); one doublet: Culcer
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import equinox as eqx
 
 from blochflow.core.backend import Array, jax, jnp
-from blochflow.core.checks import as_bool, fail
+from blochflow.core.checks import as_bool
 from blochflow.core.quantity import Quantity
 from blochflow.dynamics.equations import Motion, hamiltonian_at, power_of, right_side, symplectic_form
-from blochflow.dynamics.starts import Model, Scale, check_apart
+from blochflow.dynamics.starts import STATE, Model, Scale, check_apart
 from blochflow.dynamics.symplectic import phase_space_density, solve_form
 from blochflow.dynamics.theory import LEAST_ADIABATIC, AbstractTheory, Begin, Labels, Seen
 from blochflow.geometry.subspace import Subspace
 from blochflow.models.fields import Fields
 from blochflow.models.local import AbstractLocalModel
 from blochflow.models.packets import WavePacket
-from blochflow.nonadiabatic.bands_apart import bands_of_packets, check_group_apart, check_members
+from blochflow.nonadiabatic.bands_apart import as_bands, bands_of_packets, check_group_apart, check_members
 from blochflow.nonadiabatic.ehrenfest import refuse_magnetic, turned
 from blochflow.nonadiabatic.motion_catalog import MANIFOLD
 from blochflow.nonadiabatic.projectors import Group, group_at, texture_energy
@@ -75,11 +75,7 @@ class Manifold(AbstractTheory):
     gradient_energy: bool = eqx.field(static=True, default=True)
 
     def __init__(self, active: Sequence[int] | Subspace | None = None, *, gradient_energy: bool = True) -> None:
-        bands: Any = active.bands if isinstance(active, Subspace) else active
-        try:
-            self.active = None if bands is None else Subspace(bands).bands
-        except ValueError as exc:
-            raise fail("active", "hold distinct band indices >= 0", f"is {active!r}") from exc
+        self.active = None if active is None else as_bands(active, "active")
         self.gradient_energy = as_bool(gradient_energy, "gradient_energy")
 
     def unconserved(self, model: Model) -> str:
@@ -91,7 +87,7 @@ class Manifold(AbstractTheory):
         _, states = check_group_apart(model, packets, time, scale, active, "active")
         check_members(packets, states, active, "active")
         if packets.amplitudes is None:
-            check_apart(model, packets, time, scale)
+            check_apart(model, packets, time, scale, STATE)
         return Manifold(active, gradient_energy=self.gradient_energy)
 
     def initial(self, model: Model, fields: Fields, scale: Scale, begin: Begin, t: Array) -> Array:

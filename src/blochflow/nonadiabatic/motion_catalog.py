@@ -30,3 +30,10 @@ MANIFOLD = replace(
     valid_for="active bands apart from all others; splittings within them small against that gap",
     not_included="magnetic fields; transitions out of the active bands; spreading of the packet",
 )
+
+# what each theory may say
+TERMS = {
+    "adiabatic": ("berry", "moment", "gradient_energy", "second_order"),
+    "ehrenfest": ("dressed",),
+    "manifold": ("active", "gradient_energy"),
+}

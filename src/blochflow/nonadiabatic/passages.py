@@ -7,12 +7,13 @@ Source: Zener, Proc. R. Soc. A 137, 696 (1932).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from blochflow.core.checks import as_index, as_real_array, as_wavevectors, fail
-from blochflow.core.dataset import CARTESIAN, provenance
+from blochflow.core.dataset import CARTESIAN, description, provenance
 from blochflow.core.units import NATURAL, Units
 from blochflow.dynamics.bloch import reciprocal_along
 from blochflow.geometry.bands import bands
@@ -20,6 +21,7 @@ from blochflow.geometry.mass import inverse_mass
 from blochflow.models.base import AbstractModel, as_model
 from blochflow.models.fields import time_unit
 from blochflow.models.tight_binding import as_units
+from blochflow.nonadiabatic.passage_catalog import AVOIDED_CROSSING
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -117,24 +119,10 @@ def avoided_crossing(model: Any, k: Any, electric_field: Any, *, band: int = 0, 
     import xarray as xr
 
     model = as_model(model)
-    start, field, direction = line_of(model, k, electric_field)
-    must = f"be the lower of two bands, from 0 to {model.num_bands - 2}"
-    lower = as_index(band, "band", must)
-    if not 0 <= lower <= model.num_bands - 2:
-        raise fail("band", must, f"is {band!r}")
-    vector, _ = reciprocal_along(model, field)
-    closed = vector is not None and extent is None
-    if extent is not None:
-        length = float(as_real_array(extent, "extent", max_ndim=0, positive=True))
-    elif vector is not None:
-        length = float(np.linalg.norm(vector))
-    elif model.lattice is not None:
-        length = float(np.linalg.norm(np.asarray(model.lattice.reciprocal), axis=1).max())
-    else:
-        length = 2 * float(model.cutoff)  # type: ignore[attr-defined]
-    first = 0.0 if closed or extent is not None else -0.5 * length
+    line = checked_line(model, k, electric_field, band=band, extent=extent)
+    start, field, direction, lower = line.start, line.field, line.direction, line.band
     gap_at = _Gap(model, start, direction, lower)
-    places = _minima(gap_at, first, length, closed)
+    places = _minima(gap_at, line.first, line.length, line.closed)
     gap, speed, bend = gap_at.details(places)
     hbar = time_unit(model.units)
     size = float(np.linalg.norm(field))
@@ -152,8 +140,51 @@ def avoided_crossing(model: Any, k: Any, electric_field: Any, *, band: int = 0, 
         "distance": (each, places, {"units": f"1/{units.length}"}),
         "wavevector": ((*each, "a"), where, {"units": f"1/{units.length}"}),
     }
-    attrs = {**provenance(model, [start, field], str(lower)), "reference": "Zener1932", "electric_field": field}
-    return xr.Dataset(variables, coords={"a": list(CARTESIAN[: model.dimension])}, attrs={**attrs, "band": lower})
+    attrs = {
+        **description(AVOIDED_CROSSING, "1"),
+        **provenance(model, [start, field, np.array([line.first, line.length])], str(lower)),
+        "status": "CONVERGED",
+        "status_message": f"minima narrowed from {SAMPLES} points of the line",
+        "electric_field": field,
+        "band": lower,
+    }
+    return xr.Dataset(variables, coords={"a": list(CARTESIAN[: model.dimension])}, attrs=attrs)
+
+
+@dataclass(frozen=True)
+class Line:
+    """k(s) = start - s direction from s = first on, for a length; closed where it returns to its start."""
+
+    start: np.ndarray
+    field: np.ndarray
+    direction: np.ndarray
+    band: int
+    first: float
+    length: float
+    closed: bool
+
+
+def checked_line(model: AbstractModel, k: Any, electric_field: Any, *, band: Any = 0, extent: Any = None) -> Line:
+    """The line of `avoided_crossing`; ValueError where an argument cannot be meant."""
+    start, field, direction = line_of(model, k, electric_field)
+    if model.num_bands < 2:
+        raise fail("model", "have two bands or more", f"{model.name} has one")
+    must = f"be the lower of two bands, from 0 to {model.num_bands - 2}"
+    lower = as_index(band, "band", must)
+    if not 0 <= lower <= model.num_bands - 2:
+        raise fail("band", must, f"is {band!r}")
+    vector, _ = reciprocal_along(model, field)
+    closed = vector is not None and extent is None
+    if extent is not None:
+        length = float(as_real_array(extent, "extent", max_ndim=0, positive=True))
+    elif vector is not None:
+        length = float(np.linalg.norm(vector))
+    elif model.lattice is not None:
+        length = float(np.linalg.norm(np.asarray(model.lattice.reciprocal), axis=1).max())
+    else:
+        length = 2 * float(model.cutoff)  # type: ignore[attr-defined]
+    first = 0.0 if closed or extent is not None else -0.5 * length
+    return Line(start, field, direction, lower, first, length, closed)
 
 
 def line_of(model: AbstractModel, k: Any, electric_field: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

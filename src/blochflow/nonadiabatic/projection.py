@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from blochflow.core.checks import fail
+from blochflow.core.checks import as_real_array, fail
 from blochflow.dynamics.starts import scale_of
 from blochflow.geometry.subspace import Subspace
 from blochflow.models.base import AbstractModel
 from blochflow.models.local import AbstractLocalModel
 from blochflow.models.packets import WavePacket, as_packets
-from blochflow.nonadiabatic.bands_apart import check_group_apart, shares
+from blochflow.nonadiabatic.bands_apart import as_bands, check_group_apart, shares
 
 SMALLEST_SHARE = 1e-6
 
@@ -59,9 +59,10 @@ def projected(model: Any, packet: WavePacket, active: Sequence[int] | Subspace, 
     packets = as_packets(packet, model.dimension, model.num_bands)
     if packets.amplitudes is None:
         raise fail("packet", "have amplitudes", "has none")
-    group = active.bands if isinstance(active, Subspace) else Subspace(active).bands
-    scale = scale_of(model, packets, time)
-    _, states = check_group_apart(model, packets, time, scale, group, "active")
+    group = as_bands(active, "active")
+    start = float(as_real_array(time, "time", max_ndim=0))
+    scale = scale_of(model, packets, start)
+    _, states = check_group_apart(model, packets, start, scale, group, "active")
     parts, weights = shares(states, packets.amplitudes, group)
     if weights.min() < SMALLEST_SHARE:
         worst = int(weights.argmin())

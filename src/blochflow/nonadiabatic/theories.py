@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from blochflow.core.checks import as_choice
+from blochflow.core.checks import as_choice, nearest
 from blochflow.dynamics.equations import Adiabatic
 from blochflow.dynamics.starts import Model, scale_of
 from blochflow.dynamics.theory import AbstractTheory as AbstractTheory
@@ -13,8 +14,10 @@ from blochflow.models.fields import Fields
 from blochflow.models.packets import WavePacket
 from blochflow.nonadiabatic.ehrenfest import Ehrenfest
 from blochflow.nonadiabatic.manifold import Manifold
+from blochflow.nonadiabatic.motion_catalog import TERMS
 
 NAMED = ("adiabatic", "ehrenfest", "manifold")
+LONGEST = 40  # characters of a value that a message repeats
 
 
 def as_theory(theory: Any) -> AbstractTheory:
@@ -25,6 +28,21 @@ def as_theory(theory: Any) -> AbstractTheory:
         return AdiabaticTheory(theory)
     as_choice(theory, "theory", NAMED)
     return {"adiabatic": AdiabaticTheory(Adiabatic()), "ehrenfest": Ehrenfest(), "manifold": Manifold()}[theory]
+
+
+def misplaced(options: Mapping[str, Any], theory: Any, known: Iterable[str]) -> TypeError:
+    """What to write instead of an argument that `propagate` does not have: terms belong to theories."""
+    name, value = next(iter(options.items()))
+    owners = [kind for kind, terms in TERMS.items() if name in terms]
+    if not owners:
+        hint = nearest(name, known)
+        return TypeError(f"propagate() has no argument `{name}`." + (f" Did you mean `{hint}`?" if hint else ""))
+    kind = theory if isinstance(theory, str) and theory in owners else owners[0]
+    text = repr(value) if len(repr(value)) <= LONGEST else "..."
+    return TypeError(
+        f"propagate() has no argument `{name}`: it is a term of the {kind} theory. "
+        f"Write theory=bf.{kind.capitalize()}({name}={text})."
+    )
 
 
 def settled_theory(theory: Any, model: Model, packets: WavePacket, fields: Fields, time: float) -> AbstractTheory:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import inspect
+from typing import TYPE_CHECKING, Any, Never
 
 import numpy as np
 
@@ -20,7 +21,7 @@ from blochflow.models.base import AbstractModel
 from blochflow.models.fields import as_fields
 from blochflow.models.local import AbstractLocalModel
 from blochflow.models.packets import WavePacket, as_packets
-from blochflow.nonadiabatic.theories import as_theory
+from blochflow.nonadiabatic.theories import as_theory, misplaced
 from blochflow.zone.tolerance import Tolerance
 
 if TYPE_CHECKING:
@@ -45,6 +46,7 @@ def propagate(
     estimate_error: bool = True,
     execution: Execution | None = None,
     throw: bool = True,
+    **unknown: Never,
 ) -> xr.Dataset:
     """Trajectories of wave packets in electric and magnetic fields, textures and drives.
 
@@ -104,6 +106,8 @@ def propagate(
     ------
     ValueError
         Wrong arguments.
+    TypeError
+        An unknown argument, such as a term of a theory: write theory=bf.Manifold(active=(0, 1)).
     DegenerateBandsError
         A packet starts where its band touches another; names k, bands and gap.
     ConvergenceError
@@ -135,6 +139,8 @@ def propagate(
     >>> run.populations.values[0, -1].round(3)
     array([0.97, 0.03])
     """
+    if unknown:
+        raise misplaced(unknown, theory, inspect.signature(propagate).parameters)
     if not isinstance(model, AbstractModel | AbstractLocalModel):
         must = "be a model (bf.TightBinding, bf.LatticeModel, bf.LocalModel, bf.textured(...), bf.zoo...)"
         raise fail("model", must, f"is a {type(model).__name__}")

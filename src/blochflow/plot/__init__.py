@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from blochflow.plot.field_plot import hybrid_bands as hybrid_bands
     from blochflow.plot.film import animation as animation
     from blochflow.plot.orbit_plot import orbits as orbits
+    from blochflow.plot.passage_plot import passages as passages
     from blochflow.plot.response_plot import auto as auto
     from blochflow.plot.response_plot import convergence as convergence
     from blochflow.plot.response_plot import response as response
@@ -38,6 +39,7 @@ _NAMES = {
     "field_current": "field_plot",
     "hybrid_bands": "field_plot",
     "orbits": "orbit_plot",
+    "passages": "passage_plot",
     "response": "response_plot",
     "spin_texture": "zone_map",
     "surface_distribution": "distribution_plot",

@@ -20,6 +20,7 @@ from blochflow.plot.fermi_plot import fermi_surface
 from blochflow.plot.field_plot import field_current, hybrid_bands, is_along_field
 from blochflow.plot.figure import GREEK, as_result, axes_for, component_symbol, require, set_title, with_unit
 from blochflow.plot.orbit_plot import LEVELS, ORBITS, OSCILLATIONS, orbits
+from blochflow.plot.passage_plot import DRAWN, passages
 from blochflow.plot.response_lines import apart_complex, choose_component, choose_variable, draw, lines_of, longest_scan
 from blochflow.plot.trajectory_plot import trajectory
 
@@ -70,6 +71,11 @@ def auto(
         if component is not None:
             raise fail("component", "be given for responses only", f"the result is {dataset.attrs['quantity']!r}")
         return orbits(dataset, variable, axes=axes)
+    if dataset.attrs.get("quantity") in DRAWN:
+        for name, value in (("variable", variable), ("component", component)):
+            if value is not None:
+                raise fail(name, "be given for responses only", f"the result is {dataset.attrs['quantity']!r}")
+        return passages(dataset, axes=axes)
     if is_along_field(dataset):
         return field_current(dataset, variable=variable, component=component, axes=axes)
     surfaces: dict[str, Any] = {

@@ -23,7 +23,7 @@ from blochflow.dynamics.symplectic import phase_space_density, solve_form
 from blochflow.geometry.bands import rotate
 from blochflow.geometry.eigen import eigh
 from blochflow.models.base import BlochMatrices
-from blochflow.nonadiabatic.hybrid_states import hybrid_bands_at
+from blochflow.nonadiabatic.hybrid_states import HybridBands, hybrid_bands_at
 from blochflow.nonadiabatic.hybridisation import FieldMatrices, Grouping
 from blochflow.response.integrands import BandIntegrand, Entries
 from blochflow.zone.tensor_symmetry import TensorKind
@@ -68,8 +68,12 @@ class HybridSea(FieldIntegrand):
 
     def __call__(self, matrices: BlochMatrices) -> tuple[Array, Array]:
         found = hybrid_bands_at(matrices.attached.matrices, matrices.attached.grouping)
+        return found.energies, self.values(found)
+
+    def values(self, found: HybridBands) -> Array:
+        """Sums over the lowest bands, (k, i, a)."""
         anomalous = (-found.velocity if self.whole else found.slopes - found.velocity)[:, : self.size]
-        return found.energies, jnp.cumsum(jnp.swapaxes(anomalous, 1, 2), axis=1)
+        return jnp.cumsum(jnp.swapaxes(anomalous, 1, 2), axis=1)
 
 
 class HybridSurface(FieldIntegrand):
@@ -78,13 +82,39 @@ class HybridSurface(FieldIntegrand):
     surface: ClassVar[bool] = True
 
     def __call__(self, matrices: BlochMatrices) -> tuple[Array, Array]:
-        d = self.size
         found = hybrid_bands_at(matrices.attached.matrices, matrices.attached.grouping)
+        return found.energies, self.values(found)
+
+    def values(self, found: HybridBands) -> Array:
+        """Of every band, (k, i, a)."""
+        d = self.size
         current = jnp.einsum("b,kbai->kia", self.field, found.product[:, :d, :d])
         if found.velocity.shape[1] > d:
             drift = (found.slopes[:, d:] * found.velocity[:, :d] - found.slopes[:, :d] * found.velocity[:, d:]).sum(1)
             current = current - jnp.swapaxes(drift[:, None] * found.velocity[:, :d], 1, 2)
-        return found.energies, current
+        return current
+
+
+class HybridCurrent(FieldIntegrand):
+    """J0 and ``time`` J1 of hybridised bands at the same points, for grids that serve both."""
+
+    time: Any
+    whole: bool = eqx.field(static=True, default=False)
+
+    @property
+    def tensors(self) -> int:
+        """Two vectors."""
+        return 2
+
+    @property
+    def surfaces(self) -> tuple[bool, ...]:
+        """J1 is one."""
+        return (False,) * self.size + (True,) * self.size
+
+    def __call__(self, matrices: BlochMatrices) -> tuple[Array, Array]:
+        found = hybrid_bands_at(matrices.attached.matrices, matrices.attached.grouping)
+        surface = self.time * HybridSurface(self.field).values(found)
+        return found.energies, jnp.concatenate([HybridSea(self.field, self.whole).values(found), surface], axis=-1)
 
 
 class SingleBand(eqx.Module):

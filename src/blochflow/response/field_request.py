@@ -20,6 +20,7 @@ from blochflow.response.catalog_field import FINITE_FIELD_CURRENT, SINGLE_BAND_C
 from blochflow.response.field_grid import grid_in_field
 from blochflow.response.field_integrands import (
     FieldIntegrand,
+    HybridCurrent,
     HybridSea,
     HybridSurface,
     SingleBandSea,
@@ -29,6 +30,7 @@ from blochflow.response.relaxation import per_time
 from blochflow.response.request import Request
 from blochflow.response.strong_mixing import changes_of_current, strong_cells
 from blochflow.response.texture_average import as_cell, check_period
+from blochflow.response.uniform import MANY_STATES
 from blochflow.response.valley import as_partition, of_polygon, triangles_of
 from blochflow.response.zone_options import chart_of, measure
 from blochflow.zone.charts import AbstractChart
@@ -98,6 +100,8 @@ class FieldRequest:
                 area = factor / measure(self.request.model) / (2 * np.pi) ** 2
                 change = area * per_time(self.request.model)
                 return [of_polygon(asked, corners, self.sea, area)], of_polygon(asked, corners, self.surface, change)
+            if self._shares_points(asked):
+                return self._at_same_points(asked, factor)
             of_sea = asked.integrals(self.sea, factor=abs(factor), watched=self.watched)
             (of_surface,) = asked.integrals(self.surface, factor=slow * float(self.times.max()))
             return [x.scaled(factor) for x in of_sea], of_surface.scaled(slow)
@@ -108,6 +112,20 @@ class FieldRequest:
             if tighter is not None:
                 return both(tighter)
         return sea, surface
+
+    def _shares_points(self, asked: Request) -> bool:
+        """Whether one grid serves both parts; many states go through histograms, of one part each."""
+        on_grid = asked.options.rule == "auto" and asked.options.fewest is not None
+        return on_grid and isinstance(self.sea, HybridSea) and len(asked.all_states()[0]) <= MANY_STATES
+
+    def _at_same_points(self, asked: Request, factor: float) -> tuple[list[Integral], Integral]:
+        """Both parts from one warm grid."""
+        longest = float(self.times.max())
+        time = per_time(self.request.model) * longest
+        pair = HybridCurrent(self.sea.field, jnp.asarray(time), self.sea.whole)  # type: ignore[attr-defined]
+        sea, surface = asked.integrals(pair, factor=abs(factor))
+        # points are counted once
+        return [sea.scaled(factor)], replace(surface, evaluations=0).scaled(factor / longest)
 
     @property
     def watched(self) -> tuple[bool, ...]:

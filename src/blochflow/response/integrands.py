@@ -96,6 +96,11 @@ class BandIntegrand(eqx.Module):
         return Weight(self.surface, (0,) * self.components)
 
     @property
+    def surfaces(self) -> tuple[bool, ...]:
+        """Whether each value is weighed by -f'; values of both kinds are for grids of k points only."""
+        return (self.surface,) * len(self.weight.powers)
+
+    @property
     def needs_k(self) -> bool:
         """True where values depend on k itself, which factorised grids do not provide."""
         return False
@@ -301,11 +306,11 @@ class Weighed(eqx.Module):
         return totals, active_gap(energies, steps)
 
     def _totals(self, weight: Weight, energies: Array, steps: Array, values: Array) -> Array:
-        """Weighed sums over bands, (k, P, R); values with equal powers share one product."""
-        parts, order = [], []
-        for power in sorted(set(weight.powers)):
-            columns = [r for r, p in enumerate(weight.powers) if p == power]
-            if weight.surface:
+        """Weighed sums over bands, (k, P, R); values with equal weights share one product."""
+        parts, order, kinds = [], [], list(zip(weight.powers, self.bands.surfaces, strict=True))
+        for power, of_surface in sorted(set(kinds)):
+            columns = [r for r, kind in enumerate(kinds) if kind == (power, of_surface)]
+            if of_surface:
                 weights = self.occupation.slopes(energies, power)
             else:
                 weights = self.occupation.steps(energies, power) if power else steps
