@@ -103,8 +103,7 @@ def measure(name: str) -> dict[str, Any]:
     import blochflow as bf
     from blochflow.core.backend import jax, jnp
     from blochflow.dynamics.equations import Adiabatic, motion
-    from blochflow.dynamics.flight import BATCHES
-    from blochflow.dynamics.stepping import STAGES
+    from blochflow.dynamics.stepping import BATCHES, STAGES
     from blochflow.models.fields import as_fields
 
     model = bf.zoo.haldane() if name == "haldane" else bf.zoo.weyl_lattice()

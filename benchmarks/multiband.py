@@ -16,7 +16,7 @@ PACKETS, TIME, FIELD = 10_000, 20.0, (0.05, 0.02)
 def table() -> list[str]:
     """One row for each theory."""
     import blochflow as bf
-    from blochflow.dynamics.flight import BATCHES
+    from blochflow.dynamics.stepping import BATCHES
 
     model = bf.zoo.haldane()
     k = np.random.default_rng(0).random((PACKETS, 2)) @ np.asarray(model.lattice.reciprocal)

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blochflow.core.errors import ConvergenceError, ValidityWarning
-from blochflow.dynamics.flight import STATUSES, Flight, PacketStatus, Setup
+from blochflow.dynamics.flight import Flight
 from blochflow.dynamics.scatterers import AbstractScatterer
+from blochflow.dynamics.setup import STATUSES, PacketStatus, Setup
 from blochflow.dynamics.trajectory import Track
 from blochflow.execution.threads import Execution
 from blochflow.models.packets import WavePacket

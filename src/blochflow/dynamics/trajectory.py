@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from blochflow.core.dataset import CARTESIAN, describe_parameters, description, hash_arrays
-from blochflow.dynamics.flight import STATUSES, Flight, Happened, PacketStatus
+from blochflow.dynamics.flight import Flight, Happened
+from blochflow.dynamics.setup import STATUSES, PacketStatus
 from blochflow.models.packets import WavePacket
 
 if TYPE_CHECKING:

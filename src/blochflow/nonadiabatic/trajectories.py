@@ -12,8 +12,9 @@ from blochflow.core.checks import as_bool, as_times, fail
 from blochflow.dynamics.arguments import as_conserving, as_scatterer, as_step_tolerance
 from blochflow.dynamics.collisions import Collisions
 from blochflow.dynamics.events import Event, as_events
-from blochflow.dynamics.flight import Flight, Setup
+from blochflow.dynamics.flight import Flight
 from blochflow.dynamics.propagation import journey, judged
+from blochflow.dynamics.setup import Setup
 from blochflow.dynamics.starts import Model, scale_of
 from blochflow.dynamics.trajectory import Track, as_dataset
 from blochflow.execution.threads import Execution, as_execution
