@@ -17,8 +17,8 @@ from cli_runs import blochflow, forbid
 import blochflow as bf
 from blochflow.cli import commands, cost, runner
 from blochflow.cli.explanations import IN_PYTHON
+from blochflow.cli.formats import duration, memory, with_error
 from blochflow.cli.quantities import all_quantities
-from blochflow.cli.report import duration, memory, with_error
 
 JOB = """\
 [model]

@@ -12,8 +12,11 @@ import typer
 from blochflow import __version__
 from blochflow.cli import report
 from blochflow.cli.check_integrals import check_integrals
+from blochflow.cli.completeness import check_complete
 from blochflow.cli.explanations import unknown
 from blochflow.cli.field_tasks import check_fields
+from blochflow.cli.formats import console as make_console
+from blochflow.cli.formats import duration, memory
 from blochflow.cli.guard import DONE, NOT_CONVERGED, say
 from blochflow.cli.job import Job, Task, read_job
 from blochflow.cli.load_model import check_tasks, load_model, notes_of
@@ -57,7 +60,7 @@ def run_job(path: Path, out: Path | None, settings: Sequence[str], dry_run: bool
         for done in run_pass(job, [job.tasks[i] for i in members], model, [files[i] for i in members]):
             finished.append(done)
             _report_task(done)
-    typer.echo(f"Done in {report.duration(time.perf_counter() - started)}, peak memory {report.memory(peak_memory())}.")
+    typer.echo(f"Done in {duration(time.perf_counter() - started)}, peak memory {memory(peak_memory())}.")
     drawn = next((f for task, f in zip(job.tasks, files, strict=True) if task.quantity not in UNDRAWN), None)
     if drawn is not None:
         typer.echo(f"Plot with:  blochflow plot {drawn} -o {drawn.with_suffix('.png')}")
@@ -105,7 +108,7 @@ def check_job(path: Path, settings: Sequence[str]) -> int:
         table.add_row(task.name, task.quantity, cost.points, cost.time, cost.memory)
         for other in others:
             table.add_row(other.name, other.quantity, f"those of {task.name}", "", "")
-    report.console().print(table)
+    make_console().print(table)
     typer.echo("The job is valid.")
     return DONE
 
@@ -134,8 +137,8 @@ def show_result(file: Path) -> int:
     from blochflow.core.files import open as open_result
 
     result = open_result(file)
-    report.check_complete(result)
-    console = report.console()
+    check_complete(result)
+    console = make_console()
     console.print(report.result_table(result))
     beside = report.beside_table(result)
     if beside is not None:
@@ -223,16 +226,16 @@ def _settings(task: Task) -> str:
 
 def _report_task(done: Finished) -> None:
     typer.echo()
-    report.console().print(report.result_table(done.result))
+    make_console().print(report.result_table(done.result))
     beside = report.beside_table(done.result)
     if beside is not None:
-        report.console().print(beside)
+        make_console().print(beside)
     grid = done.result.attrs.get("grid")
     at = f" on {' x '.join(map(str, grid))}" if grid is not None else ""
     shared = f" in one pass with {', '.join(done.shared)}" if done.shared else ""
     evaluations = done.result.attrs.get("evaluations")
     what = "products with H" if is_packet(done.task.quantity) else "k points"
     points = "" if evaluations is None else f"{evaluations} {what}{at}{shared}, "
-    typer.echo(f"{points}{report.duration(done.seconds)}; wrote {done.file}")
+    typer.echo(f"{points}{duration(done.seconds)}; wrote {done.file}")
     if not is_converged(done.result):
         say(f"NOT CONVERGED: {done.task.name}: {report.describe_shortfall(done.result)}")

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from blochflow.cli.field_tasks import evaluations_of, model_of
+from blochflow.cli.formats import duration, memory
 from blochflow.cli.quantities import is_field
-from blochflow.cli.report import duration, memory
 from blochflow.cli.runner import compute, compute_together, is_converged
 from blochflow.core.errors import BlochflowWarning
 from blochflow.zone.grids import automatic_base

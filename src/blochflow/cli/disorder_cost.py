@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from blochflow.cli.cost import Cost, estimate
-from blochflow.cli.report import duration, memory
+from blochflow.cli.formats import duration, memory
 
 if TYPE_CHECKING:
     from blochflow.cli.job import Job, Task

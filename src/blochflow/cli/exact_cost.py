@@ -11,8 +11,8 @@ import time
 from typing import TYPE_CHECKING
 
 from blochflow.cli.cost import LOOSE, Cost, quietly
+from blochflow.cli.formats import duration, memory
 from blochflow.cli.quantities import EVOLUTION
-from blochflow.cli.report import duration, memory
 
 if TYPE_CHECKING:
     from blochflow.cli.job import Job, Task

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from blochflow.cli.cost import Cost
+from blochflow.cli.formats import duration, memory
 from blochflow.cli.motion import CHECKED_PACKETS, motion_of, moved
-from blochflow.cli.report import duration, memory
 from blochflow.core.errors import BlochflowWarning
 
 if TYPE_CHECKING:

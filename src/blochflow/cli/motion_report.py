@@ -54,7 +54,7 @@ def describe_stops(result: xr.Dataset) -> str:
 def _averages_table(result: xr.Dataset) -> Table:
     from rich.table import Table
 
-    from blochflow.cli.report import with_error
+    from blochflow.cli.formats import with_error
     from blochflow.dynamics.ensemble import average
 
     found = {name: average(result, name) for name in AVERAGED}

@@ -7,19 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
-from blochflow.cli.values import (
-    FUNCTION,
-    STRICT,
-    DisorderTable,
-    Integer,
-    Number,
-    Seed,
-    Text,
-    Truth,
-    parse_number,
-    parse_positive_option,
-    parse_scan,
-)
+from blochflow.cli.kinds import DisorderTable, Integer, Number, Seed, Text, Truth
+from blochflow.cli.values import FUNCTION, STRICT, parse_number, parse_positive_option, parse_scan
 from blochflow.core.checks import nearest
 from blochflow.nonadiabatic.motion_catalog import TERMS
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from blochflow.cli.cost import Cost
+from blochflow.cli.formats import duration, memory
 from blochflow.cli.orbit_tasks import compute_orbits, request_of
-from blochflow.cli.report import duration, memory
 from blochflow.core.errors import BlochflowWarning
 from blochflow.dynamics.orbit_catalog import BLOCH_OSCILLATION, CYCLOTRON_ORBITS, LANDAU_LEVELS
 

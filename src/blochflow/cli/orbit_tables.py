@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
-from blochflow.cli.values import Integer, Number, Scan, Temperature, Text, Truth, parse_number, parse_scan, parse_vector
+from blochflow.cli.kinds import Integer, Number, Scan, Temperature, Text, Truth
+from blochflow.cli.values import parse_number, parse_scan, parse_vector
 
 
 def parse_field(value: Any) -> Any:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from blochflow.cli.cost import Cost
+from blochflow.cli.formats import duration, memory
 from blochflow.cli.load_model import load_function
 from blochflow.cli.motion import located, packets_of, theory_of
 from blochflow.cli.quantities import EXACT, is_packet
-from blochflow.cli.report import duration, memory
 from blochflow.core.errors import BlochflowWarning
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from blochflow.cli.kinds import Integer, Number, Scan
 from blochflow.cli.motion import located
 from blochflow.cli.orbit_tables import Direction, Wavevectors
 from blochflow.cli.quantities import is_passage
-from blochflow.cli.values import Integer, Number, Scan
 from blochflow.nonadiabatic.passage_catalog import (
     AVOIDED_CROSSING,
     BLOCH_ZENER,
@@ -120,7 +120,7 @@ def predict_passages(job: Job, task: Task, model: AbstractModel) -> Cost:
     from dataclasses import replace
 
     from blochflow.cli.cost import Cost
-    from blochflow.cli.report import duration
+    from blochflow.cli.formats import duration
     from blochflow.nonadiabatic.passages import SAMPLES
 
     if task.quantity in CLOSED_FORMS:

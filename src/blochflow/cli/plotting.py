@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from blochflow.cli import report
+from blochflow.cli.completeness import check_complete
 from blochflow.cli.guard import DONE
 from blochflow.cli.quantities import is_orbit, is_passage
 from blochflow.core.checks import fail
@@ -46,7 +46,7 @@ def plot_result(
     if out.suffix.lower() not in (*FILMS, *("." + f for f in formats)):
         raise fail("out", f"end in one of {', '.join('.' + f for f in formats)}", f"is {str(out)!r}")
     result = open_result(file)
-    report.check_complete(result)
+    check_complete(result)
     if result.attrs["quantity"] == "propagate":
         refuse(for_bands, "band structures", f"{file} holds trajectories")
         refuse({"component": for_responses["component"], "units": units}, "responses", f"{file} holds trajectories")

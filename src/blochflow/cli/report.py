@@ -2,84 +2,25 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from blochflow.cli.completeness import COMPONENTS
+from blochflow.cli.formats import with_error
 from blochflow.cli.motion_report import beside_packets, describe_stops, packets_table
-from blochflow.cli.orbit_report import COLUMNS, has_orbits, orbits_table
-from blochflow.cli.packet_report import has_packets, wanted_of
+from blochflow.cli.orbit_report import COLUMNS, orbits_table
 from blochflow.cli.packet_report import packets_table as evolved_table
 from blochflow.cli.quantities import is_packet
-from blochflow.core.checks import fail
 
 if TYPE_CHECKING:
     import xarray as xr
-    from rich.console import Console
     from rich.table import Table
 
 SHOWN_ROWS = 12
 SHOWN_COLUMNS = 6
 # Components whose sizes agree better than this are equally large.
 EQUAL = 1e-6
-SURFACE = (
-    "vertex_k",
-    "corners",
-    "bands",
-    "kind",
-    "enclosed",
-    "density",
-    "density_of_states",
-    "closure_residual",
-    "error",
-)
-VALUES = ("value", "error", "converged")
-TRAJECTORIES = ("position", "wavevector", "velocity", "energy", "work", "gap", "status", "end_time", "energy_drift")
-COMPONENTS = ("quantity", "component", "allowed", "reason")
-PATIENCE = ("ms", 1e-3), ("s", 1.0), ("min", 60.0), ("h", 3600.0), ("days", 86400.0)
-
-
-def console(stderr: bool = False) -> Console:
-    """A console that does not break lines when the output is not a terminal."""
-    from rich.console import Console
-
-    made = Console(stderr=stderr, highlight=False)
-    return made if made.is_terminal else Console(stderr=stderr, highlight=False, width=140)
-
-
-def with_error(value: complex, error: float) -> str:
-    """ "584.1 +- 8.2": two digits of the error, the value to the same place; of complex numbers both parts."""
-    if isinstance(value, complex):
-        return f"{with_error(value.real, error)}, i {with_error(value.imag, error)}"
-    if value == 0 and error == 0:
-        return "0"
-    if not math.isfinite(error) or error == 0 or not math.isfinite(value):
-        return f"{value:.8g} +- {error:.2g}" if not math.isfinite(error) else f"{value:.10g}"
-    exponent = math.floor(math.log10(error))
-    decimals = 1 - exponent
-    largest = max(abs(value), error)
-    if largest >= 1e6 or largest < 1e-3:
-        power = math.floor(math.log10(largest))
-        digits = max(0, min(15, decimals + power))
-        return f"({value / 10**power:.{digits}f} +- {error / 10**power:.{digits}f})e{power:+03d}"
-    if decimals > 6:
-        return f"{value:.{min(12, decimals)}f} +- {error:.1e}"
-    return f"{value:.{max(0, decimals)}f} +- {error:.{max(0, decimals)}f}"
-
-
-def duration(seconds: float) -> str:
-    """1.2 s, 3.4 min, ..."""
-    name, size = max((p for p in PATIENCE if seconds >= p[1]), key=lambda p: p[1], default=PATIENCE[0])
-    return f"{seconds / size:.3g} {name}"
-
-
-def memory(size: float) -> str:
-    """2.5 GiB, ..."""
-    for name, power in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
-        if size >= power:
-            return f"{size / power:.3g} {name}"
-    return f"{size:.0f} B"
 
 
 def result_table(result: xr.Dataset) -> Table:
@@ -178,48 +119,6 @@ def _labels(result: xr.Dataset, states: list[Any], row: tuple[int, ...]) -> list
     """Coordinates of a state: numbers, or names such as those of valleys."""
     entries = [result[d].values[i] for d, i in zip(states, row, strict=True)]
     return [str(x) if isinstance(x, str) else f"{float(x):.8g}" for x in entries]
-
-
-def check_complete(result: xr.Dataset) -> None:
-    """Refuse files that lack what a result of their quantity holds, or hold it along other dimensions."""
-    bands, hybrid = (result.attrs["quantity"] == name for name in ("bands", "hybrid_bands"))
-    surface = result.attrs["quantity"] in ("fermi_surface", "surface_distribution")
-    symmetries = result.attrs["quantity"] == "symmetry_table"
-    wanted: tuple[str, ...] = ("energy", "distance") if bands else SURFACE if surface else VALUES
-    wanted = ("energy", "velocity", "electric_field") if hybrid else COMPONENTS if symmetries else wanted
-    motion = result.attrs["quantity"] == "propagate"
-    wanted = TRAJECTORIES if motion else wanted
-    orbits = result.attrs["quantity"] in COLUMNS
-    wanted = COLUMNS[result.attrs["quantity"]] if orbits else wanted
-    evolved = is_packet(result.attrs["quantity"])
-    wanted = wanted_of(result) if evolved else wanted
-    missing = [name for name in wanted if name not in result]
-    if missing:
-        quantity = result.attrs["quantity"]
-        raise fail("file", "hold a result of Blochflow", f"holds {quantity!r} without {', '.join(missing)}")
-    if bands:
-        good = set(result["energy"].dims) == {"k", "band"} and result["distance"].dims == ("k",)
-    elif hybrid:
-        good = result["energy"].dims == ("field", "k", "band") and result["electric_field"].dims == ("field", "a")
-    elif surface:
-        good = result["vertex_k"].dims == ("vertex", "a") and result["corners"].dims == ("element", "corner")
-        good = good and all(result[name].dims == ("sheet",) for name in SURFACE[2:])
-    elif orbits:
-        good = has_orbits(result)
-    elif motion:
-        good = all(result[name].dims == ("packet", "time", "a") for name in wanted[:3])
-        good = good and all(result[name].dims == ("packet", "time") for name in wanted[3:6])
-        good = good and all(result[name].dims == ("packet",) for name in wanted[6:])
-    elif evolved:
-        good = has_packets(result)
-    elif symmetries:
-        good = all(result[name].dims == ("entry",) for name in wanted)
-    else:
-        states = [d for d in result["value"].dims if d not in ("a", "b", "c")]
-        good = result["error"].dims == result["value"].dims and set(result["converged"].dims) == set(states)
-    if not good:
-        dims = "; ".join(f"{name} along {result[name].dims}" for name in wanted)
-        raise fail("file", "hold a result of Blochflow", f"holds {dims}")
 
 
 def describe_shortfall(result: xr.Dataset) -> str:

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, Field, create_model, model_validator
 
 from blochflow.cli import motion_tables, orbit_tables, passage_tasks
+from blochflow.cli.kinds import KINDS, AnyOption, Number, Text
 from blochflow.cli.quantities import (
     EVOLUTION,
     WITHOUT_TOLERANCE,
@@ -19,7 +20,7 @@ from blochflow.cli.quantities import (
     is_passage,
     moves_packets,
 )
-from blochflow.cli.values import KINDS, STRICT, AnyOption, Number, Text, parse_number
+from blochflow.cli.values import STRICT, parse_number
 from blochflow.core.checks import parse_bytes
 
 SOURCES = ("wannier90", "zoo", "python")

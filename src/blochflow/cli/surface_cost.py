@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING
 
 from blochflow.cli.cost import Cost
-from blochflow.cli.report import duration, memory
+from blochflow.cli.formats import duration, memory
 from blochflow.cli.runner import compute
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from blochflow.cli.cost import Cost
-from blochflow.cli.report import duration, memory
+from blochflow.cli.formats import duration, memory
 
 if TYPE_CHECKING:
     from blochflow.models.base import AbstractModel

@@ -1,4 +1,4 @@
-"""Kinds of values in a job, as pydantic types: each refuses what it cannot mean and says what it expects.
+"""Values in a job: each parser refuses what it cannot mean and says what it expects.
 
 Scans: a number, an array, ``"a:b:n"`` (n numbers from a to b, both included) or ``"a:b:n log"`` (equal ratios).
 """
@@ -8,9 +8,9 @@ from __future__ import annotations
 import datetime as dt
 import math
 import re
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BeforeValidator, ConfigDict
+from pydantic import ConfigDict
 
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 LARGEST_SCAN = 1_000_000
@@ -261,75 +261,6 @@ def parse_any(value: Any) -> Any:
     if isinstance(value, list) and all(isinstance(x, str) for x in value):
         return value
     return parse_scan(value) if isinstance(value, list) else _number(value)
-
-
-Scan = Annotated[Any, BeforeValidator(parse_scan)]
-PositiveScan = Annotated[Any, BeforeValidator(parse_positive_scan)]
-Symmetry = Annotated[Any, BeforeValidator(parse_symmetry)]
-Seed = Annotated[Any, BeforeValidator(parse_seed)]
-PositiveOption = Annotated[Any, BeforeValidator(parse_positive_option)]
-Temperature = Annotated[Any, BeforeValidator(parse_temperature)]
-Grid = Annotated[Any, BeforeValidator(parse_grid)]
-Number = Annotated[Any, BeforeValidator(parse_number)]
-Text = Annotated[Any, BeforeValidator(parse_text)]
-Points = Annotated[Any, BeforeValidator(parse_points)]
-Path = Annotated[Any, BeforeValidator(parse_path)]
-Truth = Annotated[Any, BeforeValidator(parse_truth)]
-Integer = Annotated[Any, BeforeValidator(parse_integer)]
-Vector = Annotated[Any, BeforeValidator(parse_vector)]
-FieldVector = Annotated[Any, BeforeValidator(parse_field)]
-Partition = Annotated[Any, BeforeValidator(parse_partition)]
-DisorderTable = Annotated[Any, BeforeValidator(parse_disorder)]
-NumberOption = Annotated[Any, BeforeValidator(parse_number_option)]
-Frequencies = Annotated[Any, BeforeValidator(parse_frequencies)]
-Names = Annotated[Any, BeforeValidator(parse_names)]
-Indices = Annotated[Any, BeforeValidator(parse_indices)]
-Groups = Annotated[Any, BeforeValidator(parse_groups)]
-AnyOption = Annotated[Any, BeforeValidator(parse_any)]
-
-KINDS: dict[str, Any] = {
-    "mu": Scan,
-    "density": PositiveScan,
-    "temperature": Temperature,
-    "tau": PositiveOption,
-    "rule": Text,
-    "symmetry": Symmetry,
-    "seed": Seed,
-    "grid": Grid,
-    "shift": Number,
-    "threshold": Number,
-    "path": Path,
-    "points": Points,
-    "color": Text,
-    "reference": Text,
-    "intrinsic": Truth,
-    "part": Text,
-    "spin": Text,
-    "partition": Partition,
-    "mu_gradient": Vector,
-    "temperature_gradient": Vector,
-    "electric_field": FieldVector,
-    "x": Vector,
-    "t": Number,
-    "cell": Vector,
-    "groups": Groups,
-    "active": Indices,
-    "group_tolerance": Number,
-    "theory": Text,
-    "p": Integer,
-    "q": Integer,
-    "width": Integer,
-    "direction": Integer,
-    "disorder": DisorderTable,
-    "operator": Text,
-    "magnetization": Text,
-    "crossed": Truth,
-    "frequency": NumberOption,
-    "frequencies": Frequencies,
-    "relaxation": Names,
-    "metric": Text,
-    "order": Integer,
-}
 
 
 def _whole(value: Any, least: int) -> bool:

@@ -9,8 +9,8 @@ import numpy as np
 
 from blochflow.core.checks import as_index, as_real_array, as_wavevectors, fail
 from blochflow.core.dataset import CARTESIAN, description, provenance
+from blochflow.dynamics.magnetic_axis import whole_multiples
 from blochflow.dynamics.orbit_catalog import BLOCH_OSCILLATION
-from blochflow.dynamics.orbit_planes import whole_multiples
 from blochflow.geometry.bands import bands
 from blochflow.geometry.curvature import berry_curvature
 from blochflow.models.base import AbstractModel, as_model

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from blochflow.core.checks import as_real_array, fail
+from blochflow.dynamics.magnetic_axis import MagneticAxis, as_magnetic_axis
 from blochflow.dynamics.orbit_catalog import CYCLOTRON_ORBITS
-from blochflow.dynamics.orbit_planes import EXTENT, Curve, MagneticAxis, PlaneStack, as_cells, as_magnetic_axis
+from blochflow.dynamics.orbit_planes import EXTENT, Curve, PlaneStack, as_cells
 from blochflow.dynamics.orbit_record import Orbit, describe
 from blochflow.dynamics.orbit_table import as_table, fill, motion_columns, orbit_columns
 from blochflow.execution.threads import Execution, as_execution

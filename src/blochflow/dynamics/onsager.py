@@ -17,8 +17,9 @@ import numpy as np
 
 from blochflow.core.checks import as_bool, as_choice, as_index, as_real_array, fail
 from blochflow.core.dataset import CARTESIAN, description, provenance
+from blochflow.dynamics.magnetic_axis import MagneticAxis, as_magnetic_axis
 from blochflow.dynamics.orbit_catalog import LANDAU_LEVELS
-from blochflow.dynamics.orbit_planes import MagneticAxis, PlaneStack, as_cells, as_magnetic_axis
+from blochflow.dynamics.orbit_planes import PlaneStack, as_cells
 from blochflow.dynamics.orbit_table import Column, fill, mass_unit
 from blochflow.dynamics.pockets import Pocket, PocketState, pockets_near, pockets_on_grid
 from blochflow.execution.threads import Execution, as_execution

@@ -10,8 +10,9 @@ import numpy as np
 from blochflow.core.checks import as_index, as_real_array, fail
 from blochflow.dynamics.cyclotron import CELLS, as_g_factor, check_cutoff, in_order
 from blochflow.dynamics.extremal import Extremal, extremal_orbits
+from blochflow.dynamics.magnetic_axis import as_magnetic_axis
 from blochflow.dynamics.orbit_catalog import QUANTUM_OSCILLATIONS
-from blochflow.dynamics.orbit_planes import EXTENT, PlaneStack, as_cells, as_magnetic_axis
+from blochflow.dynamics.orbit_planes import EXTENT, PlaneStack, as_cells
 from blochflow.dynamics.orbit_record import Orbit, describe
 from blochflow.dynamics.orbit_table import Column, as_table, fill, orbit_columns, total_phase
 from blochflow.execution.threads import Execution, as_execution
