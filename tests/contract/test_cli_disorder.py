@@ -141,7 +141,7 @@ def test_a_surface_that_is_not_there_is_no_error(job: Path) -> None:
         ),
         (CONE, "disordered_observable", WHITE, "operator", "`operator` is missing"),
         (CONE, "disordered_observable", f'{WHITE}\noperator = "spin"', "operator", "name an operator"),
-        (CONE, "disordered_spin_density", WHITE, "quantity", "Argument `spin` must name an operator"),
+        (CONE, "disordered_spin_density", WHITE, "spin", "Argument `spin` must name an operator"),
         (SURFACE, "disordered_spin_density", f'{WHITE}\nspin = "spn"', "spin", "did you mean 'spin'"),
         (
             SURFACE,
@@ -150,12 +150,12 @@ def test_a_surface_that_is_not_there_is_no_error(job: Path) -> None:
             "magnetization",
             "components (m)",
         ),
-        (CONE, "spin_orbit_torque", WHITE, "quantity", "it has none"),
+        (CONE, "spin_orbit_torque", WHITE, "magnetization", "it has none"),
         (
             f"{SURFACE}parameters = {{ m = [0.0, 0.0, 0.0] }}\n",
             "spin_orbit_torque",
             WHITE,
-            "quantity",
+            "magnetization",
             "m of topological_surface is (0, 0, 0), where the torque m x <dH/dm> is exactly zero",
         ),
         (f"{MATRICES}s = [[0, 1], [0, 0]]\n", "disordered_observable", f'{WHITE}\noperator = "s"', "", "Hermitian"),

@@ -122,6 +122,20 @@ def test_an_ensemble_has_averages(job: Path) -> None:
     np.testing.assert_array_equal(bf.open("run.nc").weight, packets.weight)
 
 
+def test_an_ensemble_of_a_users_distribution(job: Path) -> None:
+    Path("m.py").write_text("def half(energy, band, k):\n    return 0.5 * (energy < 0)\n")
+    own = ENSEMBLE.replace("mu = -2.0, temperature = 0.5", 'distribution = "m.py:half"')
+    job.write_text(HOT.replace(ENSEMBLE, own))
+    done = blochflow("run", job, "-o", "run.nc")
+    assert done.exit_code == 0, done.output
+    packets = bf.ensemble(bf.zoo.square(), count=16, seed=1, distribution=lambda h, n, k: 0.5 * (h < 0))
+    np.testing.assert_array_equal(bf.open("run.nc").weight, packets.weight)
+    job.write_text(HOT.replace(ENSEMBLE, own.replace("half", "hlf")))
+    assert "`task[0].ensemble.distribution`: m.py has no function 'hlf'" in blochflow("check", job).stderr
+    job.write_text(HOT.replace("mu = -2.0, ", ""))
+    assert "Argument `mu` must be given, or a `distribution`" in blochflow("check", job).stderr
+
+
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [

@@ -110,6 +110,41 @@ def test_a_singular_phase_space_stops_with_a_status():
     assert caught.value.result.status.values[0] == "SINGULAR"
 
 
+def test_packets_that_begin_where_they_could_not_go_do_not_move():
+    """D < 0 at the node of a cone and in its surroundings in a strong field, 1 far away; a fast packet near a node."""
+    model, field = bf.zoo.massive_dirac(mass=0.2), {"electric_field": [0.0, 0.001], "magnetic_field": 0.2}
+    packets = bf.WavePacket([0.0, 0.0], [[0.0, 0.0], [0.02, 0.0], [2.0, 0.0]], band=1)
+    run = bf.propagate(model, packets, [0.0, 1.0], **field, throw=False, **QUICK)
+    assert run.status.values.tolist() == ["SINGULAR", "SINGULAR", "COMPLETE"]
+    assert np.isnan(run.position.values[:2, 1]).all() and np.isfinite(run.position.values[:, 0]).all()
+    with pytest.raises(bf.ConvergenceError, match="2 of 3 packets .* phase-space density"):
+        bf.propagate(model, packets, [0.0, 1.0], **field, **QUICK)
+    small = bf.zoo.massive_dirac(mass=1e-3)
+    fast = bf.propagate(
+        small,
+        bf.WavePacket([0.0, 0.0], [0.0, 0.0], band=1),
+        [0.0, 1.0],
+        electric_field=[1.0, 0.0],
+        throw=False,
+        **QUICK,
+    )
+    assert fast.status.values.tolist() == ["DIABATIC"]
+
+
+def test_events_at_the_same_moment_all_happen():
+    """k = E t: lines that coincide, given twice or once in other words, and faces of the zone in both axes at once."""
+    section = bf.Event.section
+    events = [bf.Event.zone_crossing(), section([1, 0], -1), section([1, 0], -1), section([2, 0], -2)]
+    last = [section([0, 1], -6, terminal=True), section([1, 0], -6)]
+    packet, field = bf.WavePacket([0.0, 0.0], [0.0, 0.0]), {"electric_field": [1.0, 1.0]}
+    run = bf.propagate(bf.zoo.square(), packet, [0.0, 10.0], **field, events=[*events, *last], **QUICK)
+    np.testing.assert_allclose(run.event_time, [1, 1, 1, np.pi, np.pi, 6, 6], rtol=1e-12)
+    assert run.status.values.tolist() == ["EVENT"] and run.end_time.values == pytest.approx(6.0)
+    both = [section([1, 0], -1.0), section([1, 0], -1.0, terminal=True)]
+    run = bf.propagate(bf.zoo.square(), packet, [0.0, 10.0], **field, events=both, **QUICK)
+    assert run.status.values.tolist() == ["EVENT"] and run.end_time.values == pytest.approx(1.0)
+
+
 def test_an_orbit_closes_up_to_a_reciprocal_vector():
     """A Bloch oscillation along 2 b1 + b2 = (4 pi, 0), and a packet that leaves the cutoff of a k.p model."""
     closed = bf.Event.closed_orbit(terminal=False)

@@ -10,10 +10,12 @@ import pytest
 import blochflow as bf
 from blochflow.core.backend import jnp
 from blochflow.dynamics.collisions import Collisions
+from blochflow.dynamics.ensemble import GROUPS
 from blochflow.dynamics.equations import Adiabatic
 from blochflow.dynamics.scatterers import elastic, make_scatterer
 from blochflow.dynamics.state_table import drawn_wavevectors, states_at
 from blochflow.models.fields import as_fields
+from blochflow.zone.sampling import student_bar
 
 QUICK = {"execution": bf.Execution(workers=1, progress=False)}
 MODEL = bf.zoo.haldane(phase=np.pi / 3, mass=0.4)
@@ -51,6 +53,14 @@ def test_a_distribution_of_the_user():
         bf.ensemble(MODEL, **given, distribution=lambda h, n, k: 0.0)
 
 
+def test_ensembles_need_a_phase_space_and_a_distribution():
+    given = {"count": 1024, "seed": 1}
+    with pytest.raises(ValueError, match="`magnetic_field` must be weak enough .* D = -.* in band 1 at k = "):
+        bf.ensemble(bf.zoo.massive_dirac(mass=0.2), 0.5, 0.05, magnetic_field=0.2, **given)
+    with pytest.raises(ValueError, match="`mu` must be given, or a `distribution`"):
+        bf.ensemble(MODEL, **given)
+
+
 def test_bounded_region_fills_evenly():
     packets = bf.ensemble(MODEL, **HOT, count=1024, seed=1, region=[[-5.0, 5.0], [10.0, 30.0]])
     per_area = bf.ensemble(MODEL, **HOT, count=1024, seed=1)
@@ -65,7 +75,7 @@ def test_average_is_within_its_bar():
     packets = bf.ensemble(MODEL, **HOT, count=4096, seed=4)
     run = bf.propagate(MODEL, packets, [0.0, 1e-3], estimate_error=False, **QUICK)
     energy, current = bf.average(run, "energy"), bf.average(run, "current")
-    # equilibrium carries no current; a 95 % bar fails once in twenty, twice its size never in practice
+    # equilibrium carries no current; a bar of 99 % fails once in a hundred, twice its size never in practice
     assert (np.abs(current.value) <= 2 * current.error + 1e-12).all()
     assert energy.error.values[0] < 1e-2 and energy.weight.values[0] == pytest.approx(packets.weight.sum())
 
@@ -381,6 +391,36 @@ def test_chiral_anomaly(chirality):
     # without fields both vanish; B moves the surface by m.B, to second order here: 1e-3 of the rate
     expected = chirality * electric @ magnetic / (4 * np.pi**2)
     assert rate / (2 * np.pi) ** 3 == pytest.approx(expected, rel=1e-2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("chirality", [1, -1])
+def test_an_ensemble_is_pumped_through_energies(chirality):
+    """Electrons above h0 in the upper cone, filled below: their number grows by chi e^2 E.B/(4 pi^2 hbar^2) per time.
+
+    Of the packets whose h passes h0 either way, half the surface loses and half gains; their difference counts.
+    """
+    node = bf.zoo.weyl_node(chirality=chirality, cutoff=0.8)
+    electric, magnetic, level, time = 0.01, 0.03, 0.35, 4.0
+    packets = bf.ensemble(
+        node, count=2**16, seed=8, magnetic_field=[0.0, 0.0, magnetic],
+        distribution=lambda h, n, k: 1.0 * ((n == 1) & (h < 0.55) & (np.linalg.norm(k, axis=1) > 0.18)),
+    )  # fmt: skip
+    run = bf.propagate(
+        node, packets, [0.0, time], electric_field=[0.0, 0.0, electric], magnetic_field=[0.0, 0.0, magnetic],
+        estimate_error=False, tolerance=bf.Tolerance(rtol=1e-6), throw=False, **QUICK,
+    )  # fmt: skip
+    # those that stop, next to the node, stand for no electrons
+    assert not packets.weight[run.status.values != "COMPLETE"].any()
+    above = run.energy.values > level
+    group = np.arange(len(packets.weight)) % GROUPS
+    grown = packets.weight * (above[:, 1].astype(float) - above[:, 0])
+    rate = np.array([grown[group == g].sum() for g in range(GROUPS)]) * GROUPS / time
+    expected = chirality * electric * magnetic / (4 * np.pi**2)
+    # the flux through a closed surface is exact; 99.9 % of random numbers are within the bar
+    bar = student_bar(rate, 0.999)
+    assert bar < 0.3 * abs(expected)
+    assert rate.mean() == pytest.approx(expected, abs=bar)
 
 
 @pytest.mark.parametrize(

@@ -58,10 +58,13 @@ def motion_of(job: Job, task: Task, model: Model, *, most: int | None = None) ->
     if ensemble is None:
         with located(job, f"{key}.packet", packet):
             return Motion(packets_of(packet), times, given)
+    if "distribution" in ensemble:
+        name = f"{key}.ensemble.distribution"
+        ensemble = {**ensemble, "distribution": load_function(job, ensemble["distribution"], name)}
     with located(job, f"{key}.ensemble", ensemble, outside={"magnetic_field": f"{key}.magnetic_field"}):
         try:
             return Motion(_ensemble_of(model, ensemble, given, most), times, given)
-        except (DegenerateBandsError, NonFiniteError) as exc:
+        except (DegenerateBandsError, NonFiniteError, UserModelError) as exc:
             raise job.error(str(exc), f"{key}.ensemble") from exc
 
 

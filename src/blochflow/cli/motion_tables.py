@@ -152,11 +152,12 @@ class PacketTable(BaseModel):
 
 
 class EnsembleTable(BaseModel):
-    """``ensemble = { mu = 0.0, temperature = 0.1, count = 1024, seed = 1 }``."""
+    """``ensemble = { mu = 0.0, temperature = 0.1, count = 1024, seed = 1 }``, or ``distribution = "file.py:name"``."""
 
     model_config = STRICT
-    mu: Number
-    temperature: Number
+    mu: Number = None
+    temperature: Number = None
+    distribution: Function = None
     count: Integer
     seed: Seed
     region: Rows = None

@@ -18,7 +18,7 @@ from blochflow.core.dataset import CARTESIAN, description
 from blochflow.core.errors import UserModelError
 from blochflow.core.quantity import Quantity
 from blochflow.dynamics.equations import Adiabatic
-from blochflow.dynamics.state_table import drawn_wavevectors, states_at
+from blochflow.dynamics.state_table import check_density, drawn_wavevectors, states_at
 from blochflow.models.base import as_model
 from blochflow.models.fields import as_fields
 from blochflow.models.packets import WavePacket
@@ -81,7 +81,7 @@ def ensemble(
     Raises
     ------
     ValueError
-        Wrong arguments, or no state with any electrons.
+        Wrong arguments, no state with any electrons, or D below 0.1 where there are some.
     DegenerateBandsError
         Bands that touch, such as the two spins of a crystal with inversion: names k and the bands.
     NonFiniteError
@@ -121,6 +121,7 @@ def ensemble(
         energy, density, _ = states_at(model, fields, options, bands, k)
         filled = filling(energy, bands, k)
         if filled.max() > NEGLIGIBLE:
+            check_density(density, filled > NEGLIGIBLE, bands, k)
             found.append((bands, share * density * filled))
     if not found and distribution is not None:
         raise fail("distribution", "fill some states", "is zero everywhere")
@@ -139,6 +140,9 @@ def as_filling(
 ) -> Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]:
     """Occupation of states from their energies, bands and k."""
     if distribution is None:
+        for name, value in (("mu", mu), ("temperature", temperature)):
+            if value is None:
+                raise fail(name, "be given, or a `distribution` in place of mu and temperature", "is missing")
         level = float(as_real_array(mu, "mu", max_ndim=0))
         kt = model.units.boltzmann * float(as_real_array(temperature, "temperature", max_ndim=0, positive=False))
         return lambda energy, band, k: occupation(energy, level, kt)
@@ -231,7 +235,7 @@ def average(run: xr.Dataset, quantity: str) -> xr.Dataset:
     Returns
     -------
     Dataset
-        ``value``, ``error`` with dims (time, a), for energies (time,): Student's bar of 95 %; ``weight`` (time,), of
+        ``value``, ``error`` with dims (time, a), for energies (time,): Student's bar of 99 %; ``weight`` (time,), of
         packets still moving.
 
     Raises
@@ -276,7 +280,7 @@ def average(run: xr.Dataset, quantity: str) -> xr.Dataset:
     unit = f"e {run[field].attrs['units']} * weight" if name == "current" else run[field].attrs["units"]
     variables = {
         "value": (dims, value, {"units": unit}),
-        "error": (dims, error, {"units": unit, "long_name": "statistical, 95 %"}),
+        "error": (dims, error, {"units": unit, "long_name": f"statistical, {100 * CONFIDENCE:g} %"}),
         "weight": (("time",), whole, {"long_name": "sum of the weights of packets that still move"}),
     }
     coords = {"time": run.time} | ({"a": list(CARTESIAN[: values.shape[-1]])} if "a" in dims else {})

@@ -25,6 +25,8 @@ from blochflow.models.packets import WavePacket
 LEFT = 0.75
 PATIENCE = 64
 STEPS_PER_STRETCH = 4096
+# Events nearer to each other than this share of the step that crosses them are at the same time.
+SAME = 1e-12
 MOST_STEPS = 1_000_000
 
 
@@ -134,10 +136,7 @@ class Flight:
         flight.each = Each(jnp.asarray(band), Start(jnp.asarray(k), jnp.asarray(force)))
         seen, flight.watched = flight.observe(everyone)
         rate = np.concatenate(flight._run(everyone, lambda b, e: _rate(setup, e, *flight._now(b))))
-        for which, owner in enumerate(setup.owners):
-            if owner >= 0 and setup.events[owner].at_start:
-                for row in np.flatnonzero(flight.watched[:, which] < 0):
-                    flight._happen(int(row), which, seen, int(row))
+        flight._begin(everyone, seen)
         flight.largest = np.array(seen.motion.adiabaticity)
         speed = np.abs(rate).max(axis=1)
         flight.step = 0.05 / np.maximum(speed, 1e-300)
@@ -186,7 +185,16 @@ class Flight:
         self.each = Each(jnp.asarray(bands), self.each.start)
         length, energy = float(self.setup.scale.length), float(self.setup.scale.energy)
         self.state[rows] = theory.moved(self.state[rows], k * length, exchanged / energy)
-        self.watched[rows] = self.observe(rows)[1]
+        seen, self.watched[rows] = self.observe(rows)
+        self._begin(rows, seen)
+
+    def _begin(self, rows: np.ndarray, seen: Seen) -> None:
+        """Stop packets that begin, or come out of a collision, where a guard or a terminal event would stop them."""
+        for which, owner in enumerate(self.setup.owners):
+            if owner >= 0 and not self.setup.events[owner].at_start:
+                continue
+            for i in np.flatnonzero((self.watched[rows, which] < 0) & self.flying[rows]):
+                self._happen(int(rows[i]), which, seen, int(i))
 
     def _accept(self, rows: np.ndarray, new: Lanes) -> None:
         """Take over what a stretch found."""
@@ -221,11 +229,11 @@ class Flight:
         self.time[rows] += roots[first, column]
         self.state[rows] = states[first, column]
         seen, watched = self.observe(rows)
-        # at the crossing itself the sign is that of the far side
-        watched[column, first] = np.where(after[column, first] >= 0, 1e-300, -1e-300)
-        self.watched[rows] = watched
-        for i, row in enumerate(rows):
-            self._happen(int(row), int(first[i]), seen, i)
+        # all that cross at this moment, as far as can be told; there the sign is that of the far side
+        now = (roots[first, column] + SAME * crossing)[:, None] >= roots.T
+        self.watched[rows] = np.where(now, np.where(after >= 0, 1e-300, -1e-300), watched)
+        for i, which in np.argwhere(now):
+            self._happen(int(rows[i]), int(which), seen, int(i))
 
     def _happen(self, row: int, which: int, seen: Seen, i: int) -> None:
         """Record one event, and stop the packet where it is terminal."""

@@ -20,9 +20,9 @@ from blochflow.disorder.potentials import Scatterers
 from blochflow.disorder.potentials import scatterers as scatterers_of
 from blochflow.dynamics.collisions import Collisions
 from blochflow.dynamics.energy_shells import EnergyShells
-from blochflow.dynamics.ensemble import occupation
+from blochflow.dynamics.ensemble import NEGLIGIBLE, occupation
 from blochflow.dynamics.equations import Adiabatic
-from blochflow.dynamics.state_table import StateTable
+from blochflow.dynamics.state_table import StateTable, check_density
 from blochflow.models.base import AbstractModel
 from blochflow.models.fields import Fields
 
@@ -36,7 +36,7 @@ Collided = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 @dataclass(frozen=True)
 class Chances:
-    """Uniform random numbers of one round of collisions, alike for packets in any company.
+    """Uniform random numbers of one round of collisions of all packets of a run, whichever of them collide.
 
     Attributes
     ----------
@@ -110,7 +110,9 @@ class RelaxationScatterer(AbstractScatterer):
         self.states, self.collisions, self.clock = states, collisions, clock
         super().__init__(seed, ROOM * float(clock * collisions.rates(states.energy, states.band).max()))
         kt = states.units.boltzmann * float(collisions.temperature or 0.0)
-        weights = np.maximum(states.density, 0.0) * occupation(states.energy, float(collisions.mu or 0.0), kt)
+        filled = occupation(states.energy, float(collisions.mu or 0.0), kt)
+        check_density(states.density, filled > NEGLIGIBLE, states.band, states.k)
+        weights = np.maximum(states.density, 0.0) * filled
         self.before = np.concatenate([[0.0], np.cumsum(weights)])
         if not weights.sum() > 0:
             raise fail("mu", "lie where the equilibrium distribution has states", f"is {collisions.mu}")

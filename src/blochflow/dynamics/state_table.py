@@ -15,9 +15,11 @@ import equinox as eqx
 import numpy as np
 
 from blochflow.core.backend import Array, jax, jnp
+from blochflow.core.checks import fail
 from blochflow.core.errors import DegenerateBandsError, NonFiniteError
 from blochflow.core.units import Units
 from blochflow.dynamics.equations import Adiabatic, curvatures, level, packet_energy, symplectic_form
+from blochflow.dynamics.setup import SMALLEST_DENSITY
 from blochflow.dynamics.starts import SMALLEST_GAP
 from blochflow.dynamics.symplectic import phase_space_density
 from blochflow.models.base import AbstractModel
@@ -97,6 +99,16 @@ def states_at(
         at = int(np.argmin(finite))
         raise _touching(model, k[at], int(band[at]))
     return energy, density, slope
+
+
+def check_density(density: np.ndarray, filled: np.ndarray, band: np.ndarray, k: np.ndarray) -> None:
+    """Refuse filled states in whose phase space the equations of motion are no expansion any more."""
+    least = np.where(filled, density, np.inf)
+    at = int(np.argmin(least))
+    if least[at] < SMALLEST_DENSITY:
+        must = f"be weak enough for a phase-space density D above {SMALLEST_DENSITY:g} of all filled states"
+        where = f"D = {density[at]:.4g} in band {int(band[at])} at k = {np.round(k[at], 4).tolist()}"
+        raise fail("magnetic_field", must, f"gives {where}")
 
 
 def _touching(model: AbstractModel, k: np.ndarray, band: int) -> DegenerateBandsError | NonFiniteError:
