@@ -36,6 +36,25 @@ def test_scans_are_dimensions():
     np.testing.assert_allclose(chosen.values, one.values, rtol=1e-12, atol=1e-15)
 
 
+def test_scans_compile_once():
+    """Parameters of a model and relaxation times are arrays in every kernel."""
+    from blochflow.response.uniform import batch_sums
+
+    def scan(**change):
+        model = PLANE.replace(mass=change.pop("mass", 0.3))
+        R.berry_curvature_dipole(model, -1.0, 0.3, **COARSE)
+        R.nonlocal_conductivity(model, -1.0, 0.3, **{"tau": 10.0, **COARSE, **change})
+
+    scan()
+    kernels = batch_sums._cached._cache_size()
+    for change in ({"mass": 0.4}, {"mass": 0.5}, {"tau": 7.0}, {"tau": 3.0, "mass": 0.6}):
+        scan(**change)
+    assert batch_sums._cached._cache_size() == kernels
+    # the counter counts: a kernel for complex values is another one
+    R.nonlocal_conductivity(PLANE, -1.0, 0.3, tau=10.0, frequency=0.1, **COARSE)
+    assert batch_sums._cached._cache_size() == kernels + 1
+
+
 def test_values_are_real_at_zero_frequency_and_complex_else(tmp_path):
     assert sigma().value.dtype == np.float64
     found = sigma(frequencies=(0.1, 0.2))

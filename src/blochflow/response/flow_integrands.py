@@ -91,7 +91,7 @@ class MomentFlow(BandIntegrand):
     """Int (-f') (v_a m_cb + v_b m_ca), with the tensor m_ab of the orbital moment."""
 
     dimension: int = eqx.field(static=True)
-    rounding_scale: float = eqx.field(static=True)
+    rounding_scale: Array
     surface: ClassVar[bool] = True
     kind: ClassVar[TensorKind] = MIXED_EVEN
     subject: ClassVar[str] = "The orbital moment"
@@ -100,7 +100,7 @@ class MomentFlow(BandIntegrand):
 
     @property
     def terms(self) -> float:
-        return self.rounding_scale
+        return float(self.rounding_scale)
 
     def __call__(self, matrices: BlochMatrices) -> tuple[Array, Array]:
         matrices = replace(matrices, eigenbasis=in_eigenstates(matrices))

@@ -54,7 +54,7 @@ RELAXATION = {
 }
 # k points of integrals for parts: so many times those of the value, or at least these.
 MORE_FOR_PARTS = 4
-FEWEST_FOR_PARTS = 10_000
+FEWEST_FOR_PARTS = 4_000
 
 
 def nonlocal_conductivity(
@@ -242,7 +242,7 @@ def static_integrals(request: Request) -> dict[str, Base]:
     found |= zip(("drift_total", "drift_mixed", "kubo"), bases(request, FlowSea(d), unit), strict=True)
     found["moment"] = Base.zero(len(found["cube"].value), d, 3)
     if d > 1:
-        (found["moment"],) = bases(request, MomentFlow(d, size_of_dipole(request.model, 1)), unit)
+        (found["moment"],) = bases(request, MomentFlow(d, jnp.asarray(size_of_dipole(request.model, 1))), unit)
     return found
 
 
