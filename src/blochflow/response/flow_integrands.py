@@ -1,16 +1,13 @@
-"""Integrands of the conductivity at first order in q: flow of the metric, and what frequency adds to it.
+"""Integrands of the series in z of the conductivity at first order in q: flow of the metric and of orbital moments.
 
     M_c;ab(z) = M2/z^2 + M1/z + M0 + rest(z),     z = w + i/tau
     M0/2 = S = Int f' .. + Int sum_nm (f_n - f_m) Q_nm,   Q_nm = -Re sum_l V_a,ml V_c,ln V_b,nm/(e_ln e_nm^2)
                                                                  - v_c,n Re(V_a,mn V_b,nm)/e_nm^3
 
-The exact trace Int tr[V_c R_z {V_a, R_z d_b rho_0}] is a sum over triples of bands; with t = V_a,ml V_c,ln V_b,nm and
-k(z) = 1/[(z + e_ln)(z - e_nm) e_nm] its sea part is sum (f_n - f_m) [t k(z) + t* k(-z)].  Here k is less its first two
-terms in z, exactly, so that nothing cancels.  Real t go with the even part in z, which is odd under time reversal;
-imaginary ones with the odd part, which is even.
-By Onsager's relations the totally symmetric part of M is odd under time reversal at every z.  What is even, the odd
-part in z, has none: its integrands are taken without theirs, so that what symmetry forbids vanishes at every k.  So
-has S_curl, a circulating current.
+Every term diverges where bands approach one another; their sum M does not and is in `trace_integrand`.
+Real products V V V go with the even part in z, which is odd under time reversal; imaginary ones with the odd part,
+which is even.  By Onsager's relations the totally symmetric part of M is odd under time reversal at every z, so that
+the odd part in z has none, which is taken off at every k.  So has S_curl, a circulating current.
 Legend: V velocity matrix, e_nm = E_n - E_m, v diagonal of V, m orbital moment.
 """
 

@@ -1,7 +1,7 @@
 """Conductivity at first order in the wave vector of a longitudinal field; see `nonlocal_conductivity`.
 
     j_a = sigma_ac E_c + chi_a;bc d_b E_c,    chi = -(e^2/2) M(z),    z = w + i/tau
-    M = M2/z^2 + M1/z + 2 S + rest,   S = S_band + S_curl
+    M = M2/z^2 + M1/z + 2 S + rest,   S = S_band + S_curl            value: M as one integral;  rest: M less the others
     S_band,a;bc = Int f [ (1/2) d_a g_bc + (1/4)(d_b g_ca + d_c g_ba) + v_a T_bc - (1/2)(v_b T_ca + v_c T_ba) ]
 
 Source: Lapa and Hughes, PRB 99, 121111 (2019), whose wave-packet energy alone gives half the longitudinal part; Gao and
@@ -96,9 +96,11 @@ def nonlocal_conductivity(
         ``value``, ``error`` with dims (mu, temperature[, tau, frequency], a, b, c), symmetric in (b, c), complex where
         a frequency is not zero; ``parts`` with the dimension ``part``: "m2" (kinetic), "m1" (curl of orbital moments),
         "band" (flow of the metric), "curl" (induced magnetization) and "interband" (higher orders in hbar z/gap).
-        What cancels between them, as v_a T_bc does in "uniform", is in their errors and not in that of the value;
         ``longitudinal``, the totally symmetric part, which alone has no circulating current, with its error.  Units:
-        e^2 length^(3-d)/hbar; S m^(3-d) for EV_ANGSTROM models.
+        e^2 length^(3-d)/hbar; S m^(3-d) for EV_ANGSTROM models.  The value is the trace itself, one integral that is
+        smooth where bands touch ("occupations": the sum of its parts).  Every part diverges there, with a power of the
+        gap, and what cancels between them is in their errors alone: ``converged`` speaks of the value, ``parts_error``
+        may be large.  Of bands that coincide at every k the value holds the pairs among them, and with it "interband".
 
     Raises
     ------
@@ -110,7 +112,8 @@ def nonlocal_conductivity(
     Warns
     -----
     ValidityWarning
-        hbar/tau or the frequency exceeds half the smallest gap; or bands coincide at every k.
+        hbar/tau or the frequency exceeds half the smallest gap, where the parts are no expansion; or bands coincide at
+        every k.
 
     Examples
     --------
