@@ -75,8 +75,8 @@ def liouville_response(
         hbar/energy for NATURAL models, fs for EV_ANGSTROM ones; an array adds a dimension ``tau``.  For "clean": the
         field grows as exp(t/tau).
     frequencies : (w1, w2) or (F, 2) array; a number or (F,) array for ``order=1``
-        Photon energies hbar w in the model's energy, zero where not given; several add a dimension ``frequency`` (w1), pairs with a
-        coordinate ``second_frequency``.
+        Photon energies hbar w in the model's energy, zero where not given; several add a dimension ``frequency`` (w1),
+        pairs with a coordinate ``second_frequency``.
     order : 1 or 2
     relaxation : str or list
         "uniform", "bare", "local", "intraband" or "clean": as in `response.nonlinear_conductivity`, whose difference

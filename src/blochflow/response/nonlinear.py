@@ -70,8 +70,8 @@ def nonlinear_conductivity(
     relaxation : str or list
         What collisions relax to, which decides the metric part: "bare", bands dressed by the field to f0 of the energy
         without field; "local", to f0 of their energy in the field; "uniform", the density matrix to equilibrium;
-        "intraband", only occupations; "clean", no collisions (no tau).  A list adds a dimension ``relaxation``; "clean",
-        which has no ``tau``, cannot be in one with others.
+        "intraband", only occupations; "clean", no collisions (no tau).  A list adds a dimension ``relaxation``, and
+        cannot hold "clean", which has no ``tau``, with others.
 
     Returns
     -------
