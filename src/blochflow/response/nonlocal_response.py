@@ -187,9 +187,10 @@ def whole_trace(request: Request, z: complex) -> Base:
     model = request.model
     unit = NONLOCAL_CONDUCTIVITY.unit(model.units.name, model.dimension)[0]
     split = uses_symmetry(model, request.options, request.tolerance)
+    terms = jnp.asarray(size_of_dipole(model, 2) / abs(z))
 
     def trace(of: str) -> TraceResponse:
-        return TraceResponse(model.dimension, of, split, bool(z.real == 0), jnp.asarray(z, dtype=complex))
+        return TraceResponse(model.dimension, of, split, bool(z.real == 0), jnp.asarray(z, dtype=complex), terms)
 
     def integrated(asked: Request, names: tuple[str, ...]) -> Base:
         return total(_assembled(asked, trace(of), unit) for of in names)

@@ -46,6 +46,8 @@ class TraceResponse(BandIntegrand):
         For imaginary z, where M is real.
     z : ()
         Complex, off the real axis.
+    rounding_scale : ()
+        Size of terms that may cancel at every k, as the even part of two bands does in a gap: `size_of_dipole`/|z|.
     """
 
     dimension: int = eqx.field(static=True)
@@ -53,6 +55,7 @@ class TraceResponse(BandIntegrand):
     split: bool = eqx.field(static=True)
     real: bool = eqx.field(static=True)
     z: Array
+    rounding_scale: Array
     size = SymmetricDipoles.size
     entries = SymmetricDipoles.entries
     kind: ClassVar[TensorKind] = SYMMETRIC
@@ -68,6 +71,10 @@ class TraceResponse(BandIntegrand):
     @property
     def local(self) -> bool:  # type: ignore[override]
         return self.of == "sea"
+
+    @property
+    def terms(self) -> float:
+        return 0.0 if self.surface else float(self.rounding_scale)
 
     @property
     def resolved(self) -> float:
