@@ -307,7 +307,7 @@ SECTIONS = {
         f"Quadratic and nonlocal responses of bcc iron, {GRID // 3} x {GRID // 3} x {GRID // 3} points",
         (
             "All components at one chemical potential and 300 K, CPU seconds of one worker.  A quadratic conductivity",
-            "is two passes over the zone, the nonlocal one seven, five of them with sums over three bands.",
+            "is two passes over the zone, the nonlocal one a trace for the value and three passes for its parts.",
             "The grid is fixed, there is no tolerance: the last columns are what the results state.  Inversion forbids",
             "all of them in iron, so that true components are zero but for what its Wannier functions break it by.",
         ),

@@ -5,6 +5,7 @@ import pytest
 from cli_runs import blochflow
 
 import blochflow as bf
+from blochflow.core.backend import jax, jnp
 from blochflow.core.units import EV_ANGSTROM
 
 R, X = bf.response, bf.exact
@@ -34,6 +35,32 @@ def test_scans_are_dimensions():
     ).value.isel(mu=0, temperature=0)
     chosen = found.value.sel(mu=1.0, temperature=0.4, relaxation="local", tau=2.0, frequency=0.1)
     np.testing.assert_allclose(chosen.values, one.values, rtol=1e-12, atol=1e-15)
+
+
+TRACES = {"count": 0}
+
+
+def counted(k, mass=0.4, tilt=0.3):
+    TRACES["count"] += isinstance(k, jax.core.Tracer)
+    x, y = k
+    z, off = mass + 2 - jnp.cos(x) - jnp.cos(y), jnp.sin(x) - 1j * jnp.sin(y)
+    return tilt * jnp.sin(x) * jnp.eye(2) + jnp.array([[z, off], [jnp.conj(off), -z]])
+
+
+def test_scans_compile_once():
+    """Parameters of a model and relaxation times are arrays in every kernel."""
+    model = bf.LatticeModel(counted, np.eye(2))
+
+    def of(mass, **options):
+        R.berry_curvature_dipole(model.replace(mass=mass), -1.0, 0.3, **COARSE)
+        R.nonlocal_conductivity(model.replace(mass=mass), -1.0, 0.3, **{"tau": 10.0, **COARSE, **options})
+        return TRACES["count"]
+
+    before = of(0.4)
+    for change in ({"mass": 0.5}, {"mass": 0.4, "tau": 7.0}, {"mass": 0.6, "tau": 3.0}):
+        assert of(**change) == before
+    # the counter counts: complex values have a kernel of their own
+    assert of(0.4, frequency=0.1) > before
 
 
 def test_values_are_real_at_zero_frequency_and_complex_else(tmp_path):
@@ -203,6 +230,8 @@ def test_scans_of_the_density_matrix_are_what_single_calls_give():
     np.testing.assert_array_equal(same.value, one.value)
     np.testing.assert_array_equal(same.error, one.error)
     linear = X.liouville_response(CHAIN, -1.0, 0.3, tau=5.0, order=1, frequencies=[0.0, 0.2, 0.4], **kept)
+    twice = X.liouville_response(CHAIN, -1.0, 0.3, tau=5.0, order=1, frequencies=[0.0, 0.0], **kept)
+    assert twice.sizes["frequency"] == 2
     assert linear.value.dims == ("mu", "temperature", "frequency", "a", "b")
 
 

@@ -277,6 +277,28 @@ def test_textbook_tensors():
         np.testing.assert_allclose(left, epsilon @ transform(vector, g, along_z), atol=ROUNDING)
 
 
+@pytest.mark.parametrize("degrees", [0.0, 1e-5, 0.03, 1.0])
+def test_axes_that_are_turned_a_little_forbid_nothing(degrees):
+    """xy of diag(1, 2) with axes turned by t is -sin(t) cos(t), however small."""
+    t = np.deg2rad(degrees)
+    turn = np.array([[np.cos(t), np.sin(t)], [-np.sin(t), np.cos(t)]])
+    group = lattice_operations(np.diag([1.0, 1.4]) @ turn)
+    tensor = turn.T @ np.diag([1.0, 2.0]) @ turn
+    assert allowed_components(group, OHMIC)[0, 1] == (degrees > 0)
+    np.testing.assert_allclose(symmetrise(tensor, group, OHMIC), tensor, atol=ROUNDING)
+
+
+@pytest.mark.parametrize("digits", [4, 7, 15])
+def test_lattice_vectors_of_few_digits_forbid_what_exact_ones_do(digits):
+    third = TensorKind(3, last_two="symmetric")
+    exact, typed = ([[1.0, 0.0], [-0.5, y]] for y in (3**0.5 / 2, round(3**0.5 / 2, digits + 1)))
+    for kind in (OHMIC, third):
+        groups = [tuple(g for g in lattice_operations(x) if np.linalg.det(g.rotation) > 0) for x in (exact, typed)]
+        expected, found = (allowed_components(group, kind) for group in groups)
+        np.testing.assert_array_equal(found, expected)
+    assert not expected.any()
+
+
 def test_wrong_tensors_are_refused():
     with pytest.raises(ValueError, match="last_two"):
         TensorKind(1, last_two="symmetric")

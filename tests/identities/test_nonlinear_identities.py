@@ -161,6 +161,37 @@ def test_nonlocal_conductivity_is_the_trace(bands, dimension, count):
     np.testing.assert_allclose(found.value.values[0, 0], expected, rtol=0, atol=1e-11 * np.abs(expected).max())
 
 
+def graphene(energy=0.0):
+    """Massless cones, with a hopping along one lattice vector that breaks time reversal and inversion, not the product.
+
+    ``energy`` of one sublattice opens gaps.
+    """
+    cells = np.array([[0, 0], [1, 0], [-1, 0], [0, 1], [0, -1]])
+    blocks = np.zeros((5, 2, 2), dtype=complex)
+    blocks[0] = [[energy, 1], [1, 0]]
+    blocks[1] = [[-0.1j, 1], [0, -0.1j]]
+    blocks[2], blocks[3] = blocks[1].conj().T, [[0, 1], [0, 0]]
+    blocks[4] = blocks[3].conj().T
+    lattice = np.array([[1.0, 0.0], [0.5, 0.75**0.5]])
+    return bf.TightBinding.from_blocks(lattice, np.array([[0, 0], [1 / 3, 1 / 3]]), cells, blocks)
+
+
+@pytest.mark.parametrize(("energy", "rule"), [(0.0, "auto"), (1e-6, "auto"), (0.0, "cells")])
+def test_touching_bands_leave_the_value_sharp(energy, rule):
+    """Every part diverges as a power of the gap where it is below |z|; the trace is smooth there."""
+    model, limit = graphene(energy), bf.Tolerance(rtol=1e-2, max_evaluations=20_000)
+    found = R.nonlocal_conductivity(model, -0.5, 0.3, tau=2.5, rule=rule, tolerance=limit, throw=False, execution=ONE)
+    # points of the grid are not those where bands touch; converged to rounding by exp(-2 pi N a)
+    expected = -0.5 * brute_trace(model, -0.5, 0.3, 0.4j, 100, 2).real
+    size = np.abs(expected).max()
+    assert found.converged.all() and (found.error.values <= 1e-2 * size).all()
+    # rounding of the trace, whose divided differences it takes plainly
+    assert (np.abs(found.value.values[0, 0] - expected) <= found.error.values[0, 0] + 1e-9 * size).all()
+    # what cancels is said to be unknown
+    assert found.parts_error.sel(part="band").max() > size
+    np.testing.assert_allclose(found.parts.sum("part"), found.value, atol=1e-9 * np.abs(found.parts).max().item())
+
+
 def test_circulating_currents_have_no_longitudinal_part():
     model = flat(21, 3, 1).model()
     found = R.nonlocal_conductivity(model, 0.5, KT, tau=4.0, grid=128, throw=False, **PLAIN)

@@ -218,7 +218,7 @@ def _check_liouville(given: dict[str, Any], model: AbstractModel) -> None:
 
     as_periodic(model)
     as_tau(given["tau"], model.units)
-    as_frequencies(given.get("frequencies", (0.0, 0.0)), given.get("order", 2), model.units)
+    as_frequencies(given.get("frequencies"), given.get("order", 2), model.units)
     as_names(given.get("relaxation", "uniform"), "relaxation", MODELS)
     _check_warm(given)
 

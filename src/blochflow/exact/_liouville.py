@@ -51,7 +51,7 @@ def liouville_response(
     temperature: Any,
     *,
     tau: Any = None,
-    frequencies: Any = (0.0, 0.0),
+    frequencies: Any = None,
     order: int = 2,
     relaxation: Any = "uniform",
     tolerance: Tolerance | None = None,
@@ -75,8 +75,8 @@ def liouville_response(
         hbar/energy for NATURAL models, fs for EV_ANGSTROM ones; an array adds a dimension ``tau``.  For "clean": the
         field grows as exp(t/tau).
     frequencies : (w1, w2) or (F, 2) array; a number or (F,) array for ``order=1``
-        Photon energies hbar w in the model's energy; several add a dimension ``frequency`` (w1), pairs with a
-        coordinate ``second_frequency``.
+        Photon energies hbar w in the model's energy, zero where not given; several add a dimension ``frequency`` (w1),
+        pairs with a coordinate ``second_frequency``.
     order : 1 or 2
     relaxation : str or list
         "uniform", "bare", "local", "intraband" or "clean": as in `response.nonlinear_conductivity`, whose difference
@@ -155,13 +155,12 @@ def liouville_response(
 
 
 def as_frequencies(frequencies: Any, order: Any, units: Units) -> Scan:
-    """Photon energies, or pairs of them."""
+    """Photon energies, or pairs of them; None is zero."""
     if order not in (1, 2):
         raise fail("order", "be 1 or 2", f"is {order!r}")
     if order == 1:
-        none = np.shape(frequencies) == (2,) and not np.any(frequencies)
-        return as_photons(0.0 if none else frequencies, "frequencies", units)
-    return as_pairs(frequencies, units)
+        return as_photons(0.0 if frequencies is None else frequencies, "frequencies", units)
+    return as_pairs((0.0, 0.0) if frequencies is None else frequencies, units)
 
 
 @dataclass(frozen=True, eq=False)

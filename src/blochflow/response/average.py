@@ -25,7 +25,7 @@ from blochflow.response.reduction import UsedSymmetry, use_symmetry
 from blochflow.response.sampled import sampled_average, shifted_average
 from blochflow.response.source import ModelSource, prepare
 from blochflow.response.symmetry import SAMPLES
-from blochflow.response.uniform import batch_energies, plan_grid, uniform_average
+from blochflow.response.uniform import MANY_STATES, batch_energies, plan_grid, uniform_average
 from blochflow.response.zone_options import ZoneOptions, chart_of, check_options, check_warm_surface, least_evaluations
 from blochflow.zone.adaptive import evaluate
 from blochflow.zone.cells import CellSet
@@ -78,7 +78,7 @@ def average_over_zone(
     if rule == "auto" and options.fewest is not None:
         nested = NestedGrid(tuple(n // 2 for n in options.fewest))
         return uniform_average(model, bands, filling, nested, None, required, execution, fewest=options.fewest)
-    if rule == "auto" and model.lattice is not None and model.dimension == 3 and model.num_bands > MOST_CERTIFIED:
+    if rule == "auto" and has_many_bands(model):
         rule = rule_of_many_bands(model, bands, filling)
         if rule == "uniform":
             nested, _ = plan_grid(model, None, 0.0, tolerance)
@@ -132,11 +132,10 @@ def average_in_cells(
         integral = nested_average(sample, model.dimension, filling, required, weight=bands.weight, matrix=matrix)
         return found.applied(integral, required)
     if rule == "auto" and bands.analytic and model.lattice is not None and (filling.kt > 0).all():
-        speed = source.bounds(found.cells).speed
-        points = resolving_points(model, speed, math.pi * float(filling.kt.min()), tolerance)
+        points = analytic_points(source, filling, found.cells, tolerance)
         if points is not None:
             integral = found.applied(try_uniform(model, bands, filling, points, required, execution), required)
-            if integral.converged.all():
+            if integral.converged.all() or mixes(bands):
                 return integral
     blocks = crossing_blocks(source, filling)
     if blocks:
@@ -167,6 +166,52 @@ def average_in_cells(
     if isinstance(source.chart, BallChart):
         integral = replace(integral, cutoff_tail=cutoff_tail(source, filling, tolerance))
     return integral
+
+
+def mixes(bands: BandIntegrand) -> bool:
+    """Whether some values belong to states and some to surfaces, which cells do not serve."""
+    return len(set(bands.surfaces)) > 1
+
+
+def analytic_points(
+    source: ModelSource, filling: Filling, cells: CellSet, tolerance: Tolerance
+) -> tuple[int, ...] | None:
+    """Points per axis a uniform grid needs for sums that are smooth where bands touch, or None for too many."""
+    sharpest = min(math.pi * float(filling.kt.min()), source.integrand.resolved)
+    return resolving_points(source.model, source.bounds(cells).speed, sharpest, tolerance)
+
+
+def uses_symmetry(model: AbstractModel, options: ZoneOptions, tolerance: Tolerance) -> bool:
+    """Whether the rule asked for reduces the zone by symmetry."""
+    rule, fixed = check_options(model, options, tolerance)
+    if fixed is not None or options.symmetry is False or options.symmetry is None or options.fewest is not None:
+        return False
+    return rule in ("cells", "nested") or (rule == "auto" and not has_many_bands(model))
+
+
+def has_many_bands(model: AbstractModel) -> bool:
+    """In three dimensions, where cells would cost more than sampling."""
+    return model.lattice is not None and model.dimension == 3 and model.num_bands > MOST_CERTIFIED
+
+
+def serves_mixed(
+    model: AbstractModel,
+    bands: BandIntegrand,
+    filling: Filling,
+    options: ZoneOptions,
+    tolerance: Tolerance,
+    execution: Execution,
+) -> bool:
+    """Whether the rule asked for is one of grids of points, which serve integrands of both kinds."""
+    if model.lattice is None or not (filling.kt > 0).all() or len(filling.mu) > MANY_STATES:
+        return False
+    rule, fixed = check_options(model, options, tolerance)
+    if fixed is not None or rule != "auto":
+        return fixed is not None or rule == "shifted"
+    if has_many_bands(model):
+        return True
+    source = ModelSource(model, bands, chart_of(model), execution)
+    return analytic_points(source, filling, CellSet.whole_zone(source.chart.base), tolerance) is not None
 
 
 def shared_among(blocks: list[ModelSource], options: ZoneOptions, required: Required) -> tuple[Required, ZoneOptions]:

@@ -123,7 +123,8 @@ NONLOCAL_CONDUCTIVITY = Quantity(
         "The current driven by a gradient of the electric field. Its parts are the kinetic one (m2), the curl of the "
         "orbital moments of drifting electrons (m1), the flow of the quantum metric (band), the curl of the "
         "magnetization that the field induces (curl), and what is left at finite frequency (interband). Only the "
-        "totally symmetric part is free of circulating currents."
+        "totally symmetric part is free of circulating currents. The value is one integral, smooth where bands "
+        "touch; the parts diverge there and have errors of their own."
     ),
 )
 

@@ -219,24 +219,25 @@ class CurvatureDipole(BandIntegrand):
     Attributes
     ----------
     dimension : int
-    rounding_scale : float
-        `size_of_dipole`: with P*T the curvature of every band is rounding at every k.
+    rounding_scale : ()
+        `size_of_dipole`: with P*T the curvature of every band is rounding at every k.  An array, so that another
+        model does not compile again.
     """
 
     dimension: int = eqx.field(static=True)
-    rounding_scale: float = eqx.field(static=True)
+    rounding_scale: Array
     surface: ClassVar[bool] = True
     kind: ClassVar[TensorKind] = ANTISYMMETRIC
     subject: ClassVar[str] = "The Berry curvature"
 
     @property
     def terms(self) -> float:
-        return self.rounding_scale
+        return float(self.rounding_scale)
 
     @classmethod
     def of(cls, model: AbstractModel) -> CurvatureDipole:
         """For a model of two or three dimensions."""
-        return cls(model.dimension, size_of_dipole(model, 2))
+        return cls(model.dimension, jnp.asarray(size_of_dipole(model, 2)))
 
     @property
     def size(self) -> int:

@@ -93,8 +93,9 @@ def quantum_metric_dipole(
         D_a;bc = Int d^dk/(2 pi)^d sum_n f_n d_a T_n,bc = -Int sum_n f'_n d_a E_n T_n,bc
 
     Source: [Gao2014]; [Kaplan2024].  T_bc = -G_bc: this is minus the dipole of the Berry connection polarizability G,
-    which `berry_connection_polarizability` gives for every band at single k.  Valid for: T >= 0.  Not included: bands
-    outside the model.
+    which `berry_connection_polarizability` gives for every band at single k.  Valid for: T >= 0 and open gaps; T grows
+    with the third inverse power of the gap, so that cones without mass near mu make the integral diverge, which ends
+    as "not converged".  Not included: bands outside the model.
 
     Parameters
     ----------

@@ -1,16 +1,13 @@
-"""Integrands of the conductivity at first order in q: flow of the metric, and what frequency adds to it.
+"""Integrands of the series in z of the conductivity at first order in q: flow of the metric and of orbital moments.
 
     M_c;ab(z) = M2/z^2 + M1/z + M0 + rest(z),     z = w + i/tau
     M0/2 = S = Int f' .. + Int sum_nm (f_n - f_m) Q_nm,   Q_nm = -Re sum_l V_a,ml V_c,ln V_b,nm/(e_ln e_nm^2)
                                                                  - v_c,n Re(V_a,mn V_b,nm)/e_nm^3
 
-The exact trace Int tr[V_c R_z {V_a, R_z d_b rho_0}] is a sum over triples of bands; with t = V_a,ml V_c,ln V_b,nm and
-k(z) = 1/[(z + e_ln)(z - e_nm) e_nm] its sea part is sum (f_n - f_m) [t k(z) + t* k(-z)].  Here k is less its first two
-terms in z, exactly, so that nothing cancels.  Real t go with the even part in z, which is odd under time reversal;
-imaginary ones with the odd part, which is even.
-By Onsager's relations the totally symmetric part of M is odd under time reversal at every z.  What is even, the odd
-part in z, has none: its integrands are taken without theirs, so that what symmetry forbids vanishes at every k.  So
-has S_curl, a circulating current.
+Every term diverges where bands approach one another; their sum M does not and is in `trace_integrand`.
+Real products V V V go with the even part in z, which is odd under time reversal; imaginary ones with the odd part,
+which is even.  By Onsager's relations the totally symmetric part of M is odd under time reversal at every z, so that
+the odd part in z has none, which is taken off at every k.  So has S_curl, a circulating current.
 Legend: V velocity matrix, e_nm = E_n - E_m, v diagonal of V, m orbital moment.
 """
 
@@ -91,7 +88,7 @@ class MomentFlow(BandIntegrand):
     """Int (-f') (v_a m_cb + v_b m_ca), with the tensor m_ab of the orbital moment."""
 
     dimension: int = eqx.field(static=True)
-    rounding_scale: float = eqx.field(static=True)
+    rounding_scale: Array
     surface: ClassVar[bool] = True
     kind: ClassVar[TensorKind] = MIXED_EVEN
     subject: ClassVar[str] = "The orbital moment"
@@ -100,7 +97,7 @@ class MomentFlow(BandIntegrand):
 
     @property
     def terms(self) -> float:
-        return self.rounding_scale
+        return float(self.rounding_scale)
 
     def __call__(self, matrices: BlochMatrices) -> tuple[Array, Array]:
         matrices = replace(matrices, eigenbasis=in_eigenstates(matrices))
@@ -111,102 +108,3 @@ class MomentFlow(BandIntegrand):
         v = PairData.of(matrices).slope
         flow = [[v[:, a] * signed[c, b] + v[:, b] * signed[c, a] for a, b in upper_pairs(d)] for c in range(d)]
         return energies, listed(jnp.stack([jnp.stack(row, axis=1) for row in flow], axis=1))
-
-
-class InterbandRest(BandIntegrand):
-    """rest(z) of one parity in z, as real and imaginary part; ``z`` has shape () and may be any complex number.
-
-    Attributes
-    ----------
-    dimension : int
-    even : bool
-        The even part in z, or the odd one.  The odd one with P*T, and the even one of two bands, are rounding at every
-        k in sums over states.
-    rounding_scale : float
-    z : ()
-    """
-
-    dimension: int = eqx.field(static=True)
-    even: bool = eqx.field(static=True)
-    rounding_scale: float = eqx.field(static=True)
-    z: Array
-    size = SymmetricDipoles.size
-    entries = SymmetricDipoles.entries
-    tensors: ClassVar[int] = 2  # type: ignore[misc]
-
-    @property
-    def terms(self) -> float:
-        return self.rounding_scale
-
-    @property
-    def kind(self) -> TensorKind:  # type: ignore[override]
-        """Even functions of z are odd under time reversal."""
-        return SYMMETRIC if self.even else MIXED_EVEN
-
-    def _columns(self, tensor: Array) -> Array:
-        """(k, c, a, b, n) -> components (k, n, 2 C), symmetric in (a, b), real parts first."""
-        pairs = upper_pairs(self.dimension)
-        half = jnp.stack([0.5 * (tensor[:, :, a, b] + tensor[:, :, b, a]) for a, b in pairs], axis=2)
-        columns = listed(half if self.even else half - totally_symmetric(half))
-        return jnp.concatenate([columns.real, columns.imag], axis=-1)
-
-
-class InterbandSurface(InterbandRest):
-    """Int (-f') part: v_b sum_m 2 [p z^2/e + i q z]/(e (z^2 - e^2)), p + i q = V_c,mn V_a,nm, with the sign of -f'."""
-
-    surface: ClassVar[bool] = True
-
-    def __call__(self, matrices: BlochMatrices) -> tuple[Array, Array]:
-        data = PairData.of(matrices)
-        velocity, inverse, z = complex_velocity(data), -data.inverse, self.z
-        gap = jnp.where(inverse != 0, 1 / jnp.where(inverse != 0, inverse, 1.0), 0.0)
-        weight = 2 * inverse / (z**2 - gap**2)
-        # [c, a, n, m]: V_c,mn = conj(V_c,nm)
-        product = jnp.conj(velocity)[:, :, None] * velocity[:, None]
-        even = product.real * (weight * z**2 * inverse)[:, None, None]
-        odd = 1j * product.imag * (weight * z)[:, None, None]
-        found = (even if self.even else odd).sum(axis=-1)
-        return data.basis.energies, self._columns(-found[:, :, :, None] * data.slope[:, None, None])
-
-
-class InterbandSea(InterbandRest):
-    """Sum over pairs (f_n - f_m), as cumulative sums."""
-
-    def __call__(self, matrices: BlochMatrices) -> tuple[Array, Array]:
-        data = PairData.of(matrices)
-        velocity, inverse = complex_velocity(data), -data.inverse
-        sign = 1.0 if self.even else -1.0
-        total = sum(
-            factor * self._traces(velocity, data.slope, inverse, z, turned)
-            for factor, z in ((0.5, self.z), (0.5 * sign, -self.z))
-            for turned in (False, True)
-        )
-        pairs = total - jnp.swapaxes(total, -1, -2)
-        count, d = pairs.shape[-1], self.dimension
-        sums = crossing_sums(pairs.reshape(pairs.shape[0], -1, count, count).real)
-        imaginary = crossing_sums(pairs.reshape(pairs.shape[0], -1, count, count).imag)
-        shape = (pairs.shape[0], d, d, d, count)
-        return data.basis.energies, self._columns((sums + 1j * imaginary).reshape(shape))
-
-    def _traces(self, velocity: Array, slope: Array, inverse: Array, z: Array, turned: bool) -> Array:
-        """sum_l of t k(z), or of t* k(-z), less the first terms in z: (k, c, a, b, n, m)."""
-        if turned:
-            # k has real coefficients
-            return jnp.conj(self._traces(velocity, slope, inverse, -jnp.conj(z), False))
-        apart = inverse != 0
-        gap = jnp.where(apart, 1 / jnp.where(apart, inverse, 1.0), 0.0)
-        # at [l, n] for e_ln, at [n, m] for e_nm
-        plain = jnp.where(apart, 1 / (z + gap), 0.0)
-        divided = plain * inverse
-        last = jnp.where(apart, 1 / (z - gap), 0.0)
-        first = self._chains(velocity, z * last * inverse**2, z * divided + plain)
-        second = self._chains(velocity, -z * last * inverse, divided)
-        # l = n: t = V_a,mn v_c,n V_b,nm
-        own = slope[:, :, None, None, :, None] * (jnp.conj(velocity)[:, :, None] * velocity[:, None])[:, None]
-        return first + second + own * (z * last * inverse**3)[:, None, None, None]
-
-    @staticmethod
-    def _chains(velocity: Array, outer: Array, inner: Array) -> Array:
-        """sum_l V_a,ml V_c,ln inner_ln V_b,nm outer_nm."""
-        chain = velocity[:, None, :] @ (velocity * inner[:, None])[:, :, None]
-        return jnp.swapaxes(chain, -1, -2)[:, :, :, None] * (velocity * outer[:, None])[:, None, None]

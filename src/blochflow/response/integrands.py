@@ -66,6 +66,11 @@ class BandIntegrand(eqx.Module):
         return 0.0
 
     @property
+    def resolved(self) -> float:
+        """Distance from real energies at which ``analytic`` sums are singular for reasons of their own."""
+        return float("inf")
+
+    @property
     def size(self) -> int:
         """Components of one tensor."""
         return 1

@@ -70,7 +70,8 @@ def nonlinear_conductivity(
     relaxation : str or list
         What collisions relax to, which decides the metric part: "bare", bands dressed by the field to f0 of the energy
         without field; "local", to f0 of their energy in the field; "uniform", the density matrix to equilibrium;
-        "intraband", only occupations; "clean", no collisions (no tau).  A list adds a dimension ``relaxation``.
+        "intraband", only occupations; "clean", no collisions (no tau).  A list adds a dimension ``relaxation``, and
+        cannot hold "clean", which has no ``tau``, with others.
 
     Returns
     -------
@@ -82,7 +83,7 @@ def nonlinear_conductivity(
     Raises
     ------
     ValueError
-        Wrong arguments; "clean" at zero frequency, where the limit is not unique.
+        Wrong arguments; "clean" in a list with others, or at zero frequency, where the limit is not unique.
     ConvergenceError
         Tolerance not reached; ``.result`` is the whole Dataset.
 

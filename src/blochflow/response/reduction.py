@@ -132,6 +132,7 @@ def use_symmetry(source: ModelSource, filling: Filling, symmetry: Any, tolerance
         source.model,
         sampled.tensor,
         source.integrand.kind,
+        kinds=source.integrand.kinds,
         symmetry=symmetry,
         negligible=sampled.negligible,
         energies_at=sampled.energies,
@@ -209,10 +210,18 @@ class Sampled:
     def tensor(self, k: np.ndarray) -> np.ndarray:
         """(K, P, tensors, a, b, ..)."""
         energies, values = self._at(k)
-        weight, bands = self.source.weight, self.source.integrand
-        broad = BROADENED * max(float(np.ptp(energies)), 1e-300) if weight.surface else 0.0
+        bands, surfaces = self.source.integrand, self.source.surfaces
+        broad = BROADENED * max(float(np.ptp(energies)), 1e-300) if surfaces.any() else 0.0
         states = zip(self.filling.mu, np.maximum(self.filling.kt, broad), strict=True)
-        parts = [weight.total(energies, values, mu, kt) for mu, kt in states]
+        parts = [self._total(energies, values, mu, kt) for mu, kt in states]
         results = mixed(np.stack(parts, axis=1), self.matrix)
         split = results.reshape(*results.shape[:-1], bands.tensors, bands.size)
         return as_tensor(split, bands, self.source.dimension)
+
+    def _total(self, energies: np.ndarray, values: np.ndarray, mu: float, kt: float) -> np.ndarray:
+        """Weighed sums over bands, (K, R)."""
+        weight, surfaces = self.source.weight, self.source.surfaces
+        if surfaces.all() or not surfaces.any():
+            return weight.total(energies, values, mu, kt)
+        sea, surface = (replace(weight, surface=x).total(energies, values, mu, kt) for x in (False, True))
+        return np.where(surfaces, surface, sea)

@@ -62,6 +62,7 @@ class ModelSource:
         self.model, self.integrand, self.chart, self.execution = model, integrand, chart, execution
         self.dimension = chart.dimension
         self.components, self.weight = integrand.components, integrand.weight
+        self.surfaces = np.array(integrand.surfaces)
         self.bound = integrand.bound(model.num_bands)
         self.curvature = model.curvature_bound() if isinstance(chart, LatticeChart) else None
         self.rigorous = self.curvature is not None
@@ -127,7 +128,7 @@ class ModelSource:
     def sample_k(self, k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Energies (K, N) and values (K, N, R) at Cartesian k, without the weight of the chart."""
         energies, values = self._run_points(k)
-        return energies[:, self.tops], self._grouped(values) if self.weight.surface else values[:, self.tops]
+        return energies[:, self.tops], self._grouped(values)
 
     def sample_points(self, u: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Energies (K, N) and values (K, N, R) at points u of the unit cube, with the weight of the chart."""
@@ -143,14 +144,17 @@ class ModelSource:
         else:
             energies, values = self._run_blocks(cells, rule)
         energies = energies[:, self.tops]
-        values = self._grouped(values) if self.weight.surface else values[:, self.tops]
+        values = self._grouped(values)
         shape = (len(cells), u.shape[1], self.num_bands)
         weight = self.chart.weight(u)[..., None, None]
         return energies.reshape(shape), weight * values.reshape(*shape, -1)
 
     def _grouped(self, values: np.ndarray) -> np.ndarray:
-        first = np.concatenate([[0], self.tops[:-1] + 1])
-        return np.add.reduceat(values, first, axis=1)
+        """Of groups of bands: sums of single bands at surfaces, sums over states up to the highest band."""
+        if not self.surfaces.any():
+            return values[:, self.tops]
+        found = np.add.reduceat(values, np.concatenate([[0], self.tops[:-1] + 1]), axis=1)
+        return found if self.surfaces.all() else np.where(self.surfaces, found, values[:, self.tops])
 
     def _run_points(self, k: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         def one(batch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -104,6 +104,7 @@ def verified_operations(
     threshold: float = THRESHOLD,
     negligible: Any = 0.0,
     energies_at: TensorAt | None = None,
+    kinds: Sequence[TensorKind] = (),
 ) -> Verification:
     """Group of point operations, with and without time reversal, under which a model and an integrand are symmetric.
 
@@ -130,6 +131,8 @@ def verified_operations(
         otherwise be compared with its own rounding errors.
     energies_at : function, optional
         Cartesian k (K, d) -> energies (K, n), where they are at hand with the integrand.
+    kinds : sequence of TensorKind
+        Of several tensors along the last axis of states, where not all are as ``kind`` under time reversal.
 
     Returns
     -------
@@ -172,7 +175,7 @@ def verified_operations(
     k = sample_points(model)
     energies_at = energies_at or (lambda points: np.linalg.eigvalsh(np.asarray(model.hamiltonian(points))))
     options = [
-        _verify_family(model, Images(model, tensor_at, energies_at, kind, k), f, threshold, negligible)
+        _verify_family(model, Images(model, tensor_at, energies_at, kind, k, kinds), f, threshold, negligible)
         for f in families
     ]
     best = max(options, key=lambda found: len(found.operations))
@@ -230,11 +233,19 @@ class Images:
     """Energies and tensors at the images of the sample, one evaluation for operations with the same image."""
 
     def __init__(
-        self, model: AbstractModel, tensor_at: TensorAt, energies_at: TensorAt, kind: TensorKind, k: np.ndarray
+        self,
+        model: AbstractModel,
+        tensor_at: TensorAt,
+        energies_at: TensorAt,
+        kind: TensorKind,
+        k: np.ndarray,
+        kinds: Sequence[TensorKind] = (),
     ) -> None:
         self.tensor_at, self.energies_at, self.kind, self.k = tensor_at, energies_at, kind, k
         self.rows = None if model.lattice is None else reciprocal_rows(model.lattice)
         self.k_frac = None if self.rows is None else k @ np.linalg.inv(self.rows)
+        # tensors that are not as `kind` under time reversal
+        self.other = np.array([each.time_odd != kind.time_odd for each in kinds], dtype=bool)
         self.known_energies: dict[bytes, np.ndarray] = {}
         self.known_tensors: dict[bytes, np.ndarray] = {}
 
@@ -268,8 +279,10 @@ class Images:
     def mismatch(self, operation: Operation) -> np.ndarray:
         """|T(g k) - g T(k)|, the largest component: (K, states..)."""
         here = self.tensor(identity(self.k.shape[1]))
-        difference = self.tensor(operation) - transform(here, operation, self.kind)
-        return largest_component(difference, self.kind)
+        image = transform(here, operation, self.kind)
+        if operation.time_reversal and self.other.any():
+            image = image * np.where(self.other, -1.0, 1.0).reshape(-1, *(1,) * self.kind.rank)
+        return largest_component(self.tensor(operation) - image, self.kind)
 
 
 def largest_component(tensor: np.ndarray, kind: TensorKind) -> np.ndarray:

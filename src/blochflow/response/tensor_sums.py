@@ -45,6 +45,11 @@ class Base:
     forbidden: np.ndarray
     sources: tuple[Integral, ...] = ()
 
+    @property
+    def evaluations(self) -> int:
+        """k points of all passes."""
+        return sum(source.evaluations for source in self.sources)
+
     @classmethod
     def of(cls, integral: Integral, bands: Any, dimension: int, factor: float, source: Integral) -> Base:
         """The tensor of an integral of ``bands``, times ``factor``; ``source`` stands for its pass over the zone."""
@@ -97,14 +102,14 @@ def total(terms: Iterable[Base]) -> Base:
     return first
 
 
-def bases(request: Request, bands: Any, unit: float) -> list[Base]:
+def bases(request: Request, bands: Any, unit: float, quotients: tuple[tuple[int, int, float], ...] = ()) -> list[Base]:
     """One tensor per tensor of ``bands``, integrated over d^dk/(2 pi)^d with spins.
 
-    ``unit`` times these are numbers of the size to which an absolute tolerance refers.
+    ``unit`` times these are numbers of the size to which an absolute tolerance refers; ``quotients`` as in `Required`.
     """
     model = request.model
     factor = model.spin_degeneracy * measure(model)
-    integrals = request.integrals(bands, factor=unit * factor, terms=bands.terms)
+    integrals = request.integrals(bands, factor=unit * factor, terms=bands.terms, quotients=quotients)
     # the worst of a pass stands for it, so that its work is counted once
     source = next((x for x in integrals if not x.converged.all()), integrals[0])
     return [Base.of(integral, bands, model.dimension, factor, source) for integral in integrals]

@@ -19,9 +19,11 @@ import numpy as np
 from blochflow.core.checks import fail
 from blochflow.zone.symmetry import Operation
 
-# The largest entry of a row of a projector is its diagonal: 0 where the component is forbidden, else of the order of
-# 1/rank! or more; rotations are good to 1e-5 where lattice vectors have seven digits.
-VANISHES = 1e-3
+# Rows of a projector below this are rounding: axes turned by an angle t leave entries of the order of t.
+VANISHES = 1e-9
+# Lattice vectors written with seven digits give rotations that form a group, and rows that vanish, to 1e-7 or so: rows
+# below this many times what a group fails to close by vanish too, but none above `MOST`.
+INEXACT, MOST = 10.0, 1e-3
 LETTERS = "abcdefgh"
 
 
@@ -137,7 +139,17 @@ def allowed_components(operations: Sequence[Operation], kind: TensorKind) -> np.
     """
     d = operations[0].dimension
     rows = np.abs(projector(operations, kind)).max(axis=1)
-    return (rows > VANISHES).reshape((d,) * kind.rank)
+    smallest = min(max(VANISHES, INEXACT * inexactness(operations)), MOST)
+    return (rows > smallest).reshape((d,) * kind.rank)
+
+
+def inexactness(operations: Sequence[Operation]) -> float:
+    """Largest distance from a product of two rotations of a group to the nearest rotation of it: how exact they are."""
+    rotations = np.array([g.rotation for g in operations])
+    flat = rotations.reshape(len(rotations), -1)
+    products = np.einsum("iab,jbc->ijac", rotations, rotations).reshape(-1, flat.shape[1])
+    nearest = flat[(products @ flat.T).argmax(axis=1)]
+    return float(np.abs(products - nearest).max())
 
 
 def symmetrise(tensor: np.ndarray, operations: Sequence[Operation], kind: TensorKind) -> np.ndarray:
