@@ -110,11 +110,13 @@ def finite_field_current(
         ``value``, ``error`` with dims (mu, temperature, field[, position][, tau][, valley], a), ``converged``;
         ``intrinsic`` and ``relaxation``, the parts of order tau^0 and tau, with ``_error``; coordinate
         ``electric_field`` (field, a).  Of k.p models ``cutoff_tail``.  For single bands in textures ``bound``, the
-        current curl M of the Berry part of the magnetization, which is not in ``value``, and ``without_measure``, what
-        ``intrinsic + bound`` is without D.
+        current that flows without a field too and is not in ``value``: curl M of the Berry part of the magnetization,
+        in three dimensions with what is of higher order in the texture; and ``without_measure``, what ``intrinsic +
+        bound`` is without D.
 
-        Of two or more fields along one line ``linear_limit``, ``intrinsic_linear_limit``, ``relaxation_linear_limit``
-        with ``_error``: the tangent of the current at E = 0, times the field (one more integral).
+        Of two or more fields along one line, not all zero, ``linear_limit``, ``intrinsic_linear_limit``,
+        ``relaxation_linear_limit`` with ``_error``: the tangent of the current at E = 0, times the field (one more
+        integral).
 
         ``grouping_sensitivity`` (as ``value``): how much the current changes where bands of different groups that the
         field mixes by more than their gap, e|E.R| > |E_n - E_m|, are one group, summed over cells of the zone that
