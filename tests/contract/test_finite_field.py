@@ -10,7 +10,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from cli_runs import blochflow, forbid
-from random_models import random_unitary
 
 import blochflow as bf
 from blochflow.cli import runner
@@ -138,6 +137,12 @@ def test_crossing_of_a_chain():
     np.testing.assert_allclose(found.velocity, np.sqrt(0.9), rtol=0.01)
 
 
+def random_unitary(seed):
+    """Of two states."""
+    a, b = np.random.default_rng(seed).normal(size=(2, 2, 2))
+    return np.linalg.qr(a + 1j * b)[0]
+
+
 def time_reversal_symmetric_doublets(k):
     """Spins of opposite Chern numbers with a term that mixes them: with inversion times time reversal."""
     sx, sy, sz = (jnp.array(m, dtype=complex) for m in ([[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]))
@@ -152,7 +157,7 @@ def test_crossings_of_doublets_do_not_depend_on_the_states_in_them():
     np.testing.assert_allclose(cone.velocity, 1, rtol=1e-9)
     np.testing.assert_allclose(cone.hyperbola, 1, rtol=1e-9)
     np.testing.assert_allclose(cone.probability, np.exp(-np.pi * (0.1**2 + 0.05**2 + 0.02**2) / 0.05), rtol=1e-9)
-    spin = jnp.asarray(np.kron(np.eye(2), random_unitary(np.random.default_rng(3), 2)))
+    spin = jnp.asarray(np.kron(np.eye(2), random_unitary(3)))
 
     def doublets(turned):
         u = spin if turned else jnp.eye(4)
@@ -226,7 +231,7 @@ def test_ladders_do_not_depend_on_the_basis_of_a_wannier_model(force, levels):
     """Orbitals of one crystal mixed by a constant matrix, positions with them; levels of a chain of 121 cells."""
     tau, cells = np.diag([0.0, 0.35]), [[0], [1], [-1]]
     home, right = np.array([[0.3, 1.0], [1.0, -0.3]]), np.array([[0.1, 0.05], [0.8, -0.12]])
-    w = random_unitary(np.random.default_rng(4), 2)
+    w = random_unitary(4)
     for u in (np.eye(2), w):
         blocks = [u @ h @ u.conj().T for h in (home, right, right.T)]
         positions = np.zeros((3, 1, 2, 2), dtype=complex)

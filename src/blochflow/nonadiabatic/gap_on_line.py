@@ -110,13 +110,14 @@ class GapOnLine:
         if not (alike or nothing):
             padded = [*channels, *[0.0] * (max(len(lower), len(upper)) - len(channels))]
             several = " and ".join(", ".join(map(str, x.tolist())) for x in (lower, upper) if len(x) > 1)
+            couplings = ", ".join(f"{v:.4g}" for v in padded)
             raise self._refusal(
                 k,
                 np.concatenate([lower, upper]),
                 float(energies[upper[0]] - energies[lower[-1]]),
-                f"Bands {several} coincide there, whose states pass with different couplings |d_s H|, {', '.join(f'{v:.4g}' for v in padded)}: no single probability. "
-                "Divide H into its blocks, end the line before it with `extent`, or follow a packet with "
-                "bf.Ehrenfest().",
+                f"Bands {several} coincide there, whose states pass with different couplings |d_s H|, {couplings}: no "
+                "single probability. Divide H into its blocks, end the line before it with `extent`, or follow a "
+                "packet with bf.Ehrenfest().",
             )
         means = [float(np.diagonal(slopes)[members].real.mean()) for members in (lower, upper)]
         return float(np.hypot(channels[0], (means[1] - means[0]) / 2))
