@@ -49,7 +49,7 @@ class GapOnLine:
         self.fastest = float(np.abs(np.asarray(solved.velocity)).max())
         self.rounding = DEGENERACY_TOLERANCE * float(np.asarray(rounding_scale(solved)).max())
         touching = ~self._apart(np.asarray(solved.energies))
-        self._refuse_partners(s, np.asarray(solved.energies), touching.all(axis=0))
+        self._refuse_partners(s, np.asarray(solved.energies), np.asarray(touching.all(axis=0)))
         gap, touch = np.diff(np.asarray(solved.energies), axis=1)[:, self.band], touching[:, self.band]
         low = (gap < np.roll(gap, 1)) & (gap <= np.roll(gap, -1)) & ~(np.roll(touch, 1) & np.roll(touch, -1))
         if not closed:

@@ -104,7 +104,8 @@ def _narrowed(model: FieldModel, chart: AbstractChart, u: np.ndarray, width: flo
     for _ in range(NARROWED):
         around = np.clip(u + 0.5 * width * local, 0.0, 1.0)
         k = chart.to_k(around)
-        found.append(Evidence.of(*in_batches(_probe, model, k)[:2], k, model.grouping))
+        ratios, energies, *_ = in_batches(_probe, model, k)
+        found.append(Evidence.of(ratios, energies, k, model.grouping))
         u = around[int(np.abs(k - found[-1].k).sum(axis=1).argmin())]
         width *= 2 / (LOCAL - 1)
     return found
