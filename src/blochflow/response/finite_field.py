@@ -123,8 +123,8 @@ def finite_field_current(
         resolve where that is: an estimate, to some percent in one and two dimensions, to about a tenth in three.  It is
         0 where r is below one everywhere, which does not say that groups do not matter: for smaller r they do, of order
         r^2.  Of two bands it is the part of the current that comes from such k.  Attributes ``validity_mixing``:
-        largest e|E.R|/gap met, ``_bands``, ``_k``: where, ``_groups``: groups to compare with, if any, ``_across``: largest
-        between bands of different manifolds.
+        largest e|E.R|/gap met, ``_bands``, ``_k``: where, ``_groups``: groups to compare with, if any, ``_across``:
+        largest between bands of different manifolds.
 
         Units: e E/hbar (1D), e E/(hbar a), e E/(hbar a^2) for NATURAL; A, A/m, A/m^2 for EV_ANGSTROM models.
 
