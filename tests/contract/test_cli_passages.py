@@ -64,6 +64,23 @@ def test_crossings_are_a_table(job: Path) -> None:
         bf.plot.passages(direct)
 
 
+def test_fields_of_one_magnitude_along_a_direction(job: Path) -> None:
+    """As in tasks of currents; of a passage, a ladder and a Bloch period one field only."""
+    table = "{ magnitude = 0.05, direction = [2.0, 0.0] }"
+    job.write_text(CROSSING.replace("[0.05, 0.0]", table))
+    assert blochflow("run", job, "-o", "run.nc").exit_code == 0
+    np.testing.assert_allclose(bf.open("run.nc").attrs["electric_field"], [0.05, 0.0])
+    orbit = CROSSING.replace("nonadiabatic.avoided_crossing", "orbits.bloch_oscillation")
+    job.write_text(orbit.replace("[0.05, 0.0]", table))
+    done = blochflow("check", job)
+    assert "electric_field" not in done.stderr, done.stderr
+    job.write_text(LADDER.replace("[0.1]", "{ magnitude = 0.1, direction = [1] }"))
+    assert blochflow("check", job).exit_code == 0
+    job.write_text(CROSSING.replace("[0.05, 0.0]", table.replace("0.05", "[0.05, 0.1]")))
+    done = blochflow("check", job)
+    assert done.exit_code == 2 and ":7: `task[0].electric_field`: expected one magnitude" in done.stderr
+
+
 def test_ladders(job: Path) -> None:
     output, lines = looked_at(job, LADDER)
     assert "T_B = 62.831853" in output and "0.173822" in output

@@ -45,6 +45,11 @@ def test_dims_and_labels():
     whole = (found.intrinsic + found.relaxation).transpose(*found.value.dims)
     np.testing.assert_allclose(found.value, whole)
     assert found.attrs["reference"].startswith("Tu2020") and found.attrs["units"] == "e E/(hbar a)"
+    # one field that is not zero has a tangent, too
+    one = current(electric_field=[[0.0, 0.0], [0.001, 0.0]])
+    np.testing.assert_allclose(one.linear_limit.values[..., 1, :], one.value.values[..., 1, :], rtol=1e-3, atol=1e-10)
+    np.testing.assert_array_equal(one.linear_limit.values[..., 0, :], 0)
+    assert "linear_limit" not in current(electric_field=[[0.0, 0.0], [0.0, 0.0]])
     # fields along no common line are numbered
     assert current(electric_field=[[0.1, 0.0], [0.0, 0.1]]).field.values.tolist() == [0, 1]
 
@@ -132,6 +137,76 @@ def test_crossing_of_a_chain():
     np.testing.assert_allclose(found.velocity, np.sqrt(0.9), rtol=0.01)
 
 
+def random_unitary(seed):
+    """Of two states."""
+    a, b = np.random.default_rng(seed).normal(size=(2, 2, 2))
+    return np.linalg.qr(a + 1j * b)[0]
+
+
+def time_reversal_symmetric_doublets(k):
+    """Spins of opposite Chern numbers with a term that mixes them: with inversion times time reversal."""
+    sx, sy, sz = (jnp.array(m, dtype=complex) for m in ([[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]))
+    h = jnp.sin(k[0]) * jnp.kron(sx, sz) + jnp.sin(k[1]) * jnp.kron(sy, jnp.eye(2))
+    h = h + (-1.0 + jnp.cos(k[0]) + jnp.cos(k[1])) * jnp.kron(sz, jnp.eye(2))
+    return h + 0.35 * jnp.sin(k[0] + 0.5 * jnp.sin(k[1])) * jnp.kron(sx, sx)
+
+
+def test_crossings_of_doublets_do_not_depend_on_the_states_in_them():
+    """A cone of four bands: v = 1; a model with inversion times time reversal whose spins are turned."""
+    cone = bf.nonadiabatic.avoided_crossing(bf.zoo.four_band_dirac(mass=0.1), [0.3, 0.05, 0.02], [0.05, 0, 0], band=1)
+    np.testing.assert_allclose(cone.velocity, 1, rtol=1e-9)
+    np.testing.assert_allclose(cone.hyperbola, 1, rtol=1e-9)
+    np.testing.assert_allclose(cone.probability, np.exp(-np.pi * (0.1**2 + 0.05**2 + 0.02**2) / 0.05), rtol=1e-9)
+    spin = jnp.asarray(np.kron(np.eye(2), random_unitary(3)))
+
+    def doublets(turned):
+        u = spin if turned else jnp.eye(4)
+        return bf.LatticeModel(lambda k: u @ time_reversal_symmetric_doublets(k) @ u.conj().T, np.eye(2))
+
+    one, two = (bf.nonadiabatic.avoided_crossing(doublets(x), [0.4, 0.2], [0.1, 0.0], band=1) for x in (False, True))
+    assert one.sizes["crossing"] == 2
+    for name in ("gap", "velocity", "probability", "hyperbola"):
+        # places are found to the root of the rounding error
+        np.testing.assert_allclose(two[name], one[name], rtol=1e-6)
+    for band, words in ((0, "bands 0, 1 .*Take band=1, its last"), (2, "bands 2, 3 .*Take band=1 for passages from")):
+        with pytest.raises(bf.DegenerateBandsError, match=words):
+            bf.nonadiabatic.avoided_crossing(doublets(False), [0.4, 0.2], [0.1, 0.0], band=band)
+
+
+def test_states_of_a_doublet_that_pass_differently_are_refused():
+    x, z = jnp.array([[0, 1], [1, 0]]), jnp.array([[1, 0], [0, -1]])
+    copies = bf.LatticeModel(
+        lambda k: jnp.kron(jnp.diag(jnp.array([1.0, 1.5])), jnp.sin(k[0]) * x) + 0.1 * jnp.kron(jnp.eye(2), z), [[1.0]]
+    )
+    with pytest.raises(bf.DegenerateBandsError, match=r"bands 0, 1, 2, 3 .* different couplings .*, 1.5, 1: no single"):
+        bf.nonadiabatic.avoided_crossing(copies, [0.3], [0.05], band=1)
+
+
+@pytest.mark.parametrize("mass", [0.0, 1e-12, 1e-6])
+def test_bands_that_cross_are_passed_with_certainty(mass):
+    for cone, k, band in ((bf.zoo.massive_dirac, [0.3, 0.0], 0), (bf.zoo.four_band_dirac, [0.3, 0.0, 0.0], 1)):
+        field = [0.05, *np.zeros(len(k) - 1)]
+        found = bf.nonadiabatic.avoided_crossing(cone(mass=mass), k, field, band=band)
+        np.testing.assert_allclose(found.velocity, 1, rtol=1e-9)
+        # exp(-pi m^2/E)
+        np.testing.assert_allclose(found.probability, 1, rtol=1e-10)
+        np.testing.assert_allclose(found.distance, 0.3, rtol=1e-9)
+
+
+def test_two_chains_cross_where_their_energies_do():
+    """-2 cos k + 0.6 = 2 cos k, each with slope 2 |sin k|; bands that touch without crossing are not passed."""
+    hoppings = [(-1.0, 0, 0, (1,)), (1.0, 1, 1, (1,)), (0.6, 0, 0, (0,))]
+    chains = bf.TightBinding([[1.0]], [[0.0], [0.0]], hoppings)
+    found = bf.nonadiabatic.avoided_crossing(chains, [0.1], [0.05])
+    np.testing.assert_array_equal(found.probability, [1, 1])
+    np.testing.assert_allclose(np.cos(found.wavevector.values[:, 0]), 0.15, atol=1e-12)
+    np.testing.assert_allclose(found.velocity, 2 * np.sqrt(1 - 0.15**2), rtol=1e-10)
+    x = jnp.array([[0, 1], [1, 0]])
+    touch = bf.LatticeModel(lambda k: (1 - jnp.cos(k[0])) * x, [[1.0]])
+    found = bf.nonadiabatic.avoided_crossing(touch, [0.3], [0.05])
+    np.testing.assert_array_equal([found.velocity, found.probability], [[0], [0]])
+
+
 def test_ladders_of_a_finite_chain():
     """Levels are those of a long open chain in a field, modulo the spacing."""
     t, s, m, force, sites = 1.0, 0.8, 0.3, 0.4, 160
@@ -149,6 +224,29 @@ def test_ladders_of_a_finite_chain():
     apart = np.abs(apart - spacing * np.round(apart / spacing)).min(axis=1)
     assert len(apart) > 20
     np.testing.assert_allclose(apart, 0, atol=1e-9)
+
+
+@pytest.mark.parametrize(("force", "levels"), [(0.1, [0.00474605, 0.03025395]), (0.3, [0.00483249, 0.10016751])])
+def test_ladders_do_not_depend_on_the_basis_of_a_wannier_model(force, levels):
+    """Orbitals of one crystal mixed by a constant matrix, positions with them; levels of a chain of 121 cells."""
+    tau, cells = np.diag([0.0, 0.35]), [[0], [1], [-1]]
+    home, right = np.array([[0.3, 1.0], [1.0, -0.3]]), np.array([[0.1, 0.05], [0.8, -0.12]])
+    w = random_unitary(4)
+    for u in (np.eye(2), w):
+        blocks = [u @ h @ u.conj().T for h in (home, right, right.T)]
+        positions = np.zeros((3, 1, 2, 2), dtype=complex)
+        positions[0, 0] = u @ tau @ u.conj().T
+        centres = positions[0, 0].diagonal().real[:, None]
+        model = bf.TightBinding.from_blocks([[1.0]], centres, cells, blocks, positions=positions)
+        found = bf.nonadiabatic.bloch_zener(model, [0.37], [force])
+        np.testing.assert_allclose(found.level.values[0], levels, atol=5e-9)
+    chain = [np.kron(np.eye(121, k=n), h) for n, h in ((0, home), (1, right), (-1, right.T))]
+    x = (np.arange(-60, 61)[:, None] + np.diag(tau)).ravel()
+    exact, states = np.linalg.eigh(sum(chain) + np.diag(force * x))
+    inner = exact[(states**2 * np.abs(x)[:, None]).sum(axis=0) < 15]
+    apart = np.abs(inner[:, None] - levels - force * np.round((inner[:, None] - levels) / force)).min(axis=1)
+    assert len(inner) > 20
+    np.testing.assert_allclose(apart, 0, atol=5e-9)
 
 
 def test_currents_as_tasks_and_their_plots(job: Path) -> None:

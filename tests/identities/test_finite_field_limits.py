@@ -71,6 +71,30 @@ def test_no_field_no_current_in_any_texture():
         assert np.abs(found.relaxation.values).max() < 1e-16
 
 
+def three_dimensional():
+    """Three bands in a texture: unlike those of two, in three dimensions their curvatures enter in products."""
+    rng = np.random.default_rng(5)
+    parts = 0.25 * (rng.normal(size=(12, 3, 3)) + 1j * rng.normal(size=(12, 3, 3)))
+    parts = jnp.asarray(parts + parts.conj().swapaxes(1, 2))
+
+    def function(k, x, t):
+        waves = [jnp.cos(k), jnp.sin(k), jnp.cos(0.3 * x), jnp.sin(k + 0.3 * jnp.roll(x, 1))]
+        return jnp.einsum("p,pij->ij", jnp.concatenate(waves), parts) + jnp.diag(jnp.array([-6.0, 0.0, 6.0]))
+
+    return bf.LocalModel(function, lattice=np.eye(3))
+
+
+def test_no_field_no_current_of_single_bands_in_three_dimensions():
+    """The gradient formula of the bound current is complete in one and two dimensions, and for two bands, only."""
+    fields = [[0.0, 0.0, 0.0], [0.01, 0.0, 0.0]]
+    found = current(three_dimensional(), 0.5, 0.3, fields, x=[2.3, -1.7, 0.4], theory="single_band", grid=8)
+    np.testing.assert_array_equal(found.value.values.squeeze()[0], 0)
+    assert np.abs(found.bound.values).max() > 1e-6
+    # of order tau^0 the theory is linear in the field
+    tangent = found.intrinsic_linear_limit.values.squeeze()
+    np.testing.assert_allclose(found.intrinsic.values.squeeze(), tangent, rtol=1e-9, atol=1e-18)
+
+
 def test_bound_current_is_the_curl_of_the_magnetization():
     """The Berry part of M by its own integral at neighbouring places."""
     model, h = texture_model(), 0.05

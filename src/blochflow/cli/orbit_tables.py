@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator
 
 from blochflow.cli.kinds import Integer, Number, Scan, Temperature, Text, Truth
+from blochflow.cli.values import parse_field as parse_magnitude
 from blochflow.cli.values import parse_number, parse_scan, parse_vector
 
 
@@ -27,7 +28,14 @@ def parse_wavevectors(value: Any) -> Any:
 
 
 def parse_direction(value: Any) -> Any:
-    """A vector, or a number for one dimension."""
+    """A vector, one magnitude along a direction, or a number for one dimension."""
+    if isinstance(value, dict):
+        found = parse_magnitude(value)
+        if isinstance(found[0], list):
+            raise ValueError(
+                f"expected one magnitude, since the task takes one field, but it is {value['magnitude']!r}."
+            )
+        return found
     return parse_vector(value) if isinstance(value, list) else parse_number(value)
 
 

@@ -121,7 +121,7 @@ def predict_passages(job: Job, task: Task, model: AbstractModel) -> Cost:
 
     from blochflow.cli.cost import Cost
     from blochflow.cli.formats import duration
-    from blochflow.nonadiabatic.passages import SAMPLES
+    from blochflow.nonadiabatic.gap_on_line import SAMPLES
 
     if task.quantity in CLOSED_FORMS:
         count = int(np.prod([len(x) for x in task.arguments.values()]))

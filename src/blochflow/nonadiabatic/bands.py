@@ -13,6 +13,7 @@ from blochflow.core.backend import Array, jax, jnp
 from blochflow.core.checks import as_real_array, as_wavevectors, fail
 from blochflow.core.dataset import CARTESIAN, description, provenance
 from blochflow.core.errors import ValidityWarning
+from blochflow.geometry.eigen import eigh
 from blochflow.models.base import AbstractModel, check_finite
 from blochflow.models.fields import time_unit
 from blochflow.models.k_points import KPath
@@ -28,7 +29,7 @@ from blochflow.nonadiabatic.catalog import HYBRID_BANDS
 from blochflow.nonadiabatic.field_model import FieldModel
 from blochflow.nonadiabatic.hybrid_states import HybridBands, hybrid_bands_at
 from blochflow.nonadiabatic.hybridisation import FieldMatrices, Grouping, field_matrices
-from blochflow.nonadiabatic.mixing import Mixing, is_strong, joining, mixing_ratios, within_manifolds
+from blochflow.nonadiabatic.mixing import Evidence, is_strong, joining, mixing_ratios, within_manifolds
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -96,7 +97,10 @@ def hybrid_bands(
     Warns
     -----
     ValidityWarning
-        Bands of different groups are mixed by more than their gap: which, where, and which groups to compare with.
+        Groups are in question: bands (not all) whose distances are below a tenth of that to others at every k given,
+        as of partners of a split doublet, are mixed by more than their gap; with the groups to compare with and what
+        they change.  Or bands inside and outside of ``active`` are mixed by more than 0.3.  Narrow gaps at some k, and
+        two-band models, are not warned of: ``mixing`` and ``grouping_sensitivity`` tell.
 
     Examples
     --------
@@ -116,9 +120,9 @@ def hybrid_bands(
     grouping = as_grouping(model, groups, group_tolerance, active)
     solve = Solver(model, wave, places, moment)
     found = [solve(field, grouping) for field in fields]
-    unsure = [sensitivity(solve, field, grouping, *here) for field, here in zip(fields, found, strict=True)]
-    result = as_dataset(model, wave, fields, places, [here for here, _ in found])
-    ratios = np.stack([ratio for _, ratio in found])
+    unsure = [sensitivity(solve, field, grouping, *here[:2]) for field, here in zip(fields, found, strict=True)]
+    result = as_dataset(model, wave, fields, places, [here for here, *_ in found])
+    ratios = np.stack([ratio for _, ratio, _ in found])
     hybridise = within_manifolds(grouping, model.num_bands)
     if grouping.manifolds:
         hybridise = hybridise & np.isin(np.arange(model.num_bands), grouping.manifolds[0])
@@ -132,11 +136,22 @@ def hybrid_bands(
         distance = (("k",), path.distance, {"units": f"1/{model.units.length}"})
         result = result.assign_coords(distance=distance)
         result.attrs |= {"labels": " ".join(path.labels), "label_positions": path.label_positions}
-    mixing = Mixing.worst([Mixing.of(ratio, wave, grouping, only_active=True) for ratio in ratios])
+    seen = [Evidence.of(ratio, levels, wave, grouping, only_active=True) for _, ratio, levels in found]
+    mixing = Evidence.merged(seen).mixing()
     result.attrs |= mixing.attributes()
-    concern = mixing.concern(f"energies change by up to {np.max(unsure):.3g} {model.units.energy}")
-    if concern:
-        warnings.warn(concern, ValidityWarning, stacklevel=2)
+    others = replace(grouping, declared=mixing.groups) if mixing.groups else replace(grouping, manifolds=())
+    if mixing.concern(""):
+        kept = list(grouping.manifolds[0] if grouping.manifolds else range(model.num_bands))
+
+        def shift(field: np.ndarray, here: HybridBands) -> float:
+            there = np.asarray(solve(field, others)[0].energies)
+            there = there if mixing.groups else there[:, kept]
+            return float(np.abs(there - np.asarray(here.energies)).max())
+
+        change = max(shift(field, here) for field, (here, *_) in zip(fields, found, strict=True))
+        with_what = "these in groups" if mixing.groups else "all bands hybridised"
+        text = f"With {with_what} energies change by up to {change:.3g} {model.units.energy}."
+        warnings.warn(str(mixing.concern(text)), ValidityWarning, stacklevel=2)
     return result
 
 
@@ -148,22 +163,23 @@ class Solver:
     ) -> None:
         self.model, self.k, self.places, self.moment = model, k, places, moment
 
-    def __call__(self, field: np.ndarray, grouping: Grouping) -> tuple[HybridBands, np.ndarray]:
-        """Bands as NumPy arrays, and the mixing of all pairs at every k."""
-        parts, ratios = [], []
+    def __call__(self, field: np.ndarray, grouping: Grouping) -> tuple[HybridBands, np.ndarray, np.ndarray]:
+        """Bands as NumPy arrays, the mixing of all pairs at every k, and energies without the field."""
+        parts, ratios, levels = [], [], []
         for start in range(0, len(self.k), BATCH):
             rows = np.arange(start, min(start + BATCH, len(self.k)))
             size = max(4, 1 << (len(rows) - 1).bit_length())
             padded = np.minimum(start + np.arange(size), rows[-1])
             place = jnp.asarray(self.places[padded]) if len(self.places) else None
             batch = jnp.asarray(self.k[padded])
-            bands, ratio = solve_batch(self.model, jnp.asarray(field), grouping, batch, place, self.moment)
-            bands, ratio = _first(len(rows), (bands, ratio))
+            solved = solve_batch(self.model, jnp.asarray(field), grouping, batch, place, self.moment)
+            bands, ratio, level = _first(len(rows), solved)
             check_finite(bands.velocity, self.k[rows], "The Hamiltonian or its gradient")
             check_finite(bands.slopes, self.k[rows], "The second derivative of the Hamiltonian")
             parts.append(bands)
             ratios.append(ratio)
-        return jax.tree.map(lambda *v: np.concatenate(v), *parts), np.concatenate(ratios)
+            levels.append(level)
+        return jax.tree.map(lambda *v: np.concatenate(v), *parts), np.concatenate(ratios), np.concatenate(levels)
 
 
 def _first(count: int, arrays: Any) -> Any:
@@ -179,8 +195,8 @@ def solve_batch(
     k: Array,
     places: Array | None,
     moment: Array,
-) -> tuple[HybridBands, Array]:
-    """Bands of one batch, and the couplings over their gaps, (k, n, n)."""
+) -> tuple[HybridBands, Array, Array]:
+    """Bands of one batch, the couplings over their gaps (k, n, n), and energies of H (k, n)."""
     if places is None:
         matrices = field_matrices(model, field, k)
     else:
@@ -189,7 +205,8 @@ def solve_batch(
             return field_matrices(model, field, k[None], x, moment)
 
         matrices = jax.tree.map(lambda v: v[:, 0], jax.vmap(one)(k, places))
-    return hybrid_bands_at(matrices, grouping, only_active=True), mixing_ratios(matrices, grouping)
+    levels, _ = eigh(matrices.hamiltonian)
+    return hybrid_bands_at(matrices, grouping, only_active=True), mixing_ratios(matrices, grouping), levels
 
 
 def sensitivity(

@@ -1,6 +1,8 @@
 """Wannier-Stark ladders: exact periods and levels of all bands together in a uniform field.
 
-    U = T exp(-(i/hbar) Int_0^T_B H(k0 - eEt/hbar) dt),   T_B = hbar |G|/(e|E|);   levels: phases of V(G)^+ U
+    U = T exp(-(i/hbar) Int_0^T_B (H + eE.A)(k0 - eEt/hbar) dt),   T_B = hbar |G|/(e|E|);   levels: phases of V(G)^+ U
+
+with A(k) the position matrices of the basis, if it has any (Wannier functions).
 
 Source: Breid, Witthaut, Korsch, New J. Phys. 8, 110 (2006).
 """
@@ -35,7 +37,8 @@ def bloch_zener(model: Any, k: Any, electric_field: Any) -> xr.Dataset:
 
         V(G)^+ U(T_B)|w_j> = exp(-i w_j T_B/hbar)|w_j>,   levels w_j + n hbar 2 pi/T_B,   beats 2 pi hbar/(w_j - w_i)
 
-    U is the evolution along k - eEt/hbar during one Bloch period, V(G) takes cell-periodic states from k + G to k.
+    U is the evolution by H + eE.A along k - eEt/hbar during one Bloch period, A the position matrices of the basis, if
+    it has any; V(G) takes cell-periodic states from k + G to k.
     Source: [Breid2006] for two bands.  Valid for: uniform fields along a reciprocal vector; a motion of two bands is
     periodic where the beat is a multiple of T_B.  Not included: scattering.
 
@@ -134,13 +137,18 @@ def _period(
 
 @eqx.filter_jit
 def evolution(model: AbstractModel, k: Array, field: Array, period: Array, steps: int) -> Array:
-    """U along k - Et during ``period`` (hbar = 1): Magnus steps of fourth order, two exponentials each."""
+    """U of H + E.A along k - Et during ``period`` (hbar = 1): Magnus steps of fourth order, two exponentials each."""
     h = period / steps
     root = np.sqrt(3.0) / 6
     low, high = (0.25 + root), (0.25 - root)
     times = h * (jnp.arange(steps)[:, None] + jnp.array([0.5 - root, 0.5 + root]))
     waves = k - times[..., None] * field
-    both = model.matrices(waves.reshape(-1, k.shape[0])).hamiltonian.reshape(steps, 2, model.num_bands, -1)
+    matrices = model.matrices(waves.reshape(-1, k.shape[0]))
+    hamiltonian = matrices.hamiltonian
+    if matrices.position is not None:
+        # - hbar kdot.A of a basis that turns along k
+        hamiltonian = hamiltonian + jnp.einsum("a,kaij->kij", field, matrices.position)
+    both = hamiltonian.reshape(steps, 2, model.num_bands, -1)
     weights = jnp.array([[low, high], [high, low]])
     energies, states = eigh(jnp.einsum("ij,sjnm->sinm", weights, both).reshape(2 * steps, model.num_bands, -1))
     factors = (states * jnp.exp(-1j * h * energies)[:, None, :]) @ jnp.conj(jnp.swapaxes(states, 1, 2))

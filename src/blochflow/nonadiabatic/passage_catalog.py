@@ -34,7 +34,8 @@ AVOIDED_CROSSING = Quantity(
     title="Avoided crossings on the way of an electron in a field",
     symbol="P",
     equation=(
-        "minima of g(s) = E_{n+1} - E_n on k - s E/|E|;  v = |<n+1|d_s H|n>|/hbar;  P = exp(-pi (g/2)^2/(hbar v e|E|))"
+        "minima of g(s) = E_{n+1} - E_n on k - s E/|E|;  v = |<n+1|d_s H|n>|/hbar, where g = 0 half the difference of "
+        "slopes;  P = exp(-pi (g/2)^2/(hbar v e|E|))"
     ),
     references=("Zener1932",),
     units=NUMBERS,
@@ -44,12 +45,14 @@ AVOIDED_CROSSING = Quantity(
     options={
         "k": "wave vector at which the line begins",
         "electric_field": "(d,) vector",
-        "band": "the lower of the two bands (default 0)",
+        "band": "the lower of the two bands, of a doublet its last (default 0)",
         "extent": "length of the line in k (default: a reciprocal vector along the field)",
     },
     explanation=(
         "A field takes k along a straight line. Where the distance of two bands has a minimum on it, an electron may "
-        "change band; gap, velocity and probability of every such place are given in the order in which it is met."
+        "change band; gap, velocity and probability of every such place are given in the order in which it is met. "
+        "Bands that cross exactly are passed with probability 1. Of bands that coincide, such as doublets, the "
+        "velocity is that of their whole block, which no choice of states changes."
     ),
 )
 BLOCH_ZENER = Quantity(

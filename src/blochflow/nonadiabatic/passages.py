@@ -16,18 +16,14 @@ from blochflow.core.checks import as_index, as_real_array, as_wavevectors, fail
 from blochflow.core.dataset import CARTESIAN, description, provenance
 from blochflow.core.units import NATURAL, Units
 from blochflow.dynamics.bloch import reciprocal_along
-from blochflow.geometry.bands import bands
-from blochflow.geometry.mass import inverse_mass
 from blochflow.models.base import AbstractModel, as_model
 from blochflow.models.fields import time_unit
 from blochflow.models.tight_binding import as_units
+from blochflow.nonadiabatic.gap_on_line import SAMPLES, GapOnLine
 from blochflow.nonadiabatic.passage_catalog import AVOIDED_CROSSING
 
 if TYPE_CHECKING:
     import xarray as xr
-
-# Points on the line on which minima of the gap are looked for, and steps that refine one.
-SAMPLES, REFINEMENTS, FINE = 512, 12, 16
 
 
 def landau_zener(gap: Any, velocity: Any, electric_field: Any, *, units: Units = NATURAL) -> Any:
@@ -81,10 +77,13 @@ def landau_zener(gap: Any, velocity: Any, electric_field: Any, *, units: Units =
 def avoided_crossing(model: Any, k: Any, electric_field: Any, *, band: int = 0, extent: Any = None) -> xr.Dataset:
     """Avoided crossings that an electron meets on its way along a field, and how likely it passes each.
 
-        k(s) = k - s E/|E|;   minima of g(s) = E_{n+1} - E_n,   v = |<n+1|d_s H|n>|/hbar there,   P = `landau_zener`
+        k(s) = k - s E/|E|;   minima of g(s) = E_{n+1} - E_n;   P = `landau_zener`(g, v, |E|) there
+        hbar v = |<n+1|d_s H|n>|, of degenerate bands that of their whole block;   g = 0: half the difference of slopes
 
     Source: [Zener1932].  Valid for: crossings apart from each other, where ``hyperbola`` = g g''/(2 v)^2 is near 1;
-    elsewhere P is an estimate.  Not included: interference, other bands.
+    elsewhere P is an estimate.  Where bands touch, P is 1 if they cross (v > 0) and 0 if they do not (v = 0).  In
+    groups of bands that coincide, such as doublets, all states must pass alike.  Not included: interference, other
+    bands.
 
     Parameters
     ----------
@@ -93,7 +92,7 @@ def avoided_crossing(model: Any, k: Any, electric_field: Any, *, band: int = 0, 
         Start of the line.
     electric_field : (d,) array
     band : int
-        The lower of the two bands.
+        The lower of the two bands; of bands that coincide everywhere the last.
     extent : float, optional
         Length of the line in k.  Default: one reciprocal vector along the field; of k.p models, and where there is no
         such vector, the line is centred on k: twice the cutoff, or the longest reciprocal vector.
@@ -102,12 +101,16 @@ def avoided_crossing(model: Any, k: Any, electric_field: Any, *, band: int = 0, 
     -------
     Dataset
         Dims (crossing): ``gap``, ``velocity``, ``probability``, ``hyperbola``, ``distance`` (s); (crossing, a):
-        ``wavevector``.  In order of s; none where the gap has no minimum on the line.
+        ``wavevector``.  In order of s; none where the gap has no minimum on the line.  ``hyperbola`` is NaN where v or
+        the gap is zero.
 
     Raises
     ------
     ValueError
         Wrong arguments, a field of zero, a band without one above it.
+    DegenerateBandsError
+        The band and the next are partners that coincide on the whole line; or more than two meet at a minimum, and
+        have no single probability.
 
     Examples
     --------
@@ -121,8 +124,8 @@ def avoided_crossing(model: Any, k: Any, electric_field: Any, *, band: int = 0, 
     model = as_model(model)
     line = checked_line(model, k, electric_field, band=band, extent=extent)
     start, field, direction, lower = line.start, line.field, line.direction, line.band
-    gap_at = _Gap(model, start, direction, lower)
-    places = _minima(gap_at, line.first, line.length, line.closed)
+    gap_at = GapOnLine(model, start, direction, lower)
+    places = gap_at.minima(line.first, line.length, line.closed)
     gap, speed, bend = gap_at.details(places)
     hbar = time_unit(model.units)
     size = float(np.linalg.norm(field))
@@ -199,50 +202,3 @@ def line_of(model: AbstractModel, k: Any, electric_field: Any) -> tuple[np.ndarr
     if not field.any():
         raise fail("electric_field", "not be zero: without a field nothing passes", "is")
     return start, field, field / np.linalg.norm(field)
-
-
-class _Gap:
-    """The gap above a band along a line, with its coupling and second derivative."""
-
-    def __init__(self, model: AbstractModel, start: np.ndarray, direction: np.ndarray, band: int) -> None:
-        self.model, self.start, self.direction, self.band = model, start, direction, band
-
-    def points(self, s: np.ndarray) -> np.ndarray:
-        return np.asarray(self.start - s[..., None] * self.direction)
-
-    def __call__(self, s: np.ndarray) -> np.ndarray:
-        energies = np.asarray(bands(self.model, self.points(s.ravel())).energies)
-        return (energies[:, self.band + 1] - energies[:, self.band]).reshape(s.shape)
-
-    def details(self, s: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Gap, coupling |<n+1|d_s H|n>| and g'' at places (S,)."""
-        if not len(s):
-            return np.zeros(0), np.zeros(0), np.zeros(0)
-        k, n = self.points(s), self.band
-        solved = bands(self.model, k)
-        energies = np.asarray(solved.energies)
-        along = np.einsum("kanm,a->knm", np.asarray(solved.velocity), self.direction)
-        mass = np.asarray(inverse_mass(solved, degenerate="nan"))
-        bend = np.einsum("kabn,a,b->kn", mass, self.direction, self.direction)
-        return energies[:, n + 1] - energies[:, n], np.abs(along[:, n + 1, n]), bend[:, n + 1] - bend[:, n]
-
-
-def _minima(gap_at: _Gap, first: float, length: float, closed: bool) -> np.ndarray:
-    """Places of local minima of the gap, ascending: bracketed on a grid, narrowed by ever finer ones."""
-    step = length / SAMPLES
-    s = first + step * np.arange(SAMPLES + (not closed))
-    gap = gap_at(s)
-    before, after = np.roll(gap, 1), np.roll(gap, -1)
-    low = (gap < before) & (gap <= after)
-    if not closed:
-        low[[0, -1]] = False
-    places = s[low]
-    if np.ptp(gap) <= 1e-10 * np.abs(gap).max():
-        return np.zeros(0)
-    for _ in range(REFINEMENTS):
-        if not len(places):
-            break
-        around = places[:, None] + step * np.linspace(-1, 1, FINE + 1)
-        places = np.take_along_axis(around, gap_at(around).argmin(axis=1)[:, None], axis=1)[:, 0]
-        step *= 2 / FINE
-    return places

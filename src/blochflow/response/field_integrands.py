@@ -4,8 +4,10 @@ bands hybridised by the field:
     J0 = -Int sum_i f(E_i) (v_i - d_k E_i),   v_i = <u_i|d_k H|u_i>,   F_i = -<u_i|d_x H|u_i>
     J1 = -Int sum_i -f'(E_i) [d_x E_i.v_i + d_k E_i.(F_i - E)] v_i                per relaxation time
 single bands:
-    J0 = -Int sum_n f(E_n) (D xdot - d_k E_n - b_n),   b = tr(Omega_kx) d_k E - Omega_kx d_k E + Omega_kk d_x E
+    J0 = -Int sum_n f(E_n) D (xdot - xdot(E = 0)),     b = D xdot(E = 0) - d_k E_n
     J1 = -Int sum_n f'(E_n) D (E.xdot) xdot,           bound current -Int sum_n f b = curl of the magnetization
+
+b = tr(Omega_kx) d_k E - Omega_kx d_k E + Omega_kk d_x E, in three dimensions with products of curvatures besides.
 
 The gradients d_k E carry no current: they integrate to zero over a zone, and leaving them out, what remains is of the
 order of the field, nothing has to cancel, and k.p models are as if cut at constant energy.
@@ -131,6 +133,8 @@ class SingleBand(eqx.Module):
         D.
     bound : (k, n, a)
         b above.
+    driven : (k, n, a)
+        What the field adds to D xdot: D is that of no field, and xdot linear in it.
     """
 
     energies: Array
@@ -138,6 +142,7 @@ class SingleBand(eqx.Module):
     velocity: Array
     density: Array
     bound: Array
+    driven: Array
 
 
 def single_band(matrices: FieldMatrices, grouping: Grouping, field: Array) -> SingleBand:
@@ -156,20 +161,19 @@ def single_band(matrices: FieldMatrices, grouping: Grouping, field: Array) -> Si
         if matrices.basis is not None:
             basis = rotate(matrices.basis, states)
             anomalous = anomalous + jnp.swapaxes(jnp.diagonal(basis, axis1=-2, axis2=-1).real, 1, 2)
-        return SingleBand(energies, gradient, gradient + anomalous, jnp.ones_like(energies), jnp.zeros_like(gradient))
+        none = jnp.zeros_like(gradient)
+        return SingleBand(energies, gradient, gradient + anomalous, jnp.ones_like(energies), none, anomalous)
     kk, kx, xx = omega[..., :d, :d], omega[..., :d, d:], omega[..., d:, d:]
     mixed = jnp.eye(d) + kx
     form = jnp.concatenate(
         [jnp.concatenate([xx, -jnp.swapaxes(mixed, -1, -2)], axis=-1), jnp.concatenate([mixed, kk], axis=-1)], axis=-2
     )
-    right = jnp.concatenate([slopes[..., d:] + field, gradient], axis=-1)
-    rate = jax.vmap(jax.vmap(solve_form))(form, right)
+    still = jnp.concatenate([slopes[..., d:], gradient], axis=-1)
+    force = jnp.broadcast_to(jnp.concatenate([field, jnp.zeros(d)]), still.shape)
+    at_rest, change = (jax.vmap(jax.vmap(solve_form))(form, right)[..., :d] for right in (still, force))
     density = jax.vmap(jax.vmap(phase_space_density))(form)
-    trace = jnp.trace(kx, axis1=-2, axis2=-1)[..., None]
-    bound = (
-        trace * gradient - jnp.einsum("knab,knb->kna", kx, gradient) + jnp.einsum("knab,knb->kna", kk, slopes[..., d:])
-    )
-    return SingleBand(energies, gradient, rate[..., :d], density, bound)
+    bound, driven = density[..., None] * at_rest - gradient, density[..., None] * change
+    return SingleBand(energies, gradient, at_rest + change, density, bound, driven)
 
 
 class SingleBandSea(FieldIntegrand):
@@ -184,7 +188,7 @@ class SingleBandSea(FieldIntegrand):
 
     def __call__(self, matrices: BlochMatrices) -> tuple[Array, Array]:
         found = single_band(matrices.attached.matrices, matrices.attached.grouping, self.field)
-        parts = [found.gradient + found.bound - found.density[..., None] * found.velocity]
+        parts = [-found.driven]
         if self.textured:
             parts += [-found.bound, found.gradient - found.velocity]
         return found.energies, jnp.cumsum(jnp.concatenate(parts, axis=-1), axis=1)

@@ -135,6 +135,23 @@ def along_scans(
     return result.assign_coords(a=list(CARTESIAN[:d]))
 
 
+def _worst_change(result: xr.Dataset) -> str:
+    """Where the current depends on groups by more than the tolerance, the largest such part of it; else nothing."""
+    change, size = result["grouping_sensitivity"].max("a"), abs(result["value"]).max("a")
+    atol = result.attrs["atol"]
+    allowed = np.maximum(result.attrs["rtol"] * size, atol if isinstance(atol, float) else 0.0)
+    part = np.where(change > allowed, change / np.maximum(size, np.finfo(float).tiny), 0.0)
+    if not part.any():
+        return ""
+    at = np.unravel_index(int(part.argmax()), part.shape)
+    field = result["electric_field"].values[at[change.dims.index("field")]].tolist()
+    unit = result["grouping_sensitivity"].attrs["units"]
+    return (
+        "With strongly mixed bands joined at the k where they are, e|E.R| > gap, and nowhere else, the current changes "
+        f"by about {float(change.values[at]):.3g} {unit}, {part[at]:.2g} of it, at E = {field}."
+    )
+
+
 def warn_of_mixing(result: xr.Dataset) -> None:
     """Single bands that the field mixes, and bands whose grouping matters by more than the tolerance."""
     mixing, text = Mixing.from_attributes(result.attrs), None
@@ -145,12 +162,6 @@ def warn_of_mixing(result: xr.Dataset) -> None:
                 'first order in it. theory="multiband" takes all orders.'
             )
     else:
-        change, size = result["grouping_sensitivity"].max("a"), abs(result["value"]).max("a")
-        atol = result.attrs["atol"]
-        allowed = np.maximum(result.attrs["rtol"] * size, atol if isinstance(atol, float) else 0.0)
-        if bool((change > allowed).any()):
-            share = float((change / size.where(size > 0)).max())
-            unit = result["grouping_sensitivity"].attrs["units"]
-            text = mixing.concern(f"the current changes by about {float(change.max()):.3g} {unit}, {share:.2g} of it")
+        text = mixing.concern(_worst_change(result)) if _worst_change(result) else None
     if text:
         warnings.warn(text, ValidityWarning, stacklevel=3)

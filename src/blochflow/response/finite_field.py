@@ -110,17 +110,21 @@ def finite_field_current(
         ``value``, ``error`` with dims (mu, temperature, field[, position][, tau][, valley], a), ``converged``;
         ``intrinsic`` and ``relaxation``, the parts of order tau^0 and tau, with ``_error``; coordinate
         ``electric_field`` (field, a).  Of k.p models ``cutoff_tail``.  For single bands in textures ``bound``, the
-        current curl M of the Berry part of the magnetization, which is not in ``value``, and ``without_measure``, what
-        ``intrinsic + bound`` is without D.
+        current that flows without a field too and is not in ``value``: curl M of the Berry part of the magnetization,
+        in three dimensions with what is of higher order in the texture; and ``without_measure``, what ``intrinsic +
+        bound`` is without D.
 
-        Of two or more fields along one line ``linear_limit``, ``intrinsic_linear_limit``, ``relaxation_linear_limit``
-        with ``_error``: the tangent of the current at E = 0, times the field (one more integral).
+        Of two or more fields along one line, not all zero, ``linear_limit``, ``intrinsic_linear_limit``,
+        ``relaxation_linear_limit`` with ``_error``: the tangent of the current at E = 0, times the field (one more
+        integral).
 
         ``grouping_sensitivity`` (as ``value``): how much the current changes where bands of different groups that the
         field mixes by more than their gap, e|E.R| > |E_n - E_m|, are one group, summed over cells of the zone that
-        resolve where that is, 0 where it is nowhere: an estimate, to some percent in one and two dimensions, to about
-        a tenth in three.  Attributes ``validity_mixing``: largest e|E.R|/gap met, ``_bands``, ``_k``: where,
-        ``_groups``: the groups if all such bands join, ``_across``: largest between bands of different manifolds.
+        resolve where that is: an estimate, to some percent in one and two dimensions, to about a tenth in three.  It is
+        0 where r is below one everywhere, which does not say that groups do not matter: for smaller r they do, of order
+        r^2.  Of two bands it is the part of the current that comes from such k.  Attributes ``validity_mixing``:
+        largest e|E.R|/gap met, ``_bands``, ``_k``: where, ``_groups``: groups to compare with, if any, ``_across``:
+        largest between bands of different manifolds.
 
         Units: e E/hbar (1D), e E/(hbar a), e E/(hbar a^2) for NATURAL; A, A/m, A/m^2 for EV_ANGSTROM models.
 
@@ -134,8 +138,9 @@ def finite_field_current(
     Warns
     -----
     ValidityWarning
-        ``grouping_sensitivity`` exceeds the tolerance: which bands, where, and which groups to compare with.  Single
-        bands that the field mixes by more than 0.3.
+        ``grouping_sensitivity`` exceeds the tolerance and groups are in question: bands (not all) whose distances are
+        below a tenth of that to others at every k, as of partners of a split doublet, are mixed by more than their gap;
+        or bands inside and outside of ``active`` by more than 0.3.  Single bands that the field mixes by more than 0.3.
 
     Examples
     --------

@@ -29,9 +29,9 @@ NAMES = {"value": "linear_limit", **{name: f"{name}_linear_limit" for name in PA
 def with_linear_limit(
     result: xr.Dataset, fields: np.ndarray, tolerance: Any, current: Callable[[np.ndarray, Tolerance], xr.Dataset]
 ) -> xr.Dataset:
-    """The result with its linear limits, where it scans fields along one line; ``current`` is that at one field."""
+    """With linear limits, where fields along one line are scanned, not all zero; ``current`` is that at one field."""
     size = np.linalg.norm(fields, axis=1)
-    if (size > 0).sum() < 2 or result["field"].dtype.kind != "f":
+    if len(fields) < 2 or not size.any() or result["field"].dtype.kind != "f":
         return result
     largest = size.argmax()
     scale = min(float(size[size > 0].min() / size[largest]), WEAK / max(result.attrs["validity_mixing"], WEAK))

@@ -20,7 +20,7 @@ from blochflow.geometry.bands import rotate
 from blochflow.geometry.eigen import eigh
 from blochflow.nonadiabatic.field_model import FieldModel
 from blochflow.nonadiabatic.hybridisation import Grouping
-from blochflow.nonadiabatic.mixing import Mixing, is_strong, joining, mixing_ratios
+from blochflow.nonadiabatic.mixing import Evidence, Mixing, is_strong, joining, mixing_ratios
 from blochflow.response.field_grid import PROBES
 from blochflow.response.field_integrands import FieldIntegrand
 from blochflow.zone.charts import AbstractChart
@@ -62,10 +62,10 @@ def strong_cells(model: FieldModel, domain: Sequence[tuple[float, AbstractChart]
         mixing.append(worst)
         cells.append(StrongCells(found.k, sign * found.volume, found.spread))
     joined = (np.concatenate([getattr(c, name) for c in cells]) for name in ("k", "volume", "spread"))
-    return Mixing.worst(mixing), StrongCells(*joined)
+    return Evidence.merged(mixing).mixing(), StrongCells(*joined)
 
 
-def _cells_of(model: FieldModel, chart: AbstractChart) -> tuple[Mixing, StrongCells]:
+def _cells_of(model: FieldModel, chart: AbstractChart) -> tuple[Evidence, StrongCells]:
     d, grouping = model.dimension, model.grouping
     points = PROBES[d]
     axis = (np.arange(points) + 0.5) / points
@@ -73,12 +73,12 @@ def _cells_of(model: FieldModel, chart: AbstractChart) -> tuple[Mixing, StrongCe
     fastest, kept, worst = 0.0, [], []
     for level in range(LEVELS):
         k = chart.to_k(centre)
-        ratios, gap, scale, closing, speed = in_batches(_probe, model, k)
+        ratios, energies, gap, scale, closing, speed = in_batches(_probe, model, k)
         fastest = max(fastest, float(closing.max()))
         edges = width * np.linalg.norm(chart.jacobian(centre), axis=-1)
         # how much a gap may change on the way to a corner
         reach = 0.5 * fastest * edges.sum(axis=-1)
-        worst.append(Mixing.of(ratios, k, grouping))
+        worst.append(Evidence.of(ratios, energies, k, grouping))
         if worst[-1].ratio >= max(w.ratio for w in worst):
             best = centre[int((np.abs(k - worst[-1].k)).sum(axis=1).argmin())], width
         coarse = (gap - scale <= reach) & (reach > FINE * np.maximum(scale, 0.1 * scale.max()))
@@ -94,25 +94,26 @@ def _cells_of(model: FieldModel, chart: AbstractChart) -> tuple[Mixing, StrongCe
         width = width / 2
     worst += _narrowed(model, chart, *best)
     merged = (np.concatenate([getattr(c, name) for c in kept]) for name in ("k", "volume", "spread"))
-    return Mixing.worst(worst), StrongCells(*merged)
+    return Evidence.merged(worst), StrongCells(*merged)
 
 
-def _narrowed(model: FieldModel, chart: AbstractChart, u: np.ndarray, width: float) -> list[Mixing]:
+def _narrowed(model: FieldModel, chart: AbstractChart, u: np.ndarray, width: float) -> list[Evidence]:
     """The strongest mixing around a point, by ever finer grids."""
     d, found = model.dimension, []
     local = np.stack(np.meshgrid(*[np.linspace(-1, 1, LOCAL)] * d, indexing="ij"), axis=-1).reshape(-1, d)
     for _ in range(NARROWED):
         around = np.clip(u + 0.5 * width * local, 0.0, 1.0)
         k = chart.to_k(around)
-        found.append(Mixing.of(in_batches(_probe, model, k)[0], k, model.grouping))
+        ratios, energies, *_ = in_batches(_probe, model, k)
+        found.append(Evidence.of(ratios, energies, k, model.grouping))
         u = around[int(np.abs(k - found[-1].k).sum(axis=1).argmin())]
         width *= 2 / (LOCAL - 1)
     return found
 
 
 @eqx.filter_jit
-def _probe(model: FieldModel, k: Array) -> tuple[Array, Array, Array, Array, Array]:
-    """r of all pairs; the gap of the pair nearest to strong mixing, and that at which r is 1; speeds of gaps, bands."""
+def _probe(model: FieldModel, k: Array) -> tuple[Array, Array, Array, Array, Array, Array]:
+    """r of pairs; energies; gap of the pair nearest to strong mixing, and that where r is 1; speeds of gaps, bands."""
     attached = model.matrices(k).attached
     matrices, grouping = attached.matrices, attached.grouping
     energies, states = eigh(matrices.hamiltonian)
@@ -128,7 +129,7 @@ def _probe(model: FieldModel, k: Array) -> tuple[Array, Array, Array, Array, Arr
     change = (slope[..., :, None] - slope[..., None, :]) ** 2 + 4 * jnp.abs(velocity) ** 2
     found = jnp.where(jnp.isfinite(distance.min(axis=1)), chosen[0], jnp.inf)
     closing, speed = change.sum(axis=1).max(axis=(-1, -2)), (slope**2).sum(axis=1).max(axis=-1)
-    return ratios, found, chosen[1], jnp.sqrt(closing), jnp.sqrt(speed)
+    return ratios, energies, found, chosen[1], jnp.sqrt(closing), jnp.sqrt(speed)
 
 
 def changes_of_current(
