@@ -327,8 +327,8 @@ SECTIONS = {
         (
             "E and B, rtol = 1e-8, one worker, CPU seconds; saved at the end of twenty hbar/E.  Beside it DOP853 of",
             "`scipy.integrate.solve_ivp` with a plain Python right-hand side of the same two-band model, and the least",
-            "time: mean steps times stages times one batched evaluation of the equations.  Packets that stopped began next to",
-            "a node, where no packet stays in its band.",
+            "time: mean steps times stages times one batched evaluation of the equations.  Packets that stopped began",
+            "next to a node, where no packet stays in its band.",
         ),
         motion_table,
     ),
