@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from blochflow.cli.motion import located
+from blochflow.cli.motion import check_each
 from blochflow.cli.quantities import is_field
 from blochflow.nonadiabatic.catalog import HYBRID_BANDS
 
@@ -25,11 +25,7 @@ def check_fields(job: Job, model: AnyModel) -> None:
     JobError
         At the key that is wrong.
     """
-    for index, task in enumerate(job.tasks):
-        if is_field(task.quantity):
-            key = f"task[{index}]"
-            with located(job, key, task.arguments, outside={"model": f"{key}.quantity"}):
-                _check(task, model)
+    check_each(job, is_field, lambda task: _check(task, model))
 
 
 def _check(task: Task, model: AnyModel) -> None:

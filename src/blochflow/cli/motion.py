@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -164,6 +164,15 @@ def located(job: Job, key: str, table: Any, outside: dict[str, str] | None = Non
         name = named.group(1) if named else ""
         places = {x: f"{key}.{x}" for x in table} | (outside or {})
         raise job.error(str(exc), places.get(name, key)) from exc
+
+
+def check_each(job: Job, suits: Callable[[str], bool], check: Callable[[Task], object]) -> None:
+    """``check(task)`` of all tasks whose quantity ``suits``; what it refuses is an error at its place in the job."""
+    for index, task in enumerate(job.tasks):
+        if suits(task.quantity):
+            key = f"task[{index}]"
+            with located(job, key, task.arguments, outside={"model": f"{key}.quantity"}):
+                check(task)
 
 
 def theory_of(value: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from blochflow.cli.kinds import Integer, Number, Scan
-from blochflow.cli.motion import located
+from blochflow.cli.motion import check_each, located
 from blochflow.cli.orbit_tables import Direction, Wavevectors
 from blochflow.cli.quantities import is_passage
 from blochflow.nonadiabatic.passage_catalog import (
@@ -51,11 +51,7 @@ def check_passages(job: Job, model: AbstractModel) -> None:
     JobError
         At the key that is wrong.
     """
-    for index, task in enumerate(job.tasks):
-        if is_passage(task.quantity):
-            key = f"task[{index}]"
-            with located(job, key, task.arguments, outside={"model": f"{key}.quantity"}):
-                _check(task, model)
+    check_each(job, is_passage, lambda task: _check(task, model))
 
 
 def _check(task: Task, model: AbstractModel) -> None:

@@ -22,6 +22,8 @@ from blochflow.core.checks import as_real_array, fail
 from blochflow.core.errors import SymmetryWarning
 from blochflow.core.lattice import Lattice
 from blochflow.models.base import AbstractModel, BlochMatrices, as_model, check_finite
+from blochflow.models.local import AbstractLocalModel
+from blochflow.nonadiabatic.field_model import cutoff_of
 from blochflow.response.symmetry_request import requested_operations
 from blochflow.zone.symmetry import (
     Operation,
@@ -191,14 +193,14 @@ def candidate_families(model: AbstractModel) -> list[tuple[Operation, ...]]:
     return [point_operations(model.dimension, system) for system in systems]
 
 
-def sample_points(model: AbstractModel, count: int = SAMPLES) -> np.ndarray:
+def sample_points(model: AbstractModel | AbstractLocalModel, count: int = SAMPLES) -> np.ndarray:
     """(count, d) random Cartesian k, the same in every run: in the unit cell of a lattice, or within the cutoff."""
     random = np.random.default_rng(SEED)
     if model.lattice is not None:
         return random.uniform(0, 1, (count, model.dimension)) @ reciprocal_rows(model.lattice)
     direction = random.normal(size=(count, model.dimension))
     radius = random.uniform(0, 1, (count, 1)) ** (1 / model.dimension)
-    given = getattr(model, "cutoff", None)
+    given = cutoff_of(model)
     cutoff = 1.0 if given is None else float(given)
     return cutoff * radius * direction / np.linalg.norm(direction, axis=1, keepdims=True)
 

@@ -15,9 +15,9 @@ import numpy as np
 from blochflow.core.backend import jax, jnp
 from blochflow.core.checks import as_real_array, fail
 from blochflow.models.local import AbstractLocalModel
-from blochflow.nonadiabatic.field_model import cutoff_of
 from blochflow.nonadiabatic.mixing import Mixing
 from blochflow.response.linear_limit import NAMES
+from blochflow.response.symmetry import sample_points
 from blochflow.zone.tolerance import Tolerance, as_tolerance
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def check_period(model: AbstractLocalModel, cell: np.ndarray, time: Any) -> None
     """
     random, d = np.random.default_rng(0), model.dimension
     size = np.linalg.norm(cell, axis=1).max()
-    k = random_k(model, LETTERS, random)
+    k = sample_points(model, LETTERS)
     # the corners too: what vanishes at random places, such as a narrow wall, is often there
     places = np.concatenate([random.uniform(-1, 1, (PLACES, d)) * size, np.zeros((1, d)), 0.5 * cell])
     before = _letters(model, k, places, time)
@@ -80,15 +80,6 @@ def _invariants(letters: tuple[np.ndarray, np.ndarray], scale: list[float]) -> n
     pairs = np.einsum("xanm,xbml->xabnl", each, each)
     two, three = np.einsum("xabnn->xab", pairs), np.einsum("xabnl,xcln->xabc", pairs, each, optimize=True)
     return np.concatenate([x.reshape(len(each), -1) for x in (two, three)], axis=1)
-
-
-def random_k(model: AbstractLocalModel, count: int, random: np.random.Generator) -> np.ndarray:
-    """(count, d) k in the zone, or within the cutoff."""
-    u = random.uniform(-0.5, 0.5, (count, model.dimension))
-    if model.lattice is not None:
-        return np.asarray(u @ np.asarray(model.lattice.reciprocal))
-    cutoff = cutoff_of(model)
-    return np.asarray(u * (1.0 if cutoff is None else float(cutoff)))
 
 
 def _numbers(vector: np.ndarray) -> str:
