@@ -18,8 +18,9 @@ for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(ROOT / ".cache" / "jax"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
-# kernels run once or twice here: a quarter of the time goes with what optimizes them; `make test-slow` leaves it in
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true")
+# kernels run once or twice here: half of the time goes with what optimizes them; `make test-slow` leaves it in
+FLAGS = ("backend_optimization_level=0", "llvm_disable_expensive_passes=true", "cpu_use_fusion_emitters=false")
+os.environ.setdefault("XLA_FLAGS", " ".join(f"--xla_{flag}" for flag in FLAGS))
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("BLOCHFLOW_TEST_DATA", str(ROOT.parent / "shared" / "data"))
 
