@@ -101,6 +101,14 @@ def test_bands_that_coincide_are_named():
         R.quantum_metric_dipole(AFM, -0.8, 0.2, grid=8, throw=False, execution=ONE)
 
 
+@pytest.mark.parametrize(
+    ("relaxation", "said"), [("uniform", 'in the value and in its part "interband"'), ("occupations", "left out")]
+)
+def test_what_becomes_of_pairs_of_bands_that_coincide_is_said(relaxation, said):
+    with pytest.warns(bf.ValidityWarning, match=r"coincide at every k .*" + said):
+        R.nonlocal_conductivity(AFM, -0.8, 0.2, tau=30.0, relaxation=relaxation, grid=8, throw=False, execution=ONE)
+
+
 @pytest.mark.usefixtures("no_warnings_of_pairs")
 @pytest.mark.slow
 def test_curvature_dipole_of_the_antiferromagnet_is_forbidden():

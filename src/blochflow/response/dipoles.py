@@ -141,7 +141,11 @@ def quantum_metric_dipole(
     return request.result(quantity, integral.scaled(scale), surface, unit, request.throw)
 
 
-def warn_of_groups(model: AbstractModel) -> None:
+# what becomes of pairs of bands that coincide, where nothing is said
+LEFT_OUT = "pairs within such a group are left out, which holds as long as nothing splits them by more than hbar/tau"
+
+
+def warn_of_groups(model: AbstractModel, consequence: str = LEFT_OUT) -> None:
     """Bands that coincide at all of some random k."""
     found = solve(model, sample_points(model))
     groups: np.ndarray = np.asarray(touching_bands(found)).min(axis=0)
@@ -150,8 +154,7 @@ def warn_of_groups(model: AbstractModel) -> None:
     members = [np.flatnonzero(row | (np.arange(len(row)) == n)) for n, row in enumerate(groups) if row.any()]
     texts = dict.fromkeys(", ".join(map(str, group)) for group in members)
     warnings.warn(
-        f"Bands of {model.name} coincide at every k ({'; '.join(texts)}): pairs within such a group are left out, "
-        "which holds as long as nothing splits them by more than hbar/tau.",
+        f"Bands of {model.name} coincide at every k ({'; '.join(texts)}): {consequence}.",
         ValidityWarning,
         stacklevel=3,
     )

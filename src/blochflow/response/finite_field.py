@@ -116,7 +116,8 @@ def finite_field_current(
 
         Of two or more fields along one line, not all zero, ``linear_limit``, ``intrinsic_linear_limit``,
         ``relaxation_linear_limit`` with ``_error``: the tangent of the current at E = 0, times the field (one more
-        integral).
+        integral).  Where bands touch at mu the current need not be linear in any field; then it is the slope at a field
+        that mixes bands by 1e-5 at most k, and does not mean more.
 
         ``grouping_sensitivity`` (as ``value``): how much the current changes where bands of different groups that the
         field mixes by more than their gap, e|E.R| > |E_n - E_m|, are one group, summed over cells of the zone that

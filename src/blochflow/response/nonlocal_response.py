@@ -55,6 +55,7 @@ RELAXATION = {
 # k points of integrals for parts: so many times those of the value, or at least these.
 MORE_FOR_PARTS = 4
 FEWEST_FOR_PARTS = 4_000
+IN_INTERBAND = 'pairs within such a group are in the value and in its part "interband", and in no other part'
 
 
 def nonlocal_conductivity(
@@ -127,7 +128,10 @@ def nonlocal_conductivity(
     name = as_choice(relaxation, "relaxation", tuple(RELAXATION))
     times, photons = scans = as_tau(tau, model.units), as_photons(frequency, "frequency", model.units)
     rates = 1 / (per_time(model) * times.values)
-    warn_of_groups(model)
+    if name == "occupations":
+        warn_of_groups(model)
+    else:
+        warn_of_groups(model, IN_INTERBAND)
     points = [[(rate, w) for w in photons.values] for rate in rates]
     result = labelled(ordered(joined(_results(request, name, points), scans)), scans)
     result.attrs["relaxation"] = f"{name}: {RELAXATION[name]}"
