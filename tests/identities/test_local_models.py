@@ -9,9 +9,10 @@ from blochflow.core.backend import jnp
 from blochflow.execution.threads import Execution
 from blochflow.geometry.cumulative import cumulative_curvature
 from blochflow.geometry.local_model import Groups, as_matrices, group_matrices, pack, unpack
-from blochflow.response.integrands import BerrySea, NumberSea, Weighed
+from blochflow.response.integrands import BerrySea, NumberSea
 from blochflow.response.local_average import LocalRule, local_average
 from blochflow.response.occupation import make_occupation
+from blochflow.response.weighed import Weighed
 from blochflow.zone.polynomials import gauss_rule, product_weights
 from blochflow.zone.tiling import CellBlock, interpolate, lagrange, tile
 from blochflow.zone.tolerance import Required

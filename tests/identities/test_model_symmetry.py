@@ -11,9 +11,11 @@ from random_models import random_blocks
 import blochflow as bf
 from blochflow.core.backend import jnp
 from blochflow.models.base import AbstractModel
-from blochflow.response.integrands import BerrySea, Weighed, as_tensor
+from blochflow.response.integrands import BerrySea, as_tensor
 from blochflow.response.occupation import make_occupation
-from blochflow.response.symmetry import Verification, integrand_tensor, verified_operations
+from blochflow.response.symmetry import Verification, verified_operations
+from blochflow.response.symmetry_images import integrand_tensor
+from blochflow.response.weighed import Weighed
 from blochflow.zone.orbits import grid_operations, grid_orbits
 from blochflow.zone.tensor_symmetry import HALL, OHMIC, SCALAR
 

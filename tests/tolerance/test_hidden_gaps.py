@@ -9,10 +9,11 @@ import blochflow as bf
 from blochflow.core.backend import jnp
 from blochflow.execution.threads import Execution
 from blochflow.geometry.near_touching import NearTouching, ellipse, newton_step
-from blochflow.response.integrands import BerrySea, Weighed
+from blochflow.response.integrands import BerrySea
 from blochflow.response.local_average import LocalRule, local_average, with_hidden
 from blochflow.response.local_work import BlockSum
 from blochflow.response.occupation import make_occupation
+from blochflow.response.weighed import Weighed
 from blochflow.zone.tolerance import Required
 
 PLAIN, NOISE = np.array([1.0, 1.1, 0.9, 1.05]), np.array([3.0, -2.0, 1.0, -4.0])

@@ -14,8 +14,9 @@ from blochflow.core.backend import Array, jnp
 from blochflow.core.checks import as_index, as_real_array, check_components, fail
 from blochflow.core.lattice import Lattice
 from blochflow.core.units import NATURAL, Units
-from blochflow.models.base import AbstractModel, BlochMatrices, as_spin_degeneracy
+from blochflow.models.base import AbstractModel, BlochMatrices
 from blochflow.models.operators import as_operators
+from blochflow.models.parameters import as_spin_degeneracy
 from blochflow.models.tight_binding import as_units
 from blochflow.models.user_function import (
     PROBES,

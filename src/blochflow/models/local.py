@@ -22,10 +22,11 @@ from blochflow.core.checks import as_index, as_real_array, fail
 from blochflow.core.errors import UserModelError
 from blochflow.core.lattice import Lattice
 from blochflow.core.units import NATURAL, Units
-from blochflow.models.base import AbstractModel, as_spin_degeneracy, updated_parameters
+from blochflow.models.base import AbstractModel
 from blochflow.models.bloch import LatticeModel, as_orbitals
 from blochflow.models.continuum import ContinuumModel
 from blochflow.models.operators import as_operators
+from blochflow.models.parameters import as_spin_degeneracy, updated_parameters
 from blochflow.models.tight_binding import as_units
 from blochflow.models.user_function import (
     collect_parameters,

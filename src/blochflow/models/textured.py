@@ -16,8 +16,9 @@ from blochflow.core.checks import as_real_array, fail
 from blochflow.core.errors import UserModelError
 from blochflow.core.lattice import Lattice
 from blochflow.core.units import Units
-from blochflow.models.base import AbstractModel, as_model, check_parameter_name
+from blochflow.models.base import AbstractModel, as_model
 from blochflow.models.local import PROBE_PLACES, PROBE_TIMES, AbstractLocalModel, as_place, varying
+from blochflow.models.parameters import check_parameter_name
 from blochflow.models.user_function import traced_value
 
 

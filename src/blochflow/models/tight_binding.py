@@ -24,12 +24,11 @@ from blochflow.models.base import (
     AbstractModel,
     BlochMatrices,
     ChunksOfPlane,
-    as_parameter,
-    as_spin_degeneracy,
     largest_divisor,
 )
 from blochflow.models.hoppings import Hoppings, hoppings_from_blocks
 from blochflow.models.operators import as_operators, orbital_phases
+from blochflow.models.parameters import as_parameter, as_spin_degeneracy
 from blochflow.models.user_function import as_parameter_dict
 from blochflow.zone.fourier import fourier_last, fourier_leading, fourier_scattered, to_box, unpack
 

@@ -16,7 +16,8 @@ import numpy as np
 from blochflow.core.backend import Array, jax, jnp
 from blochflow.core.checks import fail
 from blochflow.core.errors import UserModelError
-from blochflow.models.base import BlochMatrices, as_parameter
+from blochflow.models.base import BlochMatrices
+from blochflow.models.parameters import as_parameter
 
 REMEDY = (
     "Write the function with jax.numpy only: `import jax.numpy as jnp`; jnp.sin instead of math.sin or numpy.sin, "

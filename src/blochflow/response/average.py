@@ -8,10 +8,7 @@ interpolants are used.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -20,6 +17,7 @@ from blochflow.core.status import Status
 from blochflow.execution.threads import Execution
 from blochflow.models.base import AbstractModel
 from blochflow.response.block_average import average_of_blocks, crossing_blocks
+from blochflow.response.grid_choice import analytic_points, try_uniform, uniform_points
 from blochflow.response.integrands import BandIntegrand
 from blochflow.response.reduction import UsedSymmetry, use_symmetry
 from blochflow.response.sampled import sampled_average, shifted_average
@@ -29,7 +27,7 @@ from blochflow.response.uniform import MANY_STATES, batch_energies, plan_grid, u
 from blochflow.response.zone_options import ZoneOptions, chart_of, check_options, check_warm_surface, least_evaluations
 from blochflow.zone.adaptive import evaluate
 from blochflow.zone.cells import CellSet
-from blochflow.zone.certificate import Certified, Filling, certify, is_insulating
+from blochflow.zone.certificate import Filling, certify, is_insulating
 from blochflow.zone.charts import BallChart, ShellChart
 from blochflow.zone.grids import NestedGrid
 from blochflow.zone.integral import Integral
@@ -39,11 +37,6 @@ from blochflow.zone.tolerance import Required, Tolerance
 
 # Beyond this many bands in three dimensions, proving every gap open costs more than sampling with error bars.
 MOST_CERTIFIED = 8
-# A uniform grid is tried up to this many points, and this many times the number its rate predicts.
-MOST_UNIFORM = {1: 20_000, 2: 300_000, 3: 600_000}
-# In warm metals every cell around the Fermi surface is needed, and three dimensions have many: grids stay cheaper.
-MOST_WARM = {1: 20_000, 2: 300_000, 3: 4_000_000}
-DOUBLINGS = 4
 # A Chern number whose error reaches this is not known to be the nearest integer.
 MOST_UNSURE = 0.25
 # Rounding of a Chern number.
@@ -173,14 +166,6 @@ def mixes(bands: BandIntegrand) -> bool:
     return len(set(bands.surfaces)) > 1
 
 
-def analytic_points(
-    source: ModelSource, filling: Filling, cells: CellSet, tolerance: Tolerance
-) -> tuple[int, ...] | None:
-    """Points per axis a uniform grid needs for sums that are smooth where bands touch, or None for too many."""
-    sharpest = min(math.pi * float(filling.kt.min()), source.integrand.resolved)
-    return resolving_points(source.model, source.bounds(cells).speed, sharpest, tolerance)
-
-
 def uses_symmetry(model: AbstractModel, options: ZoneOptions, tolerance: Tolerance) -> bool:
     """Whether the rule asked for reduces the zone by symmetry."""
     rule, fixed = check_options(model, options, tolerance)
@@ -278,58 +263,3 @@ def cutoff_tail(source: ModelSource, filling: Filling, tolerance: Tolerance) -> 
     size = np.abs(tail).max(axis=-1, keepdims=True)
     settled = (np.abs(outermost) <= 0.1 * np.abs(tail)) | (np.abs(outermost) <= 1e-9 * size) | (tail == 0)
     return np.where(settled, tail, np.inf)
-
-
-def uniform_points(
-    tree: Certified, filling: Filling, tolerance: Tolerance, model: AbstractModel
-) -> tuple[int, ...] | None:
-    """Points per axis a uniform grid needs, or None where cells are the better choice.
-
-    The error falls as exp(-2 pi N a) with a = min(gap/2, pi k_B T)/speed, since energies reach those distances in the
-    complex plane there; speed along each axis of the zone.
-    """
-    if model.lattice is None or (tree.metallic and (filling.kt == 0).any()):
-        return None
-    scale = min(tree.smallest_gap / 2, math.pi * float(filling.kt.min()) if tree.metallic else math.inf)
-    if not math.isfinite(scale):
-        scale = tree.width or 1.0
-    return resolving_points(model, tree.speed, scale, tolerance, MOST_WARM if tree.metallic else MOST_UNIFORM)
-
-
-def resolving_points(
-    model: AbstractModel,
-    speed: np.ndarray,
-    scale: float,
-    tolerance: Tolerance,
-    most: Mapping[int, int] = MOST_UNIFORM,
-) -> tuple[int, ...] | None:
-    """Points per axis, the fewest that may count as converged; None where those are too many.
-
-    Of the sharpest feature that can be they leave exp(-2 pi N a), far below the tolerance: the difference of two grids
-    is no proof, since one of them may be right by accident.  Never fewer than four for the fastest Fourier component
-    of H.
-    """
-    needed = math.log(100 / max(tolerance.rtol, 1e-14)) * speed / (2 * math.pi * scale)
-    repeats, reach = model.fourier_structure()
-    # even numbers per repetition: of a function that repeats g times along an axis, halving the grid must drop points
-    each = np.ceil(np.maximum(needed, 4 * reach) / repeats / 2) * 2
-    points = np.maximum(8, repeats * np.maximum(each, 2)).astype(int)
-    allowed = most[model.dimension]
-    if tolerance.max_evaluations is not None:
-        allowed = min(allowed, tolerance.max_evaluations)
-    return tuple(int(n) for n in points) if np.prod(points.astype(float)) <= allowed else None
-
-
-def try_uniform(
-    model: AbstractModel,
-    bands: Any,
-    filling: Filling,
-    points: tuple[int, ...],
-    required: Required,
-    execution: Execution,
-) -> Integral:
-    """Doubling from half of ``points``, ending after a few times the predicted number."""
-    nested = NestedGrid(tuple(n // 2 for n in points))
-    given = required.tolerance.max_evaluations
-    limit = nested.count(DOUBLINGS) if given is None else min(given, nested.count(DOUBLINGS))
-    return uniform_average(model, bands, filling, nested, None, required, execution, fewest=points, limit=limit)

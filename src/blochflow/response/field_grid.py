@@ -19,7 +19,7 @@ import numpy as np
 from blochflow.core.backend import Array, jnp
 from blochflow.geometry.eigen import eigh
 from blochflow.nonadiabatic.field_model import FieldModel
-from blochflow.response.average import MOST_WARM, resolving_points
+from blochflow.response.grid_choice import MOST_WARM, resolving_points
 from blochflow.zone.tolerance import Tolerance
 
 # Points per axis on which gaps are looked for, the fewest of which are followed, and how often the search is narrowed.

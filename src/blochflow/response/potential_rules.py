@@ -15,9 +15,10 @@ import numpy as np
 from blochflow.core.status import Status
 from blochflow.execution.threads import Execution
 from blochflow.models.base import AbstractModel
-from blochflow.response.average import MOST_CERTIFIED, resolving_points
+from blochflow.response.average import MOST_CERTIFIED
 from blochflow.response.filling import solve_filling
 from blochflow.response.fixed_density import solve_by_integrals
+from blochflow.response.grid_choice import resolving_points
 from blochflow.response.integrands import NumberSea
 from blochflow.response.levels import Levels
 from blochflow.response.source import ModelSource

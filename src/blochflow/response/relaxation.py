@@ -12,7 +12,8 @@ from blochflow.core.checks import as_real_array
 from blochflow.core.errors import UserModelError
 from blochflow.core.units import HBAR_EV_FS
 from blochflow.models.base import AbstractModel
-from blochflow.response.symmetry import reciprocal_rows, sample_points
+from blochflow.response.symmetry import sample_points
+from blochflow.response.symmetry_images import reciprocal_rows
 
 if TYPE_CHECKING:
     import xarray as xr

@@ -13,9 +13,9 @@ import numpy as np
 
 from blochflow.execution.threads import Execution
 from blochflow.models.base import AbstractModel
-from blochflow.response.integrands import weighed
 from blochflow.response.local_average import local_average
 from blochflow.response.uniform import WeighedSums, batch_size, prepared_for
+from blochflow.response.weighed import weighed
 from blochflow.zone.certificate import Filling
 from blochflow.zone.grids import automatic_base
 from blochflow.zone.integral import Integral

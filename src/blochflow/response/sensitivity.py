@@ -24,11 +24,12 @@ from blochflow.models.base import AbstractModel, BlochMatrices, map_chunks
 from blochflow.response.catalog import ANOMALOUS_HALL, DENSITY_OF_STATES, ELECTRON_DENSITY
 from blochflow.response.catalog_nonlinear import BERRY_CURVATURE_DIPOLE, QUANTUM_METRIC_DIPOLE
 from blochflow.response.dipole_integrands import CurvatureDipole, SymmetricDipoles
-from blochflow.response.integrands import BerrySea, NumberSea, NumberSurface, Weighed, as_tensor
+from blochflow.response.integrands import BerrySea, NumberSea, NumberSurface, as_tensor
 from blochflow.response.occupation import make_occupation
 from blochflow.response.result import finish, raise_if_missed
 from blochflow.response.states import as_states
 from blochflow.response.uniform import batch_size, check_samples, plan_grid
+from blochflow.response.weighed import Weighed
 from blochflow.response.zone_options import ZoneOptions, as_call, measure
 from blochflow.zone.grids import Block
 from blochflow.zone.tolerance import Required, Tolerance

@@ -17,8 +17,9 @@ from blochflow.core.checks import as_real_array, fail
 from blochflow.execution.threads import Execution, run_batches
 from blochflow.geometry.eigen import eigh
 from blochflow.models.base import PAIRS, AbstractModel, BlochMatrices, check_finite, grid_points, map_chunks
-from blochflow.response.integrands import Listed, NumberSea, Weighed, weighed
+from blochflow.response.integrands import NumberSea
 from blochflow.response.source import ModelSource, check_samples, prepare
+from blochflow.response.weighed import Listed, Weighed, weighed
 from blochflow.zone.cells import CellSet
 from blochflow.zone.certificate import Filling
 from blochflow.zone.charts import LatticeChart

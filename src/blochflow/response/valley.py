@@ -16,9 +16,10 @@ from blochflow.core.backend import jnp
 from blochflow.core.checks import as_real_array, fail
 from blochflow.execution.threads import Execution
 from blochflow.response.catalog_intrinsic import VALLEY_HALL
-from blochflow.response.integrands import BandIntegrand, BerrySea, weighed
+from blochflow.response.integrands import BandIntegrand, BerrySea
 from blochflow.response.request import Request, ZoneArguments
 from blochflow.response.source import ModelSource
+from blochflow.response.weighed import weighed
 from blochflow.zone.cells import CellSet
 from blochflow.zone.certificate import Filling
 from blochflow.zone.charts import TriangleChart
