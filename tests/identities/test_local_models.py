@@ -98,6 +98,7 @@ def test_warm_metals_agree_with_dense_grids(seed):
         assert gap.shape == (2,)
 
 
+@pytest.mark.slow
 def test_any_number_of_workers_gives_the_same_bits():
     model, mu, _ = metal(3)
     occupation, _ = make_occupation(np.array([mu]), np.array([0.0]))

@@ -97,6 +97,7 @@ def test_onsite_energy_is_an_added_energy():
     np.testing.assert_allclose(slope, expected, atol=TOLERANCE * np.abs(expected).max())
 
 
+@pytest.mark.slow
 def test_onsite_energy_of_iron():
     # a d orbital of 18 Wannier functions with position matrices; the sum over k is that of the same grid
     iron = bf.read_wannier90(IRON, wsvec=False)

@@ -43,8 +43,8 @@ def field_current(
     Examples
     --------
     >>> import blochflow as bf
-    >>> fields = [[0.01, 0.0], [0.1, 0.0], [0.2, 0.0]]
-    >>> found = bf.response.finite_field_current(bf.zoo.qwz(mass=-1.8), 0.0, 0.0, electric_field=fields, tau=1.0)
+    >>> fields = [[0.1, 0.0], [0.2, 0.0]]
+    >>> found = bf.response.finite_field_current(bf.zoo.qwz(mass=-1.0), 0.0, 0.1, electric_field=fields, tau=1.0)
     >>> figure, axes = bf.plot.field_current(found)
     """
     dataset = as_result(result)
