@@ -53,9 +53,6 @@ def forget_kernels() -> Iterator[None]:
     """Compiled kernels of a module are of little use to the next, and would fill gigabytes by the end of a run."""
     yield
     # not above: Blochflow sets JAX up before anything else imports it
-    import equinox
+    import compiled_kernels
 
-    from blochflow.core.backend import jax
-
-    equinox.clear_caches()
-    jax.clear_caches()
+    compiled_kernels.forget()

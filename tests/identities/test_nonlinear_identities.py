@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from random_models import Blocks, paraunitary, random_blocks, seeds, wannier_like
 
 import blochflow as bf
+import compiled_kernels
 from blochflow.models.base import PAIRS
 
 R = bf.response
@@ -283,10 +284,6 @@ def test_wannier_functions_give_what_orbitals_give():
 @pytest.mark.parametrize("with_positions", [False, True])
 def test_factorised_sums_give_what_scattered_points_give(with_positions, monkeypatch):
     """Matrices in lattice components, and the Drude part by parts, as for models with hundreds of hoppings."""
-    import equinox
-
-    from blochflow.core.backend import jax
-
     source = random_blocks(6, 3, 3)
     # warm, and bands far apart, so that this grid suffices
     blocks = 0.2 * source.blocks
@@ -301,8 +298,7 @@ def test_factorised_sums_give_what_scattered_points_give(with_positions, monkeyp
 
     scattered = computed()
     monkeypatch.setattr("blochflow.models.tight_binding.FACTORISE_FROM", 1)
-    equinox.clear_caches()
-    jax.clear_caches()
+    compiled_kernels.forget()
     assert model.prepare_grid() is not None
     for one, other in zip(scattered, computed(), strict=True):
         for part in one.part.values:

@@ -14,12 +14,15 @@ from dataclasses import dataclass, field
 import numpy as np
 
 import blochflow as bf
+import compiled_kernels
 
 RTOLS = (1e-2, 1e-4, 1e-6)
 # More than any model below needs by a factor of ten: reaching it is a failure that costs seconds, not minutes.
 MOST = 1_000_000
 # One in a hundred may stay without a claim, and one model of a short run, where it could be a third.
 MISSED = 0.01
+# Models drawn on many lattices and cells need kernels of their own.
+FORGET_EVERY = 25
 ONE_CORE = bf.Execution(workers=1, progress=False)
 
 
@@ -116,6 +119,8 @@ def run_family(draw: Callable[[np.random.Generator], list[Case]], models: int, r
         rng = np.random.default_rng([seed, number])
         for case in draw(rng):
             ledger.add(Case(f"model {number} {case.label}", case.ask, case.truth, case.scale))
+        if number % FORGET_EVERY == FORGET_EVERY - 1:
+            compiled_kernels.forget()
     return ledger
 
 
