@@ -13,6 +13,12 @@ XX, ZY, Y0, X0, Z0 = (jnp.asarray(np.kron(a, b)) for a, b in ((SX, SX), (SZ, SY)
 XZ = jnp.asarray(np.kron(SX, SZ))
 
 
+def random_unitary(seed):
+    """Of two states."""
+    a, b = np.random.default_rng(seed).normal(size=(2, 2, 2))
+    return np.linalg.qr(a + 1j * b)[0]
+
+
 def turn(angle, generator):
     """exp(i angle generator) of a generator whose square is one."""
     return jnp.cos(angle) * jnp.eye(4) + 1j * jnp.sin(angle) * generator

@@ -34,7 +34,8 @@ HOT = JOB.replace("haldane", "square").replace(PACKET, f"{ENSEMBLE}\n")
 
 def test_a_job_is_the_call_in_python(job: Path) -> None:
     # one band, like the ensemble below: the same kernels
-    job.write_text(JOB.replace("haldane", "square").replace("[0, 1]", "0"))
+    text = JOB.replace("haldane", "square").replace("[0, 1]", "0")
+    job.write_text(text.replace("[0.05, 0.0]", "{ magnitude = 0.05, direction = [2.0, 0.0] }"))
     done = blochflow("run", job, "-o", "run.nc")
     assert done.exit_code == 0, done.output
     packet = bf.WavePacket([0.0, 0.0], [[0.3, 0.5], [0.4, -0.2]])
@@ -146,6 +147,7 @@ def test_an_ensemble_of_a_users_distribution(job: Path) -> None:
         ("count = 3", "count = 1", ":5: `task[0].times`: expected count as an integer of at least 2"),
         ("stop = 4, ", "", ":5: `task[0].times`: expected { start, stop, count }, but stop is missing"),
         ("[0.05, 0.0]", "[0.05]", ":7: `task[0].electric_field`"),
+        ("[0.05, 0.0]", "{ magnitude = 0.1 }", ":7: `task[0].electric_field`: expected a vector or a table such as"),
         ("[0.05, 0.0]", '"m.py:wall"', ":7: `task[0].electric_field`: "),
         ("[0.05, 0.0]", '"m.py:pushh"', ":7: `task[0].electric_field`: m.py has no function 'pushh'"),
         (PACKET, "", ":3: `task[0].packet`: one of `packet` and `ensemble` is needed"),

@@ -13,8 +13,9 @@ from cli_runs import blochflow, forbid
 
 import blochflow as bf
 from blochflow.cli import runner
-from blochflow.cli.values import parse_field
+from blochflow.cli.field_values import parse_field
 from blochflow.response.texture_average import check_period
+from finite_field_models import random_unitary
 
 QWZ = bf.zoo.qwz(mass=-1.8)
 FIELDS = [[0.001, 0.0], [0.05, 0.0], [0.1, 0.0]]
@@ -66,6 +67,7 @@ def test_dims_and_labels():
         ({"groups": [[0, 1], [1]]}, "band 1 is in two of them"),
         ({"groups": [0, 1]}, "`groups` must be a list of groups"),
         ({"groups": "all"}, "`groups` must be a list of groups"),
+        ({"groups": [[0, 0]]}, "`groups` must hold distinct band indices from 0 to 1, but holds [0, 0]"),
         ({"active": [0, 5]}, "`active` must hold distinct band indices from 0 to 1"),
         ({"active": [0], "theory": "single_band"}, "`active` must be left out for single bands"),
         ({"group_tolerance": -1.0}, "`group_tolerance` must not be negative"),
@@ -107,104 +109,6 @@ def test_cells_are_periods_of_the_texture():
     for wrong in ([[20 * np.pi, 10.0]], [period[0], [0.0, 31.4]]):
         with pytest.raises(ValueError, match=r"`cell` must hold vectors after which the texture repeats, but H or its"):
             current(model, cell=wrong)
-
-
-def test_passages_refuse_what_has_no_answer():
-    chain = bf.zoo.rice_mele()
-    with pytest.raises(ValueError, match="`velocity` must be greater than 0"):
-        bf.nonadiabatic.landau_zener(0.1, 0.0, 0.1)
-    with pytest.raises(ValueError, match="`units` must be bf.NATURAL or bf.EV_ANGSTROM, but is 'EV_ANGSTROM'"):
-        bf.nonadiabatic.landau_zener(0.1, 1.0, 0.1, units="EV_ANGSTROM")
-    with pytest.raises(ValueError, match=r"`gap` must broadcast .*`gap` has shape \(2,\), `velocity` has shape \(3,\)"):
-        bf.nonadiabatic.landau_zener([0.1, 0.2], [1.0, 2.0, 3.0], 0.1)
-    with pytest.raises(ValueError, match="`electric_field` must not be zero"):
-        bf.nonadiabatic.avoided_crossing(chain, [0.0], [0.0])
-    with pytest.raises(ValueError, match="`band` must be the lower of two bands, from 0 to 0"):
-        bf.nonadiabatic.avoided_crossing(chain, [0.0], [0.1], band=1)
-    with pytest.raises(ValueError, match="point along a reciprocal vector"):
-        bf.nonadiabatic.bloch_zener(QWZ, [0.0, 0.0], [1.0, np.pi])
-    assert bf.nonadiabatic.avoided_crossing(bf.zoo.rice_mele(t_inter=0.0), [0.0], [0.1]).sizes["crossing"] == 0
-
-
-def test_crossing_of_a_chain():
-    """The gap of the Rice-Mele chain is smallest at k = pi: 2 (m^2 + (t - t')^2)^(1/2), v^2 = t t' for hbar = 1."""
-    chain = bf.zoo.rice_mele(t_intra=1.0, t_inter=0.9, mass=0.05)
-    found = bf.nonadiabatic.avoided_crossing(chain, [0.3], [0.2])
-    np.testing.assert_allclose(found.gap, 2 * np.hypot(0.05, 0.1), rtol=1e-10)
-    np.testing.assert_allclose(np.abs(np.cos(found.wavevector.values)), 1, atol=1e-9)
-    # (1 + q^2/2): E^2 = m^2 + (t-t')^2 + t t' q^2, so that v = (t t')^(1/2), less what turns with the phase of q
-    np.testing.assert_allclose(found.hyperbola, 1, atol=0.01)
-    np.testing.assert_allclose(found.velocity, np.sqrt(0.9), rtol=0.01)
-
-
-def random_unitary(seed):
-    """Of two states."""
-    a, b = np.random.default_rng(seed).normal(size=(2, 2, 2))
-    return np.linalg.qr(a + 1j * b)[0]
-
-
-def time_reversal_symmetric_doublets(k):
-    """Spins of opposite Chern numbers with a term that mixes them: with inversion times time reversal."""
-    sx, sy, sz = (jnp.array(m, dtype=complex) for m in ([[0, 1], [1, 0]], [[0, -1j], [1j, 0]], [[1, 0], [0, -1]]))
-    h = jnp.sin(k[0]) * jnp.kron(sx, sz) + jnp.sin(k[1]) * jnp.kron(sy, jnp.eye(2))
-    h = h + (-1.0 + jnp.cos(k[0]) + jnp.cos(k[1])) * jnp.kron(sz, jnp.eye(2))
-    return h + 0.35 * jnp.sin(k[0] + 0.5 * jnp.sin(k[1])) * jnp.kron(sx, sx)
-
-
-def test_crossings_of_doublets_do_not_depend_on_the_states_in_them():
-    """A cone of four bands: v = 1; a model with inversion times time reversal whose spins are turned."""
-    cone = bf.nonadiabatic.avoided_crossing(bf.zoo.four_band_dirac(mass=0.1), [0.3, 0.05, 0.02], [0.05, 0, 0], band=1)
-    np.testing.assert_allclose(cone.velocity, 1, rtol=1e-9)
-    np.testing.assert_allclose(cone.hyperbola, 1, rtol=1e-9)
-    np.testing.assert_allclose(cone.probability, np.exp(-np.pi * (0.1**2 + 0.05**2 + 0.02**2) / 0.05), rtol=1e-9)
-    spin = jnp.asarray(np.kron(np.eye(2), random_unitary(3)))
-
-    def doublets(turned):
-        u = spin if turned else jnp.eye(4)
-        return bf.LatticeModel(lambda k: u @ time_reversal_symmetric_doublets(k) @ u.conj().T, np.eye(2))
-
-    one, two = (bf.nonadiabatic.avoided_crossing(doublets(x), [0.4, 0.2], [0.1, 0.0], band=1) for x in (False, True))
-    assert one.sizes["crossing"] == 2
-    for name in ("gap", "velocity", "probability", "hyperbola"):
-        # places are found to the root of the rounding error
-        np.testing.assert_allclose(two[name], one[name], rtol=1e-6)
-    for band, words in ((0, "bands 0, 1 .*Take band=1, its last"), (2, "bands 2, 3 .*Take band=1 for passages from")):
-        with pytest.raises(bf.DegenerateBandsError, match=words):
-            bf.nonadiabatic.avoided_crossing(doublets(False), [0.4, 0.2], [0.1, 0.0], band=band)
-
-
-def test_states_of_a_doublet_that_pass_differently_are_refused():
-    x, z = jnp.array([[0, 1], [1, 0]]), jnp.array([[1, 0], [0, -1]])
-    copies = bf.LatticeModel(
-        lambda k: jnp.kron(jnp.diag(jnp.array([1.0, 1.5])), jnp.sin(k[0]) * x) + 0.1 * jnp.kron(jnp.eye(2), z), [[1.0]]
-    )
-    with pytest.raises(bf.DegenerateBandsError, match=r"bands 0, 1, 2, 3 .* different couplings .*, 1.5, 1: no single"):
-        bf.nonadiabatic.avoided_crossing(copies, [0.3], [0.05], band=1)
-
-
-@pytest.mark.parametrize("mass", [0.0, 1e-12, 1e-6])
-def test_bands_that_cross_are_passed_with_certainty(mass):
-    for cone, k, band in ((bf.zoo.massive_dirac, [0.3, 0.0], 0), (bf.zoo.four_band_dirac, [0.3, 0.0, 0.0], 1)):
-        field = [0.05, *np.zeros(len(k) - 1)]
-        found = bf.nonadiabatic.avoided_crossing(cone(mass=mass), k, field, band=band)
-        np.testing.assert_allclose(found.velocity, 1, rtol=1e-9)
-        # exp(-pi m^2/E)
-        np.testing.assert_allclose(found.probability, 1, rtol=1e-10)
-        np.testing.assert_allclose(found.distance, 0.3, rtol=1e-9)
-
-
-def test_two_chains_cross_where_their_energies_do():
-    """-2 cos k + 0.6 = 2 cos k, each with slope 2 |sin k|; bands that touch without crossing are not passed."""
-    hoppings = [(-1.0, 0, 0, (1,)), (1.0, 1, 1, (1,)), (0.6, 0, 0, (0,))]
-    chains = bf.TightBinding([[1.0]], [[0.0], [0.0]], hoppings)
-    found = bf.nonadiabatic.avoided_crossing(chains, [0.1], [0.05])
-    np.testing.assert_array_equal(found.probability, [1, 1])
-    np.testing.assert_allclose(np.cos(found.wavevector.values[:, 0]), 0.15, atol=1e-12)
-    np.testing.assert_allclose(found.velocity, 2 * np.sqrt(1 - 0.15**2), rtol=1e-10)
-    x = jnp.array([[0, 1], [1, 0]])
-    touch = bf.LatticeModel(lambda k: (1 - jnp.cos(k[0])) * x, [[1.0]])
-    found = bf.nonadiabatic.avoided_crossing(touch, [0.3], [0.05])
-    np.testing.assert_array_equal([found.velocity, found.probability], [[0], [0]])
 
 
 def test_ladders_of_a_finite_chain():
@@ -322,7 +226,7 @@ def test_a_scan_of_magnitudes_is_a_task(job: Path) -> None:
         (CURRENT.replace(str(FIELDS), ALONG.replace("3.0, 4.0", "1")), "task[0].electric_field", "a vector (2,)"),
         (CURRENT + "x = [0.0, 0.0]\n", "task[0].x", "left out"),
         (CURRENT + 'theory = "single"\n', "task[0].theory", "single_band"),
-        (CURRENT + "groups = [[0, 7]]\n", "task[0].groups", "such as"),
+        (CURRENT + "groups = [[0, 7]]\n", "task[0].groups", "distinct band indices from 0 to 1, but holds [0, 7]"),
         (CURRENT + "active = [0.5]\n", "task[0].active", "band indices"),
         (CURRENT.replace("temperature = 0.1", "temperature = 0"), "task[0].temperature", "above 0"),
         (BANDS.replace("G-X-M-G", "G-Q"), "task[0].path", "Q"),
@@ -355,3 +259,8 @@ def test_textures_of_jobs(job: Path) -> None:
     bands = '[[task]]\nquantity = "hybrid_bands"\npath = "G-X"\nelectric_field = [0.1, 0.0]\nx = [5.0, 0.0]\n'
     job.write_text('[model]\nzoo = "domain_wall"\n' + bands)
     assert "continuum model" in blochflow("check", job).stderr
+
+
+def test_a_tolerance_that_joins_all_bands_is_noticed():
+    with pytest.warns(bf.ValidityWarning, match="`group_tolerance` makes all 2 bands one group"):
+        bf.nonadiabatic.hybrid_bands(QWZ, [[0.1, 0.2]], [0.05, 0.0], group_tolerance=100.0)

@@ -159,7 +159,8 @@ def test_no_field_and_one_group_are_no_hybridisation():
     free = bf.nonadiabatic.hybrid_bands(model, k, np.zeros(3))
     np.testing.assert_allclose(free.energy.values[0], energies, atol=1e-13)
     np.testing.assert_allclose(free.velocity, free.energy_gradient, atol=1e-12)
-    grouped = bf.nonadiabatic.hybrid_bands(model, k, [0.1, 0.2, 0.3], groups=[[0, 1, 2, 3]])
+    with pytest.warns(bf.ValidityWarning, match="`groups` makes all 4 bands one group"):
+        grouped = bf.nonadiabatic.hybrid_bands(model, k, [0.1, 0.2, 0.3], groups=[[0, 1, 2, 3]])
     np.testing.assert_allclose(grouped.energy.values[0], energies, atol=1e-13)
 
 

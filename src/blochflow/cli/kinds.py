@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
+from blochflow.cli.field_values import parse_field
 from blochflow.cli.values import (
     parse_any,
     parse_disorder,
-    parse_field,
     parse_frequencies,
     parse_grid,
     parse_groups,

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
+from blochflow.cli.field_values import parse_direction
 from blochflow.cli.kinds import DisorderTable, Integer, Number, Seed, Text, Truth
 from blochflow.cli.values import FUNCTION, STRICT, parse_number, parse_positive_option, parse_scan
 from blochflow.core.checks import nearest
@@ -63,9 +64,11 @@ def parse_times(value: Any) -> list[float]:
 
 
 def parse_field(value: Any) -> Any:
-    """A number, a vector, or the name of a function of (x, t)."""
+    """A number, a vector, a magnitude along a direction, or the name of a function of (x, t)."""
     if isinstance(value, str):
         return parse_function(value)
+    if isinstance(value, dict):
+        return parse_direction(value)
     return [parse_number(x) for x in value] if isinstance(value, list) and value else parse_number(value)
 
 

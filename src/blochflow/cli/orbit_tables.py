@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
+from blochflow.cli.field_values import parse_direction
 from blochflow.cli.kinds import Integer, Number, Scan, Temperature, Text, Truth
-from blochflow.cli.values import parse_field as parse_magnitude
-from blochflow.cli.values import parse_number, parse_scan, parse_vector
+from blochflow.cli.values import parse_number, parse_scan
 
 
 def parse_field(value: Any) -> Any:
@@ -25,18 +25,6 @@ def parse_wavevectors(value: Any) -> Any:
     if not isinstance(value, list) or not value:
         raise ValueError(f"expected a wave vector such as [0.0, 0.1], or an array of them, but it is {value!r}.")
     return parse_field(value)
-
-
-def parse_direction(value: Any) -> Any:
-    """A vector, one magnitude along a direction, or a number for one dimension."""
-    if isinstance(value, dict):
-        found = parse_magnitude(value)
-        if isinstance(found[0], list):
-            raise ValueError(
-                f"expected one magnitude, since the task takes one field, but it is {value['magnitude']!r}."
-            )
-        return found
-    return parse_vector(value) if isinstance(value, list) else parse_number(value)
 
 
 Field = Annotated[Any, BeforeValidator(parse_field)]

@@ -15,7 +15,6 @@ from pydantic import ConfigDict
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 LARGEST_SCAN = 1_000_000
 LARGEST_COUNT = 1_000_000  # k points per axis or along a path
-FIELD_HELP = '{ magnitude = "0.01:0.1:10", direction = [1.0, 0.0] }'
 PARTITION_HELP = "{ K = [[0, 0], [1, 1], [0, 1]] }"
 DISORDER_HELP = '{ kind = "white", strength = 0.1 }'
 DISORDER_KINDS = {
@@ -179,24 +178,6 @@ def parse_vector(value: Any) -> list[Any]:
     if not isinstance(value, list) or not 1 <= len(value) <= 3:
         raise ValueError(f"expected an array of one number per direction such as [0.0, 0.1], but it is {value!r}.")
     return [_number(x) for x in value]
-
-
-def parse_field(value: Any) -> list[Any]:
-    """A vector, an array of vectors, or a magnitude (a number or a scan) along a direction of any length."""
-    if not isinstance(value, dict):
-        return parse_vector(value)
-    for name in ("magnitude", "direction"):
-        if name not in value:
-            raise ValueError(f"expected a vector or a table such as {FIELD_HELP}, but {name!r} is missing.")
-    for name in value:
-        if name not in ("magnitude", "direction"):
-            raise ValueError(f"expected a vector or a table such as {FIELD_HELP}, but it has {name!r}.")
-    numbers, direction = parse_scan(value["magnitude"]), parse_vector(value["direction"])
-    if isinstance(direction[0], list) or not any(direction):
-        raise ValueError(f"expected a direction that is one vector and not zero, but it is {value['direction']!r}.")
-    length = math.hypot(*direction)
-    vectors = [[number * (x / length) for x in direction] for number in numbers]
-    return vectors if isinstance(value["magnitude"], str | list) else vectors[0]
 
 
 def parse_indices(value: Any) -> list[int]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from blochflow.core.backend import jnp
 from blochflow.core.checks import as_index, as_real_array, fail
+from blochflow.core.errors import ValidityWarning
 from blochflow.geometry.subspace import Subspace
 from blochflow.models.base import AbstractModel, as_model
 from blochflow.models.local import AbstractLocalModel
@@ -70,6 +73,7 @@ def as_grouping(model: Any, groups: Any, group_tolerance: Any, active: Any) -> G
     count = model.num_bands
     tolerance = as_real_array(group_tolerance, "group_tolerance", max_ndim=0, positive=False)
     declared = as_groups(groups, count)
+    warn_of_one_group(model, declared, float(tolerance))
     manifolds: tuple[tuple[int, ...], ...] = ()
     if active is not None:
         chosen = as_bands(active, "active", count)
@@ -84,6 +88,14 @@ def as_grouping(model: Any, groups: Any, group_tolerance: Any, active: Any) -> G
 
 def check_whole(model: AbstractModel | AbstractLocalModel, active: tuple[int, ...]) -> None:
     """Refuse a manifold that holds some of several bands that coincide everywhere."""
+    gaps, scale = largest_gaps(model)
+    for lower in np.flatnonzero(gaps <= COINCIDE * scale):
+        if (lower in active) != (lower + 1 in active):
+            raise fail("active", "hold all of several bands that coincide", f"holds one of bands {lower}, {lower + 1}")
+
+
+def largest_gaps(model: AbstractModel | AbstractLocalModel) -> tuple[np.ndarray, float]:
+    """Largest E_{n+1} - E_n (n - 1,) at some random k, and the largest energy there."""
     d = model.dimension
     here = model.at(np.zeros(d), 0.0) if isinstance(model, AbstractLocalModel) else model
     u = np.random.default_rng(0).random((SAMPLES, d))
@@ -92,10 +104,24 @@ def check_whole(model: AbstractModel | AbstractLocalModel, active: tuple[int, ..
     else:
         k = u @ np.asarray(here.lattice.reciprocal)
     energies = np.linalg.eigvalsh(np.asarray(here.hamiltonian(k)))
-    gaps = np.diff(energies, axis=1).max(axis=0, initial=0.0)
-    for lower in np.flatnonzero(gaps <= COINCIDE * np.abs(energies).max(initial=1e-300)):
-        if (lower in active) != (lower + 1 in active):
-            raise fail("active", "hold all of several bands that coincide", f"holds one of bands {lower}, {lower + 1}")
+    return np.diff(energies, axis=1).max(axis=0, initial=0.0), float(np.abs(energies).max(initial=1e-300))
+
+
+def warn_of_one_group(model: AbstractModel | AbstractLocalModel, declared: Sequence[Any], tolerance: float) -> None:
+    """Bands that are all one group, by what was given."""
+    count, name = model.num_bands, ""
+    if count > 1 and any(len(group) == count for group in declared):
+        name = "groups"
+    elif count > 1 and tolerance > 0:
+        gaps, scale = largest_gaps(model)
+        name = "group_tolerance" if COINCIDE * scale < gaps.max() <= tolerance else ""
+    if name:
+        warnings.warn(
+            f"`{name}` makes all {count} bands one group: a field mixes none of them with any other, and what comes "
+            f"from mixing, as the Hall current does, is zero. Leave `{name}` out, or join fewer bands.",
+            ValidityWarning,
+            stacklevel=4,
+        )
 
 
 def as_groups(groups: Any, count: int) -> tuple[tuple[int, ...], ...]:
@@ -105,7 +131,7 @@ def as_groups(groups: Any, count: int) -> tuple[tuple[int, ...], ...]:
     must = "be a list of groups of bands, such as [[0, 1], [2, 3]]"
     if not isinstance(groups, list | tuple) or not groups or any(np.ndim(g) == 0 for g in map(_members, groups)):
         raise fail("groups", must, f"is {groups!r}")
-    found = tuple(as_bands(group, "groups", count, must) for group in groups)
+    found = tuple(as_bands(group, "groups", count) for group in groups)
     listed = [band for group in found for band in group]
     if len(set(listed)) != len(listed):
         twice = next(band for band in listed if listed.count(band) > 1)
@@ -118,9 +144,9 @@ def _members(group: Any) -> Any:
     return np.asarray(group.bands if isinstance(group, Subspace) else group, dtype=object)
 
 
-def as_bands(bands: Any, name: str, count: int, must: str | None = None) -> tuple[int, ...]:
+def as_bands(bands: Any, name: str, count: int) -> tuple[int, ...]:
     """Distinct band indices of a model, ascending."""
-    must = must or f"hold distinct band indices from 0 to {count - 1}"
+    must = f"hold distinct band indices from 0 to {count - 1}"
     if isinstance(bands, Subspace):
         bands = bands.bands
     try:

@@ -1,7 +1,8 @@
 """The gap above a band along a line of k: its minima, and how fast the two bands, or groups of bands, cross there.
 
     groups apart:   v of the block <upper|d_s H|lower> = v W, W unitary
-    groups touch:   v half the difference of the slopes, eigenvalues of d_s H within the group
+    groups touch:   v half the difference of the slopes, eigenvalues of d_s H within the group; where slopes are equal,
+                    states on both sides tell whether lines cross, <lower(s-)|upper(s+)>
 
 For two bands both are v^2 = |V_12|^2 + ((V_11 - V_22)/2)^2, V = d_s H, which no choice of states changes.
 """
@@ -17,8 +18,14 @@ from blochflow.geometry.connection import on_batch
 from blochflow.geometry.subspace import rounding_scale
 from blochflow.models.base import AbstractModel
 
-# Points on the line on which minima of the gap are looked for, and steps that refine one.
+# Points on a line across the zone on which minima of the gap are looked for, and steps that refine one.
 SAMPLES, REFINEMENTS, FINE = 512, 12, 16
+# How often a place beside a touching is moved away by a factor of two, from this part of the distance of points, until
+# bands can be told apart; and what is neither one line through the touching nor another, as a share of states.
+DOUBLINGS, NEAREST, UNCLEAR = 12, 2.0**-10, 0.2
+# Gap, in units of rounding, from which on states are known.
+KNOWN = 1e3
+ELSEWHERE = "end the line before it with `extent`, or follow a packet with bf.Ehrenfest()."
 # Relative differences of speeds of one passage that rounding may make, and speeds that are zero, in units of the
 # fastest on the line: minima are found to the root of the rounding error.
 ALIKE, NO_SPEED = 1e-6, 1e-7
@@ -30,7 +37,7 @@ class GapOnLine:
     def __init__(self, model: AbstractModel, start: np.ndarray, direction: np.ndarray, band: int) -> None:
         self.model, self.start, self.direction, self.band = model, start, direction, band
         # of the line, as `minima` finds them
-        self.fastest, self.rounding = 0.0, 0.0
+        self.fastest, self.rounding, self.step = 0.0, 0.0, 0.0
 
     def points(self, s: np.ndarray) -> np.ndarray:
         """k at places s."""
@@ -41,17 +48,21 @@ class GapOnLine:
         energies = np.asarray(bands(self.model, self.points(s.ravel())).energies)
         return (energies[:, self.band + 1] - energies[:, self.band]).reshape(s.shape)
 
-    def minima(self, first: float, length: float, closed: bool) -> np.ndarray:
+    def minima(self, first: float, length: float, closed: bool, samples: int) -> np.ndarray:
         """Places of local minima, ascending: bracketed on a grid, narrowed by ever finer ones."""
-        step = length / SAMPLES
-        s = first + step * np.arange(SAMPLES + (not closed))
+        step = self.step = length / samples
+        s = first + step * np.arange(samples + (not closed))
         solved = bands(self.model, self.points(s))
         self.fastest = float(np.abs(np.asarray(solved.velocity)).max())
         self.rounding = DEGENERACY_TOLERANCE * float(np.asarray(rounding_scale(solved)).max())
         touching = ~self._apart(np.asarray(solved.energies))
         self._refuse_partners(s, np.asarray(solved.energies), np.asarray(touching.all(axis=0)))
         gap, touch = np.diff(np.asarray(solved.energies), axis=1)[:, self.band], touching[:, self.band]
-        low = (gap < np.roll(gap, 1)) & (gap <= np.roll(gap, -1)) & ~(np.roll(touch, 1) & np.roll(touch, -1))
+        beside = np.roll(touch, 1) & np.roll(touch, -1)
+        for i in np.flatnonzero(touch & beside)[:1]:
+            remedy = f"They coincide on a part of the line: {ELSEWHERE}"
+            raise self._refusal(self.points(s[i : i + 1])[0], self._pair(), float(gap[i]), remedy)
+        low = (gap < np.roll(gap, 1)) & (gap <= np.roll(gap, -1)) & ~beside
         if not closed:
             low[[0, -1]] = False
         places = s[low]
@@ -87,6 +98,33 @@ class GapOnLine:
             bend[i] = each[1] - each[0]
         return energies[:, n + 1] - energies[:, n], np.where(speed > NO_SPEED * self.fastest, speed, 0.0), bend
 
+    def crosses(self, place: float) -> bool:
+        """Whether bands that touch at a place with equal slopes change their order there.
+
+        Raises
+        ------
+        DegenerateBandsError
+            States beside it do not tell: bands are near each other up to the next points, or some cross and others not.
+        """
+        n = self.band
+        for i in range(DOUBLINGS):
+            beside = self.step * NEAREST * 2.0**i
+            solved = bands(self.model, self.points(place + beside * np.array([-1.0, 1.0])))
+            energies, states = np.asarray(solved.energies), np.asarray(solved.states)
+            # further than rounding from one another, so that states are known to some digits
+            if (energies[:, n + 1] - energies[:, n]).min() <= KNOWN * self.rounding:
+                continue
+            groups = np.pad(self._apart(energies).astype(int), ((0, 0), (1, 0))).cumsum(axis=1)
+            lower, upper = groups[0] == groups[0, n], groups[1] == groups[1, n + 1]
+            overlap = np.abs(states[0][:, lower].conj().T @ states[1][:, upper]) ** 2
+            share = float(overlap.sum()) / min(int(lower.sum()), int(upper.sum()))
+            if abs(share - round(share)) < UNCLEAR:
+                return round(share) == 1
+            break
+        remedy = f"They touch with equal slopes, and states nearby do not tell whether they cross: {ELSEWHERE}"
+        at = np.array([place])
+        raise self._refusal(self.points(at)[0], self._pair(), float(self(at)[0]), remedy)
+
     def _speed_of_touching(self, k: np.ndarray, slopes: np.ndarray, energies: np.ndarray, group: np.ndarray) -> float:
         lines = np.linalg.eigvalsh(slopes[np.ix_(group, group)])
         place = self.band - int(group[0])
@@ -96,8 +134,7 @@ class GapOnLine:
                 k,
                 group,
                 float(np.ptp(energies[group])),
-                f"They meet in one point, where the line of band {self.band} goes on as band {other}: "
-                "end the line before it with `extent`, or follow a packet with bf.Ehrenfest().",
+                f"They meet in one point, where the line of band {self.band} goes on as band {other}: {ELSEWHERE}",
             )
         return float(lines[place + 1] - lines[place]) / 2
 
@@ -141,6 +178,9 @@ class GapOnLine:
         remedy += f"Take {', or '.join(choices)}." if choices else "There are no other bands."
         gap = float(np.diff(energies, axis=1)[:, self.band].max())
         raise self._refusal(self.points(s[:1])[0], np.arange(first, last + 1), gap, remedy)
+
+    def _pair(self) -> np.ndarray:
+        return np.array([self.band, self.band + 1])
 
     def _refusal(self, k: np.ndarray, members: np.ndarray, gap: float, remedy: str) -> DegenerateBandsError:
         what = f"passage from band {self.band} to band {self.band + 1}"

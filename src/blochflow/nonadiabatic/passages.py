@@ -7,6 +7,7 @@ Source: Zener, Proc. R. Soc. A 137, 696 (1932).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,9 @@ from blochflow.nonadiabatic.passage_catalog import AVOIDED_CROSSING
 
 if TYPE_CHECKING:
     import xarray as xr
+
+# Longest line on which avoided crossings are looked for, in units of the zone.
+MOST_ZONES = 100
 
 
 def landau_zener(gap: Any, velocity: Any, electric_field: Any, *, units: Units = NATURAL) -> Any:
@@ -81,9 +85,9 @@ def avoided_crossing(model: Any, k: Any, electric_field: Any, *, band: int = 0, 
         hbar v = |<n+1|d_s H|n>|, of degenerate bands that of their whole block;   g = 0: half the difference of slopes
 
     Source: [Zener1932].  Valid for: crossings apart from each other, where ``hyperbola`` = g g''/(2 v)^2 is near 1;
-    elsewhere P is an estimate.  Where bands touch, P is 1 if they cross (v > 0) and 0 if they do not (v = 0).  In
-    groups of bands that coincide, such as doublets, all states must pass alike.  Not included: interference, other
-    bands.
+    elsewhere P is an estimate.  Where bands touch, P is 1 if they cross, with different slopes or with equal ones
+    (states on both sides tell), and 0 if they do not.  In groups of bands that coincide, such as doublets, all states
+    must pass alike.  Not included: interference, other bands.
 
     Parameters
     ----------
@@ -95,7 +99,8 @@ def avoided_crossing(model: Any, k: Any, electric_field: Any, *, band: int = 0, 
         The lower of the two bands; of bands that coincide everywhere the last.
     extent : float, optional
         Length of the line in k.  Default: one reciprocal vector along the field; of k.p models, and where there is no
-        such vector, the line is centred on k: twice the cutoff, or the longest reciprocal vector.
+        such vector, the line is centred on k: twice the cutoff, or the longest reciprocal vector.  At most a hundred
+        times that, for minima are looked for at 512 points of each.
 
     Returns
     -------
@@ -109,8 +114,8 @@ def avoided_crossing(model: Any, k: Any, electric_field: Any, *, band: int = 0, 
     ValueError
         Wrong arguments, a field of zero, a band without one above it.
     DegenerateBandsError
-        The band and the next are partners that coincide on the whole line; or more than two meet at a minimum, and
-        have no single probability.
+        The band and the next are partners that coincide on the line or a part of it; or more than two meet at a
+        minimum, and have no single probability; or points nearby do not tell whether bands that touch cross.
 
     Examples
     --------
@@ -125,13 +130,15 @@ def avoided_crossing(model: Any, k: Any, electric_field: Any, *, band: int = 0, 
     line = checked_line(model, k, electric_field, band=band, extent=extent)
     start, field, direction, lower = line.start, line.field, line.direction, line.band
     gap_at = GapOnLine(model, start, direction, lower)
-    places = gap_at.minima(line.first, line.length, line.closed)
+    places = gap_at.minima(line.first, line.length, line.closed, line.samples)
     gap, speed, bend = gap_at.details(places)
     hbar = time_unit(model.units)
     size = float(np.linalg.norm(field))
     with np.errstate(divide="ignore", invalid="ignore"):
         chance = np.where(speed > 0, np.exp(-np.pi * (gap / 2) ** 2 / (speed * size)), 0.0)
         hyperbola = np.where(speed > 0, gap * bend / (2 * speed) ** 2, np.nan)
+    for i in np.flatnonzero((speed == 0) & (gap <= gap_at.rounding)):
+        chance[i] = gap_at.crosses(float(places[i]))
     units = model.units
     where = start - places[:, None] * direction
     each = ("crossing",)
@@ -147,7 +154,7 @@ def avoided_crossing(model: Any, k: Any, electric_field: Any, *, band: int = 0, 
         **description(AVOIDED_CROSSING, "1"),
         **provenance(model, [start, field, np.array([line.first, line.length])], str(lower)),
         "status": "CONVERGED",
-        "status_message": f"minima narrowed from {SAMPLES} points of the line",
+        "status_message": f"minima narrowed from {line.samples} points of the line",
         "electric_field": field,
         "band": lower,
     }
@@ -165,6 +172,7 @@ class Line:
     first: float
     length: float
     closed: bool
+    samples: int
 
 
 def checked_line(model: AbstractModel, k: Any, electric_field: Any, *, band: Any = 0, extent: Any = None) -> Line:
@@ -178,16 +186,21 @@ def checked_line(model: AbstractModel, k: Any, electric_field: Any, *, band: Any
         raise fail("band", must, f"is {band!r}")
     vector, _ = reciprocal_along(model, field)
     closed = vector is not None and extent is None
+    if model.lattice is not None:
+        across = float(np.linalg.norm(np.asarray(model.lattice.reciprocal), axis=1).max())
+    else:
+        across = 2 * float(model.cutoff)  # type: ignore[attr-defined]
     if extent is not None:
         length = float(as_real_array(extent, "extent", max_ndim=0, positive=True))
-    elif vector is not None:
-        length = float(np.linalg.norm(vector))
-    elif model.lattice is not None:
-        length = float(np.linalg.norm(np.asarray(model.lattice.reciprocal), axis=1).max())
     else:
-        length = 2 * float(model.cutoff)  # type: ignore[attr-defined]
+        length = across if vector is None else float(np.linalg.norm(vector))
+    if length > MOST_ZONES * across:
+        must = f"be at most {MOST_ZONES} times the zone, {MOST_ZONES * across:.4g}"
+        raise fail("extent", must, f"is {length:.4g}")
     first = 0.0 if closed or extent is not None else -0.5 * length
-    return Line(start, field, direction, lower, first, length, closed)
+    # a length of the zone itself may exceed it by rounding
+    samples = SAMPLES * math.ceil(length / across - 1e-9)
+    return Line(start, field, direction, lower, first, length, closed, samples)
 
 
 def line_of(model: AbstractModel, k: Any, electric_field: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
