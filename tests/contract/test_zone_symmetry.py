@@ -8,7 +8,6 @@ import pytest
 from blochflow.zone.orbits import cell_operations, cell_orbits, grid_operations, grid_orbits
 from blochflow.zone.symmetry import (
     Operation,
-    describe,
     generated_group,
     identity,
     is_group,
@@ -116,15 +115,15 @@ def test_groups_from_generators_and_inside_a_set():
 
 def test_operations_in_words():
     turn = np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
-    assert describe(Operation(turn)) == "rotation by 90 degrees about (0, 0, 1)"
-    assert describe(Operation(-turn.T, None, True)) == "rotation by 90 degrees about (0, 0, -1) with inversion, " + (
+    assert str(Operation(turn)) == "rotation by 90 degrees about (0, 0, 1)"
+    assert str(Operation(-turn.T, None, True)) == "rotation by 90 degrees about (0, 0, -1) with inversion, " + (
         "with time reversal"
     )
-    assert describe(Operation(-np.eye(3))) == "inversion"
-    assert describe(Operation(np.eye(3), None, True)) == "time reversal"
-    assert describe(Operation(np.array([[0.0, 1.0], [1.0, 0.0]]))) == "reflection with normal (1, -1)"
-    assert describe(Operation(turn[:2, :2].T)) == "rotation by -90 degrees"
-    assert describe(Operation(-np.eye(1))) == "inversion"
+    assert str(Operation(-np.eye(3))) == "inversion"
+    assert str(Operation(np.eye(3), None, True)) == "time reversal"
+    assert str(Operation(np.array([[0.0, 1.0], [1.0, 0.0]]))) == "reflection with normal (1, -1)"
+    assert str(Operation(turn[:2, :2].T)) == "rotation by -90 degrees"
+    assert str(Operation(-np.eye(1))) == "inversion"
     assert len(point_operations(3, "hexagonal")) == 48
 
 
