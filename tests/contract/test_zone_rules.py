@@ -22,6 +22,19 @@ def test_the_choice_of_rule_is_recorded():
     assert "grid" not in metal.attrs
 
 
+def test_scans_of_warm_metals_stay_on_uniform_grids():
+    """Above both bands next to nothing is left of their large contributions; that, too, is read to the tolerance."""
+    model, mu = bf.zoo.haldane(mass=0.2), np.linspace(-2.0, 5.0, 41)
+    scan = bf.response.anomalous_hall(model, mu, 0.08, tolerance=bf.Tolerance(rtol=1e-4))
+    assert scan.attrs["rule"] == "uniform"
+    assert scan.evaluations <= 40_000
+    few = bf.response.anomalous_hall(model, mu[::10], 0.08, grid=256, throw=False)
+    there, here = few.value.sel(a="x", b="y").values, scan.value.sel(a="x", b="y").values[::10]
+    # of the sum of absolute values, about 0.3, a fraction 1e-10 is allowed by default; the grid of 256 has settled
+    assert (np.abs(here - there) <= 1e-4 * np.abs(there) + 1e-10).all()
+    assert 1e-9 < np.abs(there[-2, 0]) < 1e-3 < np.abs(there[0, 0])
+
+
 @pytest.mark.parametrize("mu", [-1.0, 0.0, 0.37])
 def test_rules_agree(mu):
     model, tolerance = bf.zoo.haldane(mass=0.1), bf.Tolerance(rtol=1e-4)

@@ -55,7 +55,7 @@ class Hoppings(eqx.Module):
         listed = hoppings if self.function is None else call_user(self.function, parameters)
         values, keys = check_list(listed, count, dimension)
         self.cells, self.pattern = pattern_of(keys, dimension)
-        self.values = None if self.function else self._scatter(jnp.asarray(values))
+        self.values = None if self.function else scattered(jnp.asarray(values), self.pattern, len(self.cells), count)
 
     @classmethod
     def fixed(cls, cells: Cells, blocks: Array) -> Hoppings:
@@ -86,7 +86,8 @@ class Hoppings(eqx.Module):
                 f"`hoppings(**parameters)` returned {len(listed)} hoppings, but {len(self.pattern.mirrored)} at "  # type: ignore[union-attr]
                 "construction. Always return the same pairs, with value 0 where one is absent."
             )
-        return self._scatter(jnp.stack([jnp.asarray(item[0], dtype=jnp.complex128) for item in listed]))
+        values = jnp.stack([jnp.asarray(item[0], dtype=jnp.complex128) for item in listed])
+        return scattered(values, self.pattern, len(self.cells), self.count)  # type: ignore[arg-type]
 
     def check(self, parameters: Mapping[str, Array]) -> None:
         """Raise `UserModelError` unless a callable returns finite values, real ones on site."""
@@ -102,12 +103,14 @@ class Hoppings(eqx.Module):
                     "values of the parameters."
                 )
 
-    def _scatter(self, values: Array) -> Array:
-        pattern = self.pattern
-        blocks = jnp.zeros((len(self.cells), self.count, self.count), dtype=jnp.complex128)
-        blocks = blocks.at[tuple(pattern.index.T)].add(values)  # type: ignore[union-attr]
-        conjugates = jnp.where(pattern.mirrored, jnp.conj(values), 0)  # type: ignore[union-attr]
-        return blocks.at[tuple(pattern.conjugate.T)].add(conjugates)  # type: ignore[union-attr]
+
+@eqx.filter_jit
+def scattered(values: Array, pattern: Pattern, cells: int, count: int) -> Array:
+    """(nR, N, N) blocks of the listed hoppings and their conjugates."""
+    blocks = jnp.zeros((cells, count, count), dtype=jnp.complex128)
+    blocks = blocks.at[tuple(pattern.index.T)].add(values)
+    conjugates = jnp.where(pattern.mirrored, jnp.conj(values), 0)
+    return blocks.at[tuple(pattern.conjugate.T)].add(conjugates)
 
 
 def call_user(function: Callable[..., Any], parameters: Mapping[str, Array]) -> list[Any]:

@@ -85,7 +85,7 @@ def energy_histogram(model: AbstractModel, weight: Weight, filling: Filling, tol
     # sampled bounds are estimates
     slack = 0.0 if source.rigorous else 0.2 * (high - low)
     low, high = low - slack, high + slack
-    return EnergyHistogram.for_states(filling.mu, filling.kt, weight, low, high, tolerance.rtol)
+    return EnergyHistogram.for_states(filling.mu, filling.kt, weight, low, high, tolerance.fraction)
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,10 @@ class EnergyLists:
         check_finite(values, k, self.integrand.bands.subject)
         kept = block.weights > 0
         flat, listed = energies[kept].reshape(-1), values[kept].reshape(-1, values.shape[-1])
-        return self.histogram.collect(flat, listed), self.histogram.collect(flat, np.abs(listed))
+        values, sizes = np.split(
+            self.histogram.collect(flat, np.concatenate([listed, np.abs(listed)], axis=1)), 2, axis=1
+        )
+        return values, sizes
 
 
 def run_blocks(

@@ -1,37 +1,42 @@
 """Many chemical potentials and temperatures at once: the integrand collected on an energy grid, convolved afterwards.
 
-    I(mu, T) = sum_kn f(E_kn) g_kn  ~  sum_b f(E_b) H_b,     H_b = sum_kn L_b(E_kn) g_kn
+    F(E - mu) ~ sum_bj L_b(E) F(e_b - e_j) L_j(mu)
+    I(mu, T) = sum_kn F(E_kn - mu) g_kn  ~  sum_j L_j(mu) R_j,   R_j = sum_b F(e_b - e_j) H_b,
+    H_b = sum_kn L_b(E_kn) g_kn
 
-L_b are cubic Lagrange weights (four grid energies), so that moments 0 to 3 of the integrand in energy are kept; this is
-what lets large contributions of opposite sign at nearly equal energies cancel.  The error of a state is below
-(3/128) step^4 times its integral of |g|, since fourth derivatives of f and f' stay below f and -f' in units of k_B T;
-at an eighth of k_B T it is 7.5e-6, with the change of f over two steps.  F_1 and F_2 of `zone.weights` obey the same
-bound; surface terms with powers of x = (E - mu)/k_B T obey it with (1 + |x|^p) times `MAJORANT` for |x|^p.  At T = 0
-states are counted exactly: the sum of g over energies between neighbouring chemical potentials.
+L are Lagrange weights of degree seven (eight grid energies e), so that moments 0 to 7 of the integrand in energy are
+kept; this is what lets large contributions of opposite sign at nearly equal energies cancel.  F is evaluated once for
+every distance of two grid energies, and states share R_j.  The error of a state is below (1225/16)^2/8! M step^8 times
+its integral of |g|, once for E and once for mu, M the largest |d^8 F/dx^8|/F in units of k_B T: 31 for f and f'.
+Surface terms with powers of x = (E - mu)/k_B T obey it with (1 + |x|^p) times `MAJORANT` for |x|^p.  At T = 0 states
+are counted exactly: the sum of g over energies between neighbouring chemical potentials.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from blochflow.core.errors import BlochflowError
 from blochflow.zone.weights import Weight, occupation_moment, slope_moment
 
-STEP = 1 / 8
-# At that step, relative to the integral of |g| for the same state.
-STEP_ERROR = 7.5e-6
-# Part of the tolerance that the step may use.
+# Largest step in units of k_B T, and the error there relative to the integral of |g| for the same state: twice that of
+# one interpolation, with the change of F over the eight energies and the size of their weights.
+STEP, ORDER = 1 / 8, 8
+STEP_ERROR = 1.3e-8
+# Part of the allowed error that the step may use.
 SHARE = 0.1
-# Largest |d^4/dx^4 (x^p f')| / ((1 + |x|^p) |f'|), in units of the same for p = 0.
-MAJORANT = {-1: 1.56, 0: 1.0, 1: 1.25, 2: 4.7}
-STATES_AT_ONCE = 256
+# Largest |d^8/dx^8 (x^p f')| / ((1 + |x|^p) |f'|), in units of the same for p = 0, and its change over eight energies.
+MAJORANT = {-1: 3.1, 0: 1.0, 1: 2.8, 2: 13.0}
 MOST_BINS = 2_000_000
-# In units of k_B T: range of the chemical potentials read together, and of energies around their middle; the sum of
-# half the first and the second stays below the 709 at which exp overflows, their difference far above the 37 at which
-# f is 0 or 1 in double precision.
-REACH, FARTHEST = 200.0, 500.0
+# In units of k_B T: that far from all energies bands are full or empty in double precision.
+FARTHEST = 800.0
+# Grid energies around an energy, counted from the one below it.
+AROUND = np.arange(1 - ORDER // 2, ORDER // 2 + 1)
+SCALES = np.array([np.prod([n - m for m in AROUND if m != n]) for n in AROUND], dtype=float)
 
 
 @dataclass(frozen=True)
@@ -57,24 +62,24 @@ class EnergyHistogram:
 
     @classmethod
     def for_states(
-        cls, mu: np.ndarray, kt: np.ndarray, weight: Weight, low: float, high: float, rtol: float
+        cls, mu: np.ndarray, kt: np.ndarray, weight: Weight, low: float, high: float, fraction: float
     ) -> EnergyHistogram:
-        """With a step that suits the lowest temperature and the tolerance."""
+        """With a step that suits the lowest temperature and errors of ``fraction`` of the integral of |g|."""
         warm = kt[kt > 0]
-        fine = STEP * float(np.clip((SHARE * rtol / STEP_ERROR) ** 0.25, 0.05, 1.0))
+        fine = STEP * min(1.0, (SHARE * fraction / STEP_ERROR) ** (1 / ORDER))
         step = fine * float(warm.min()) if len(warm) else max(high - low, 1e-300)
         return cls(mu, kt, weight, low, high, step)
 
     @property
     def bins(self) -> int:
-        """Points of the energy grid, two beyond each end."""
-        return int(np.ceil((self.high - self.low) / self.step)) + 5 if (self.kt > 0).any() else 0
+        """Points of the energy grid, four beyond each end."""
+        return int(np.ceil((self.high - self.low) / self.step)) + ORDER + 1 if (self.kt > 0).any() else 0
 
     @property
     def error(self) -> float:
         """Error of a state relative to its integral of |g|."""
         warm = self.kt[self.kt > 0]
-        return STEP_ERROR * (self.step / (STEP * float(warm.min()))) ** 4 if len(warm) else 0.0
+        return STEP_ERROR * (self.step / (STEP * float(warm.min()))) ** ORDER if len(warm) else 0.0
 
     @property
     def steps(self) -> np.ndarray:
@@ -88,23 +93,17 @@ class EnergyHistogram:
         tied = np.searchsorted(cold, energies, side="right")
         rows = [0.5 * (_sums(index, values, len(cold) + 1) + _sums(tied, values, len(cold) + 1))] if len(cold) else []
         if self.bins:
-            rows.append(self._deposit(energies, values))
+            index, weights = self._around(energies)
+            if index.min() < 0 or index.max() > self.bins - ORDER:
+                raise BlochflowError(f"An energy lies outside [{self.low:.6g}, {self.high:.6g}]: H(k) varies too fast.")
+            rows.append(_weighed_rows(index, weights, self.bins).T @ values)
         return np.concatenate(rows)
 
-    def _deposit(self, energies: np.ndarray, values: np.ndarray) -> np.ndarray:
-        position = (energies - self.low) / self.step + 2
-        index = np.floor(position).astype(np.int64)
-        if index.min() < 1 or index.max() > self.bins - 3:
-            raise BlochflowError(f"An energy lies outside [{self.low:.6g}, {self.high:.6g}]: H(k) varies too fast.")
-        t = position - index
-        weights = (
-            -t * (t - 1) * (t - 2) / 6,
-            (t + 1) * (t - 1) * (t - 2) / 2,
-            -(t + 1) * t * (t - 2) / 2,
-            (t + 1) * t * (t - 1) / 6,
-        )
-        parts = [_sums(index + s, w[:, None] * values, self.bins) for s, w in zip((-1, 0, 1, 2), weights, strict=True)]
-        return np.asarray(sum(parts))
+    def _around(self, energies: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """First of the eight grid energies around each, (K,), and their weights (K, 8)."""
+        position = (energies - self.low) / self.step + ORDER // 2
+        below = np.floor(position)
+        return below.astype(np.int64) + AROUND[0], lagrange_weights(position - below)
 
     def readout(self, collected: np.ndarray, absolute: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """From sums (rows, R) of values and of absolute values to one of each per state (P, R)."""
@@ -115,48 +114,69 @@ class EnergyHistogram:
             for place, sums in zip(result, (collected, absolute), strict=True):
                 below = np.cumsum(sums[: len(self.steps)], axis=0)
                 place[cold] = full * below[np.searchsorted(self.steps, self.mu[cold], side="right") - 1]
-        grid = self.low + (np.arange(self.bins) - 2) * self.step
         first = len(collected) - self.bins
-        for which in self._warm_groups():
+        for kt, which, read, matrix in self._readings:
             for power in sorted(set(self.weight.powers)):
                 columns = np.flatnonzero(np.array(self.weight.powers) == power)
-                weight, size = self._weights(grid, which, power)
-                result[0, which[:, None], columns] = weight @ collected[first:, columns]
-                result[1, which[:, None], columns] = size @ absolute[first:, columns]
+                at_grid = self._convolved(read, kt, power, collected[first:, columns], absolute[first:, columns])
+                result[:, which[:, None], columns] = [matrix @ sums for sums in at_grid]
         return result[0], result[1]
 
-    def _weights(self, grid: np.ndarray, which: np.ndarray, power: int) -> tuple[np.ndarray, np.ndarray]:
-        """Weights of the grid's energies in some states of one temperature, and bounds of their sizes."""
-        kt, centre = self.kt[which[0]], self.mu[which].mean()
-        if power == -1 and self.weight.surface:
-            x = (grid - self.mu[which, None]) / kt
-            return slope_moment(x, -1) / kt, MAJORANT[-1] * slope_moment(x, 0) / kt
-        if power and not self.weight.surface:
-            weight = occupation_moment((grid - self.mu[which, None]) / kt, power)
-            return weight, weight
-        # exp((E - mu)/kT) as a product; clipped energies are so far from every mu here that f is 0 or 1
-        up = np.exp(np.clip((grid - centre) / kt, -FARTHEST, FARTHEST))
-        ratio = np.multiply.outer(np.exp((centre - self.mu[which]) / kt), up)
-        weight = 1 / (1 + ratio)
-        if self.weight.surface:
-            weight *= ratio * weight / kt
-        if not power:
-            return weight, weight
-        x = (grid - self.mu[which, None]) / kt
-        return weight * x**power, MAJORANT[power] * weight * (1 + np.abs(x) ** power)
+    @cached_property
+    def _readings(self) -> list[tuple[float, np.ndarray, np.ndarray, csr_array]]:
+        """For every k_B T > 0: its states, the grid energies read for them, and the weights of these."""
+        readings = []
+        for kt in np.unique(self.kt[self.kt > 0]):
+            which = np.flatnonzero(self.kt == kt)
+            mu = np.clip(self.mu[which], self.low - FARTHEST * kt, self.high + FARTHEST * kt)
+            index, weights = self._around(mu)
+            read = np.unique(index[:, None] + np.arange(ORDER))
+            readings.append((float(kt), which, read, _weighed_rows(np.searchsorted(read, index), weights, len(read))))
+        return readings
 
-    def _warm_groups(self) -> list[np.ndarray]:
-        """Indices of states with one temperature and chemical potentials within `REACH` of each other."""
-        order = np.lexsort((self.mu, self.kt))
-        order = order[self.kt[order] > 0]
-        groups: list[np.ndarray] = []
-        while len(order):
-            kt, mu = self.kt[order], self.mu[order]
-            near = (kt == kt[0]) & (mu <= mu[0] + REACH * kt[0])
-            count = min(STATES_AT_ONCE, int(near.argmin()) if not near.all() else len(order))
-            groups.append(order[:count])
-            order = order[count:]
-        return groups
+    def _convolved(
+        self, read: np.ndarray, kt: float, power: int, collected: np.ndarray, absolute: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Sums over the energy grid for chemical potentials at grid energies ``read``, in ascending order: (J, R)."""
+        values, sizes = np.empty((2, len(read), collected.shape[1]))
+        start = 0
+        for run in np.split(read, np.flatnonzero(np.diff(read) > 1) + 1):
+            end = start + len(run)
+            distance = np.arange(-run[-1], self.bins - run[0])
+            weight, size = self._weights(distance * (self.step / kt), kt, power)
+            for c in range(collected.shape[1]):
+                values[start:end, c] = np.correlate(weight, collected[:, c], "valid")[::-1]
+                sizes[start:end, c] = np.correlate(size, absolute[:, c], "valid")[::-1]
+            start = end
+        return values, sizes
+
+    def _weights(self, x: np.ndarray, kt: float, power: int) -> tuple[np.ndarray, np.ndarray]:
+        """Weights at x = (E - mu)/k_B T, and bounds of their sizes."""
+        if not self.weight.surface:
+            weight = occupation_moment(x, power)
+            return weight, weight
+        slope = slope_moment(x, 0) / kt
+        size = slope * (1 + np.abs(x) ** power if power > 0 else 1) * MAJORANT[power]
+        return (slope_moment(x, power) / kt if power else slope), size
+
+
+def lagrange_weights(t: np.ndarray) -> np.ndarray:
+    """Weights (K, 8) of nodes -3 ... 4 in the polynomial through them, at t (K,) between 0 and 1."""
+    apart = t - AROUND[:, None]
+    weights = np.ones((len(t), ORDER))
+    before, after = np.ones_like(t), np.ones_like(t)
+    for n in range(1, ORDER):
+        before *= apart[n - 1]
+        weights[:, n] *= before
+        after *= apart[ORDER - n]
+        weights[:, ORDER - 1 - n] *= after
+    return weights / SCALES
+
+
+def _weighed_rows(index: np.ndarray, weights: np.ndarray, count: int) -> csr_array:
+    """(K, count) matrix with ``weights`` (K, 8) from column ``index`` (K,) on."""
+    columns = index[:, None] + np.arange(ORDER)
+    return csr_array((weights.ravel(), columns.ravel(), np.arange(0, columns.size + 1, ORDER)), (len(index), count))
 
 
 def _sums(index: np.ndarray, values: np.ndarray, count: int) -> np.ndarray:

@@ -108,22 +108,26 @@ def projector(operations: Sequence[Operation], kind: TensorKind) -> np.ndarray:
     >>> projector(square, OHMIC)[0].tolist()  # xx from xx, xy, yx, yy
     [0.5, 0.0, 0.0, 0.5]
     """
-    d = operations[0].dimension
-    basis = np.eye(d**kind.rank).reshape(d**kind.rank, *(d,) * kind.rank)
-    columns = _group_average(basis, operations, kind).reshape(len(basis), -1)
-    return columns.T + 0.0
+    d, rank = operations[0].dimension, kind.rank
+    rotations = np.array([g.rotation for g in operations])
+    each = np.array([factor(g, kind) for g in operations])[:, None, None]
+    for _ in range(rank):
+        size = d * each.shape[1]
+        each = np.einsum("gij,gab->giajb", each, rotations).reshape(-1, size, size)
+    average = each.mean(axis=0)
+    return _exchanged(average.T.reshape(-1, *(d,) * rank), kind).reshape(d**rank, -1).T + 0.0
 
 
-def _group_average(tensor: np.ndarray, operations: Sequence[Operation], kind: TensorKind) -> np.ndarray:
-    average = sum((transform(tensor, g, kind) for g in operations), np.zeros(tensor.shape)) / len(operations)
+def _exchanged(tensor: np.ndarray, kind: TensorKind) -> np.ndarray:
+    """Averaged over the exchanges of indices that the kind allows."""
     if kind.last_two != "any":
-        exchanged = np.swapaxes(average, -1, -2)
-        average = 0.5 * (average + exchanged if kind.last_two == "symmetric" else average - exchanged)
+        exchanged = np.swapaxes(tensor, -1, -2)
+        tensor = 0.5 * (tensor + exchanged if kind.last_two == "symmetric" else tensor - exchanged)
     if kind.cyclic == "any":
-        return average
-    once, twice = (np.moveaxis(average, (-3, -2, -1), axes) for axes in ((-2, -1, -3), (-1, -3, -2)))
-    mean = (average + once + twice) / 3
-    return mean if kind.cyclic == "equal" else average - mean
+        return tensor
+    once, twice = (np.moveaxis(tensor, (-3, -2, -1), axes) for axes in ((-2, -1, -3), (-1, -3, -2)))
+    mean = (tensor + once + twice) / 3
+    return mean if kind.cyclic == "equal" else tensor - mean
 
 
 def allowed_components(operations: Sequence[Operation], kind: TensorKind) -> np.ndarray:
@@ -157,5 +161,7 @@ def symmetrise(tensor: np.ndarray, operations: Sequence[Operation], kind: Tensor
 
     A weighted sum over representatives of orbits becomes the sum over the whole zone by this average.
     """
-    average = _group_average(np.asarray(tensor, dtype=np.float64), operations, kind)
+    tensor = np.asarray(tensor, dtype=np.float64)
+    flat = tensor.reshape(*tensor.shape[: tensor.ndim - kind.rank], -1)
+    average = (flat @ projector(operations, kind).T).reshape(tensor.shape)
     return np.where(allowed_components(operations, kind), average, 0.0)

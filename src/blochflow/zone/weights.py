@@ -32,7 +32,9 @@ def occupation_moment(x: np.ndarray, power: int) -> np.ndarray:
     log = np.log1p(decay)
     if power == 1:
         return np.asarray(size * expit(-size) + log)
-    upper = size**2 * expit(-size) + 2 * size * log - 2 * spence(1 + decay)
+    # Li_2(-decay), by its series where 1 + decay would lose digits
+    dilogarithm = np.where(decay < 1e-4, -decay * (1 - decay / 4 + decay**2 / 9), spence(1 + decay))
+    upper = size**2 * expit(-size) + 2 * size * log - 2 * dilogarithm
     return np.asarray(np.where(x > 0, upper, FULL[2] - upper))
 
 
