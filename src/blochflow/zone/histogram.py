@@ -138,11 +138,16 @@ class EnergyHistogram:
         self, read: np.ndarray, kt: float, power: int, collected: np.ndarray, absolute: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """Sums over the energy grid for chemical potentials at grid energies ``read``, in ascending order: (J, R)."""
-        values, sizes = np.empty((2, len(read), collected.shape[1]))
+        values, sizes = np.zeros((2, len(read), collected.shape[1]))
+        filled = np.flatnonzero(absolute.any(axis=1))
+        if not len(filled):
+            return values, sizes
+        low, high = filled[0], filled[-1] + 1
+        collected, absolute = collected[low:high], absolute[low:high]
         start = 0
         for run in np.split(read, np.flatnonzero(np.diff(read) > 1) + 1):
             end = start + len(run)
-            distance = np.arange(-run[-1], self.bins - run[0])
+            distance = np.arange(low - run[-1], high - run[0])
             weight, size = self._weights(distance * (self.step / kt), kt, power)
             for c in range(collected.shape[1]):
                 values[start:end, c] = np.correlate(weight, collected[:, c], "valid")[::-1]
