@@ -18,7 +18,7 @@ from sharpness import MU, band_width
 
 import blochflow as bf
 
-REPEATS = 3
+REPEATS = 9
 MANY, SOME = 1001, 40
 WARM = np.linspace(0.03, 0.1, 5)
 WARM_MU = np.linspace(-2.0, 2.0, MANY)
