@@ -63,7 +63,7 @@ def parse_times(value: Any) -> list[float]:
     return parse_scan(f"{parse_number(value['start'])}:{parse_number(value['stop'])}:{count}")
 
 
-def parse_field(value: Any) -> Any:
+def parse_packet_field(value: Any) -> Any:
     """A number, a vector, a magnitude along a direction, or the name of a function of (x, t)."""
     if isinstance(value, str):
         return parse_function(value)
@@ -219,8 +219,8 @@ KINDS: dict[str, Any] = {
     "packet": PacketTable,
     "ensemble": EnsembleTable,
     "times": Annotated[Any, BeforeValidator(parse_times)],
-    "electric_field": Annotated[Any, BeforeValidator(parse_field)],
-    "magnetic_field": Annotated[Any, BeforeValidator(parse_field)],
+    "electric_field": Annotated[Any, BeforeValidator(parse_packet_field)],
+    "magnetic_field": Annotated[Any, BeforeValidator(parse_packet_field)],
     "theory": Annotated[Any, BeforeValidator(parse_theory)],
     "events": list[EventTable],
     "collisions": CollisionsTable,

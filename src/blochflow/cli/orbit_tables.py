@@ -11,7 +11,7 @@ from blochflow.cli.kinds import Integer, Number, Scan, Temperature, Text, Truth
 from blochflow.cli.values import parse_number, parse_scan
 
 
-def parse_field(value: Any) -> Any:
+def parse_vectors_or_scan(value: Any) -> Any:
     """A number, numbers or a range, a vector or vectors: which of them is meant, the dimension tells."""
     if isinstance(value, list) and value and all(isinstance(row, list) for row in value):
         if len({len(row) for row in value}) > 1:
@@ -24,10 +24,10 @@ def parse_wavevectors(value: Any) -> Any:
     """A vector, or vectors of equal length."""
     if not isinstance(value, list) or not value:
         raise ValueError(f"expected a wave vector such as [0.0, 0.1], or an array of them, but it is {value!r}.")
-    return parse_field(value)
+    return parse_vectors_or_scan(value)
 
 
-Field = Annotated[Any, BeforeValidator(parse_field)]
+Field = Annotated[Any, BeforeValidator(parse_vectors_or_scan)]
 Direction = Annotated[Any, BeforeValidator(parse_direction)]
 Wavevectors = Annotated[Any, BeforeValidator(parse_wavevectors)]
 

@@ -22,7 +22,7 @@ from blochflow.core.scans import as_photons, as_tau, labelled
 from blochflow.response.average import has_many_bands, serves_mixed, uses_symmetry
 from blochflow.response.catalog_nonlinear import NONLOCAL_CONDUCTIVITY
 from blochflow.response.dipole_integrands import SymmetricDipoles
-from blochflow.response.dipoles import warn_of_groups
+from blochflow.response.dipoles import LEFT_OUT, warn_of_groups
 from blochflow.response.flow_integrands import FlowSea, MomentFlow
 from blochflow.response.magnitudes import size_of_dipole
 from blochflow.response.nonlinear import check_validity
@@ -128,10 +128,7 @@ def nonlocal_conductivity(
     name = as_choice(relaxation, "relaxation", tuple(RELAXATION))
     times, photons = scans = as_tau(tau, model.units), as_photons(frequency, "frequency", model.units)
     rates = 1 / (per_time(model) * times.values)
-    if name == "occupations":
-        warn_of_groups(model)
-    else:
-        warn_of_groups(model, IN_INTERBAND)
+    warn_of_groups(model, LEFT_OUT if name == "occupations" else IN_INTERBAND)
     points = [[(rate, w) for w in photons.values] for rate in rates]
     result = labelled(ordered(joined(_results(request, name, points), scans)), scans)
     result.attrs["relaxation"] = f"{name}: {RELAXATION[name]}"
