@@ -13,6 +13,10 @@ class Status(StrEnum):
         "not converged: the largest allowed number of k points was used before the tolerance was met; raise "
         "Tolerance(max_evaluations=...), loosen rtol, or raise the temperature"
     )
+    UNRESOLVED = (
+        "not converged: the allowed number of k points cannot resolve the temperature, or a gap at the chemical "
+        "potential; raise the temperature or Tolerance(max_evaluations=...), loosen rtol, or give a `grid`"
+    )
     TOUCHING = (
         "not converged: bands touch at the chemical potential at T = 0, where the integrand has no bound; move mu, "
         "open a gap, or raise the temperature"

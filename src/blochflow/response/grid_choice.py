@@ -64,18 +64,21 @@ def resolving_points(
     """Points per axis, the fewest that may count as converged; None where those are too many.
 
     Of the sharpest feature that can be they leave exp(-2 pi N a), far below the tolerance: the difference of two grids
-    is no proof, since one of them may be right by accident.  Never fewer than four for the fastest Fourier component
-    of H.
+    is no proof, since one of them may be right by accident.
     """
-    needed = math.log(100 / max(tolerance.rtol, 1e-14)) * speed / (2 * math.pi * scale)
-    repeats, reach = model.fourier_structure()
-    # even numbers per repetition: of a function that repeats g times along an axis, halving the grid must drop points
-    each = np.ceil(np.maximum(needed, 4 * reach) / repeats / 2) * 2
-    points = np.maximum(8, repeats * np.maximum(each, 2)).astype(int)
+    points = even_points(model, math.log(100 / max(tolerance.rtol, 1e-14)) * speed / (2 * math.pi * scale))
     allowed = most[model.dimension]
     if tolerance.max_evaluations is not None:
         allowed = min(allowed, tolerance.max_evaluations)
-    return tuple(int(n) for n in points) if np.prod(points.astype(float)) <= allowed else None
+    return points if math.prod(map(float, points)) <= allowed else None
+
+
+def even_points(model: AbstractModel, needed: np.ndarray) -> tuple[int, ...]:
+    """At least ``needed`` points per axis, never fewer than four for the fastest Fourier component of H."""
+    repeats, reach = model.fourier_structure()
+    # even numbers per repetition: of a function that repeats g times along an axis, halving the grid must drop points
+    each = np.ceil(np.maximum(needed, 4 * reach) / repeats / 2) * 2
+    return tuple(int(n) for n in np.maximum(8, repeats * np.maximum(each, 2)))
 
 
 def try_uniform(

@@ -2,8 +2,9 @@
 
     dI/dp = Int d^dk/(2 pi)^d d/dp [ sum_n f_n g_n ],    by forward-mode differentiation of H, its states and the kernel
 
-The derivative of the integrand is one more integrand: it is integrated on uniform grids with doubling, and its error
-is its own.  At T = 0 the occupation is a step, whose derivative is a Fermi-surface term no grid of points can see.
+The derivative of the integrand is one more integrand: it is integrated on uniform grids with doubling, from as many
+points on as resolve the temperature and the gaps at mu, and its error is its own.  At T = 0 the occupation is a step,
+whose derivative is a Fermi-surface term no grid of points can see.
 """
 
 from __future__ import annotations
@@ -27,11 +28,14 @@ from blochflow.response.dipole_integrands import CurvatureDipole, SymmetricDipol
 from blochflow.response.integrands import BerrySea, NumberSea, NumberSurface, as_tensor
 from blochflow.response.occupation import make_occupation
 from blochflow.response.result import finish, raise_if_missed
+from blochflow.response.slope_grids import SlopeGrid, slope_grids
 from blochflow.response.states import as_states
 from blochflow.response.uniform import batch_size, check_samples, plan_grid
 from blochflow.response.weighed import Weighed
 from blochflow.response.zone_options import ZoneOptions, as_call, measure
+from blochflow.zone.certificate import Filling
 from blochflow.zone.grids import Block
+from blochflow.zone.integral import merged
 from blochflow.zone.tolerance import Required, Tolerance
 from blochflow.zone.uniform import integrate_uniform
 
@@ -72,7 +76,11 @@ def sensitivity(
     parameters : list of str
         Scalar parameters of the model by name, or ``"onsite[i]"``: an energy added to orbital i (0 is the first).
     mu, temperature, grid, shift, tolerance, execution, throw
-        As for the response; without ``grid`` a uniform grid is doubled until the derivative converges.
+        As for the response; without ``grid`` a uniform grid is doubled until the derivative converges, which no grid
+        too coarse for the temperature or the gaps at mu does.  States that need more k points than allowed are not
+        converged, with an unknown error (NaN): ``rigor`` says how many points they need.  Where no proof of the gaps
+        can be had (more than eight bands in three dimensions, bands that touch) the temperature alone counts, and
+        ``rigor`` says so.
 
     Returns
     -------
@@ -107,16 +115,24 @@ def sensitivity(
     scale, unit = quantity.unit(model.units.name, model.dimension)
     sign = -1.0 if quantity is ANOMALOUS_HALL else 1.0
     factor = sign * scale * model.spin_degeneracy * measure(model)
-    occupation, restore = make_occupation(states.mu, states.kt)
+    if levels is None:
+        grids = slope_grids(model, bands, Filling(states.mu, states.kt), nested, tolerance, execution)
+    else:
+        grids = [SlopeGrid(np.arange(len(states.mu)), nested, levels)]
     target, chunk, size = batch_size(model, 4 * len(states.mu))
+    required = Required(tolerance, abs(factor))
     options = ZoneOptions("uniform", grid, shift)
     results = []
     for name, (base, tangent) in zip(names, tangents, strict=True):
-        sums = SlopeSums(base, tangent, Weighed(bands, occupation), execution, chunk, 4 * size)
-        integral = integrate_uniform(
-            sums.run, nested, Required(tolerance, abs(factor)), levels=levels, target=max(16, target // 4)
-        )
-        integral = replace(integral.reordered(restore).scaled(factor), rigor=f"{integral.rigor}, of the derivative")
+        parts = []
+        for each in grids:
+            occupation, restore = make_occupation(states.mu[each.rows], states.kt[each.rows])
+            sums = SlopeSums(base, tangent, Weighed(bands, occupation), execution, chunk, 4 * size)
+            counts: dict[str, Any] = {"levels": each.levels, "fewest": each.fewest, "limit": each.limit}
+            part = integrate_uniform(sums.run, each.nested, required, target=max(16, target // 4), **counts)
+            parts.append((each.rows, each.judged(part.reordered(restore))))
+        integral = merged(parts)
+        integral = replace(integral.scaled(factor), rigor=f"{integral.rigor}, of the derivative")
         result = finish(
             quantity,
             model,
@@ -224,12 +240,13 @@ def _joined(quantity: Quantity, results: list[Any], unit: str) -> Any:
     import xarray as xr
 
     joined = xr.concat(results, dim="parameter", combine_attrs="override")
+    worst = next((r for r in results if not bool(r.converged.all())), results[0])
     joined.attrs |= {
         "title": f"Derivatives of: {quantity.title}",
         "equation": f"d/dp of {quantity.equation}",
         "units": f"{unit} per unit of the parameter",
         "evaluations": int(sum(r.attrs["evaluations"] for r in results)),
-        "status": "CONVERGED" if bool(joined.converged.all()) else str(results[0].attrs["status"]),
+        **{name: worst.attrs[name] for name in ("status", "status_message", "rigor")},
     }
     for name in ("value", "error"):
         joined[name].attrs["units"] = joined.attrs["units"]

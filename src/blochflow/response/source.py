@@ -96,13 +96,12 @@ class ModelSource:
         margin = 1e-13 * np.abs(energies).max()
         first = np.concatenate([[0], self.tops[:-1] + 1])
         gap = energies[:, self.tops[:-1] + 1] - energies[:, self.tops[:-1]]
-        speed = (slope / half).max(axis=0)
         return CellBounds(
             energies[:, first] + low[:, None] - margin,
             energies[:, self.tops] + high[:, None] + margin,
             gap,
             used[:, self.tops[:-1]] + margin <= gap,
-            speed,
+            slope / half,
         )
 
     def _sampled_remainder(self, cells: CellSet, edges: np.ndarray) -> np.ndarray:

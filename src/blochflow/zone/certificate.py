@@ -36,15 +36,20 @@ class CellBounds:
         E_{j+1} - E_j at the centre.
     open : (B, N - 1) bool
         True where the gap cannot close in the cell.
-    speed : (d,)
-        Largest change of an energy across each axis of the zone, by the slopes at the centres.
+    slopes : (B, d)
+        Largest change of an energy across each axis of the zone, by the slopes at the centre.
     """
 
     low: np.ndarray
     high: np.ndarray
     gap: np.ndarray
     open: np.ndarray
-    speed: np.ndarray
+    slopes: np.ndarray
+
+    @property
+    def speed(self) -> np.ndarray:
+        """(d,) largest slopes of all cells."""
+        return np.asarray(self.slopes.max(axis=0))
 
 
 class BandSource(Protocol):
