@@ -14,13 +14,24 @@ import numpy as np
 from blochflow.zone.cells import CellSet
 from blochflow.zone.certificate import WINDOW, BandSource, Filling
 from blochflow.zone.cut import filled_average
-from blochflow.zone.polynomials import GaussRule, bounds, interpolate, product_weights
+from blochflow.zone.polynomials import (
+    GaussRule,
+    apply_along,
+    bounds,
+    derivative_matrix,
+    interpolate,
+    product_weights,
+)
 from blochflow.zone.weights import mixed
 
 # Changes of energies between two interpolants, summed over all coefficients and enlarged by this, are their error.
 UNSURE = 4.0
 # A band that fills less than this part of a cell, or more than all but this, is at its edge there.
 EDGE = 0.1
+# Energies uncertain by less than this part of k_B T: no pocket is sharp.
+RESOLVED = 0.1
+# Energies uncertain by more than this part of the range of a band in a cell say nothing of where the band is.
+UNKNOWN = 1 / 8
 ITEMS = 4096
 
 
@@ -101,22 +112,28 @@ def edge_errors(
     occupied: np.ndarray,
     nudge: float = 0.0,
 ) -> np.ndarray:
-    """Error of cells that hold little more than the edge of a band at a state's window, (B, P, C).
+    """Error of cells in which energies are not known well enough to tell what of a band lies at mu, (B, P, C).
 
-    A pocket at a band edge may be smaller than the energies are known, and then is on both interpolants, or on
-    neither, by chance.  There the error is the change of the average when mu moves by that much; the cell is refined
-    until its energies are known well enough.  ``occupied`` (B, P, N) is the filled part of every band, ``nudge`` how
-    far mu was moved: an edge exactly at mu must not be left out for that.
+    A pocket at a band edge, or at an extremum inside a band, may be smaller than the energies are known, and then is on
+    both interpolants, or on neither, by chance.  There the error is the change of the average when mu moves by that
+    much; the cell is refined until its energies are known well enough.  Where slopes tell that a band has no extremum
+    in the cell, no pocket can hide.  ``occupied`` (B, P, N) is the filled part of every band, ``nudge`` how far mu was
+    moved: an edge exactly at mu must not be left out for that.
     """
-    d = source.dimension
+    d, surface = source.dimension, source.weight.surface
     padding = [(0, 0), *[(0, fine.energy.shape[1] - coarse.energy.shape[1])] * d, (0, 0)]
     change = np.abs(fine.energy - np.pad(coarse.energy, padding))
-    unsure = UNSURE * change.reshape(len(change), -1, change.shape[-1]).sum(axis=1) + nudge
+    spread = UNSURE * change.reshape(len(change), -1, change.shape[-1]).sum(axis=1)
+    unsure = spread + nudge
     reach = WINDOW * filling.kt[:, None]
     met = (fine.low - unsure[:, None] < filling.mu[:, None] + reach) & (
         fine.high + unsure[:, None] > filling.mu[:, None] - reach
     )
-    cell, state, band = np.nonzero(met & ((occupied < EDGE) | (occupied > 1 - EDGE)))
+    edge = (occupied < EDGE) | (occupied > 1 - EDGE)
+    turning = met & (spread[:, None] > RESOLVED * filling.kt[:, None])
+    turning &= may_turn(fine, spread, turning.any(axis=1))[:, None]
+    cell, state, band = np.nonzero(met & (edge | turning))
+    unknown = spread > UNKNOWN * (fine.high - fine.low)[:, 0]
     error = np.zeros((len(change), len(filling.mu), source.components))
     matrix = source.mixing(filling)
     for start in range(0, len(cell), ITEMS):
@@ -127,8 +144,38 @@ def edge_errors(
             for s in (-1, 0, 1)
         )
         some_of = None if matrix is None else matrix[p]
-        np.add.at(error, (b, p), np.abs(mixed(above - middle, some_of)) + np.abs(mixed(middle - below, some_of)))
+        first = np.abs(mixed(above - middle, some_of)) + np.abs(mixed(middle - below, some_of))
+        if surface:
+            # nothing known of where the band is: its states may lie anywhere in that range
+            density = np.abs(some).reshape(len(b), -1, some.shape[-1]).sum(axis=1)
+            density /= np.maximum(np.maximum(spread[b, n], filling.kt[p]), 1e-300)[:, None]
+            anywhere = mixed(density, None if some_of is None else np.abs(some_of))
+            first = np.where(unknown[b, n, None], np.maximum(first, anywhere), first)
+        else:
+            # away from the edges the regular part of the change drops out
+            second = np.abs(mixed(above - 2 * middle + below, some_of))
+            first = np.where((edge[b, p, n] | unknown[b, n])[:, None], first, second)
+        np.add.at(error, (b, p), first)
     return error
+
+
+def may_turn(fine: Interpolants, spread: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    """(B, N): bands, of those ``wanted``, whose slope may vanish in the cell, energies being known to ``spread``.
+
+    The slope of a polynomial of degree m is below m^2 times its largest value on [-1, 1] (Markov).
+    """
+    result = np.zeros(spread.shape, dtype=bool)
+    cell, band = np.nonzero(wanted)
+    if not len(cell):
+        return result
+    energy, d = fine.energy[cell, ..., band], fine.energy.ndim - 2
+    count = energy.shape[1]
+    turning = np.ones(len(cell), dtype=bool)
+    for axis in range(1, d + 1):
+        low, high = bounds(apply_along(derivative_matrix(count), energy, axis), d)
+        turning &= np.maximum(low, -high) <= (count - 1) ** 2 * spread[cell, band]
+    result[cell, band] = turning
+    return result
 
 
 def with_constant(integrand: np.ndarray) -> np.ndarray:
