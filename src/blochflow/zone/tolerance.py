@@ -27,9 +27,9 @@ class Tolerance:
         Absolute, in the units of the result.  None: 1e-6 rtol, and at least 1e-12, of the integral of the absolute
         integrand, so that a quantity that vanishes, by symmetry or otherwise, converges.
     max_evaluations : int or None
-        Most k points to use; the first sample of ``rule="local"`` and the coarsest grids are always taken.  None: 1e6,
-        4e6, 1e6 in one, two, three dimensions, 3e6 for ``rule="local"``; cells proven within these are all evaluated
-        once, by which more may be used.
+        Most k points to use; fewer than the first grid or the coarsest cells need are refused, and the first sample of
+        ``rule="local"`` is always taken.  None: 1e6, 4e6, 1e6 in one, two, three dimensions, 3e6 for
+        ``rule="local"``; cells proven within these are all evaluated once, by which more may be used.
     max_memory : str, int or None
         Most memory for the values of refined cells (rule "cells"), e.g. ``"500 MB"``; the integral stops unconverged
         there.  None: half of ``Execution(max_memory=...)``.
