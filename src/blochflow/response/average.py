@@ -23,7 +23,7 @@ from blochflow.response.reduction import UsedSymmetry, use_symmetry
 from blochflow.response.sampled import sampled_average, shifted_average
 from blochflow.response.source import ModelSource, prepare
 from blochflow.response.symmetry import SAMPLES
-from blochflow.response.uniform import MANY_STATES, batch_energies, plan_grid, uniform_average
+from blochflow.response.uniform import MANY_STATES, batch_energies, order_of_poles, plan_grid, uniform_average
 from blochflow.response.zone_options import ZoneOptions, chart_of, check_options, check_warm_surface, least_evaluations
 from blochflow.zone.adaptive import evaluate
 from blochflow.zone.cells import CellSet
@@ -146,7 +146,7 @@ def average_in_cells(
         undecided = tree.metallic and not bands.surface and bool((filling.kt == 0).all())
         if undecided and is_insulating(source, found.cells, filling, MOST_PROOFS):
             tree = replace(tree, metallic=False)
-        points = uniform_points(tree, filling, tolerance, model)
+        points = uniform_points(tree, filling, tolerance, model, order_of_poles(bands))
         if points is not None:
             integral = found.applied(try_uniform(model, bands, filling, points, required, execution), required)
             if integral.converged.all():

@@ -1,14 +1,20 @@
 """Brillouin-zone integrals on uniform periodic grids with successive doubling.
 
-    I_L = (average of the integrand over level L);   error_L = max(|I_L - I_{L-1}|, |I_{L-1} - I_{L-2}| / 8)
+    I_L = (average of the integrand over level L);   error_L = 4 max(|I_L - I_{L-1}|, |I_{L-1} - I_{L-2}| / 8)
 
-The error is the last change, and at least an eighth of the change before it, so that one accidental agreement is
+The error is four times the last change, and at least half of the change before it, so that one accidental agreement is
 not taken for convergence.  Uniform grids converge exponentially for smooth periodic integrands (gapped or warm), once
-the spacing resolves the smallest gap and the temperature: fewer points than that never count as converged.
+the spacing resolves the smallest gap and the temperature: fewer points than that never count as converged.  Where that
+number is known the error is at least what it predicts,
+
+    (2X)^(m-1) exp(-X) |I|,   X proportional to the points per axis,   m the order of the poles: 1 of f, 2 of -f'
+
+The error of a requested grid is the bare difference from the grid with half the points per axis.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -19,6 +25,12 @@ from blochflow.zone.integral import ROUNDING, Integral, pairwise_sum
 from blochflow.zone.tolerance import Required
 
 PREVIOUS_CHANGE = 1 / 8
+# Bars are so many times the change on doubling.
+SAFETY = 4.0
+# The fewest points leave this fraction of the tolerance.
+MARGIN = 1 / 100
+# Rounding of energies, next to k_B T: N points per axis, which resolve it, round by some eps N^(1/2).
+ENERGY_ROUNDING = 4 * float(np.finfo(np.float64).eps)
 
 # Runs batches and returns their sums in order: (blocks, number of batches, label) -> list of (value, |value|) sums.
 Runner = Callable[[Iterator[Block], int, str], list[tuple[np.ndarray, np.ndarray]]]
@@ -36,6 +48,7 @@ def integrate_uniform(
     readout: Readout = lambda collected, absolute: (collected, absolute),
     readout_error: float = 0.0,
     fewest: tuple[int, ...] | None = None,
+    poles: int = 1,
     limit: int | None = None,
 ) -> Integral:
     """Average over the zone by grid doubling.
@@ -51,7 +64,9 @@ def integrate_uniform(
     readout, readout_error : callable, float
         From collected averages to values and sizes, and its error relative to the latter.
     fewest : (d,) ints, optional
-        Points per axis below which no agreement counts as convergence.
+        Points per axis below which no agreement counts as convergence, and of which the error is known beforehand.
+    poles : int
+        Order of the poles of the integrand at complex k; see `predicted_error`.
     limit : int, optional
         Most k points; default: what the tolerance allows.
     """
@@ -67,7 +82,11 @@ def integrate_uniform(
         value, size = readout(total / count, absolute / count)
         size = required.scale(size)
         history.append((count, value))
-        error = np.maximum(successive_error(history) + readout_error * size, ROUNDING * size)
+        change = (SAFETY if levels is None else 1.0) * successive_error(history)
+        error = np.maximum(change + readout_error * size, rounding_of(grid.points(level)) * size)
+        if fewest is not None:
+            least = predicted_error(grid.points(level), fewest, required.tolerance.rtol, poles)
+            error = np.maximum(error, least * required.largest(np.abs(value)))
         converged = np.asarray((error <= required.allowed(value, size)).all(axis=-1))
         if fewest is not None and any(n < least for n, least in zip(grid.points(level), fewest, strict=True)):
             converged = np.zeros_like(converged)
@@ -79,7 +98,10 @@ def integrate_uniform(
         status = Status.CONVERGED
     else:
         status = Status.NOT_CONVERGED if levels is None else Status.FIXED_GRID
-    rigor = "change on doubling the grid" + (", which resolves all gaps at mu and the temperature" if fewest else "")
+    rigor = (
+        "change on doubling the grid" if levels is None else "difference from the grid with half the points per axis"
+    )
+    rigor += ", which resolves all gaps at mu and the temperature" if fewest else ""
     return Integral(
         history[-1][1], error, converged, size, count, status, history, "uniform", grid.points(level), rigor
     )
@@ -104,3 +126,28 @@ def successive_error(history: list[tuple[int, np.ndarray]]) -> np.ndarray:
     if len(values) > 2:
         error = np.maximum(error, PREVIOUS_CHANGE * np.abs(values[-2] - values[-3]))
     return error
+
+
+def rounding_of(points: tuple[int, ...]) -> float:
+    """Rounding of an average over a grid, relative to that of the absolute integrand."""
+    return ROUNDING + ENERGY_ROUNDING * math.sqrt(max(points))
+
+
+def decay(exponent: float, poles: int) -> float:
+    """(2X)^(m-1) exp(-X): relative error of a sum over points at exp(-X) from a pole of order m."""
+    return max(1.0, 2 * exponent) ** (poles - 1) * math.exp(-exponent)
+
+
+def needed_exponent(rtol: float, poles: int) -> float:
+    """The X at which `decay` is a hundredth of rtol."""
+    wanted = MARGIN * max(rtol, 1e-14)
+    exponent = start = max(0.0, -math.log(wanted))
+    for _ in range(60):
+        exponent = start + (poles - 1) * math.log(max(1.0, 2 * exponent))
+    return exponent
+
+
+def predicted_error(points: tuple[int, ...], fewest: tuple[int, ...], rtol: float, poles: int) -> float:
+    """Relative error of a grid, if ``fewest`` points per axis reach a hundredth of rtol."""
+    ratio = min(n / least for n, least in zip(points, fewest, strict=True))
+    return decay(ratio * needed_exponent(rtol, poles), poles)
