@@ -62,11 +62,12 @@ def test_rounding_of_sharp_steps_is_in_the_bar():
 
 
 def test_predictions_fall_with_the_points_and_begin_at_a_hundredth_of_the_tolerance():
+    least = np.array([[40, 20]])
     for poles in (1, 2, 3):
         for rtol in (1e-1, 1e-3, 1e-8):
             assert decay(needed_exponent(rtol, poles), poles) == pytest.approx(rtol / 100, rel=1e-6)
-            assert predicted_error((40, 20), (40, 20), rtol, poles) == pytest.approx(rtol / 100, rel=1e-6)
-            assert predicted_error((80, 20), (40, 20), rtol, poles) == pytest.approx(rtol / 100, rel=1e-6)
-            assert predicted_error((80, 40), (40, 20), rtol, poles) < rtol / 100
-    assert predicted_error((80,), (40,), 1e-3, 1) == pytest.approx(1e-10)
+            assert predicted_error((40, 20), least, rtol, poles) == pytest.approx(rtol / 100, rel=1e-6)
+            assert predicted_error((80, 20), least, rtol, poles) == pytest.approx(rtol / 100, rel=1e-6)
+            assert predicted_error((80, 40), least, rtol, poles) < rtol / 100
+    assert predicted_error((80,), np.array([[40]]), 1e-3, 1) == pytest.approx(1e-10)
     assert rounding_of((8,)) > ROUNDING

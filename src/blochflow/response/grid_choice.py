@@ -73,15 +73,22 @@ def resolving_points(
     proof, since one of them may be right by accident.  Never fewer than four for the fastest Fourier component
     of H.
     """
-    needed = needed_exponent(tolerance.rtol, poles) * speed / (2 * math.pi * scale)
-    repeats, reach = model.fourier_structure()
-    # even numbers per repetition: of a function that repeats g times along an axis, halving the grid must drop points
-    each = np.ceil(np.maximum(needed, 4 * reach) / repeats / 2) * 2
-    points = np.maximum(8, repeats * np.maximum(each, 2)).astype(int)
+    points = needed_points(model, speed, scale, tolerance, poles)
     allowed = most[model.dimension]
     if tolerance.max_evaluations is not None:
         allowed = min(allowed, tolerance.max_evaluations)
     return tuple(int(n) for n in points) if np.prod(points.astype(float)) <= allowed else None
+
+
+def needed_points(
+    model: AbstractModel, speed: np.ndarray, scale: float, tolerance: Tolerance, poles: int
+) -> np.ndarray:
+    """(d,) points per axis of `resolving_points`, however many."""
+    needed = needed_exponent(tolerance.rtol, poles) * speed / (2 * math.pi * scale)
+    repeats, reach = model.fourier_structure()
+    # even numbers per repetition: of a function that repeats g times along an axis, halving the grid must drop points
+    each = np.ceil(np.maximum(needed, 4 * reach) / repeats / 2) * 2
+    return np.maximum(8, repeats * np.maximum(each, 2)).astype(int)
 
 
 def try_uniform(

@@ -46,7 +46,7 @@ def uniform_average(
     required: Required,
     execution: Execution,
     *,
-    fewest: tuple[int, ...] | None = None,
+    fewest: tuple[int, ...] | np.ndarray | None = None,
     limit: int | None = None,
 ) -> Integral:
     """Zone average of the weighed sums over bands for every state, on ``nested``; see `integrate_uniform`."""
@@ -65,6 +65,8 @@ def uniform_average(
             options |= {"readout": readout, "readout_error": histogram.error}
             return integrate_uniform(lists.run, nested, required, target=target, **options)
     integrand, restore = weighed(bands, filling)
+    if isinstance(fewest, np.ndarray):
+        options["fewest"] = fewest[np.argsort(restore)]
     target, chunk, size = batch_size(model, len(filling.mu))
     sums = WeighedSums(model, integrand, prepared_for(model, bands), execution, chunk, size, [])
     integral = integrate_uniform(sums.run, nested, required, target=target, **options)

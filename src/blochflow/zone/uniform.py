@@ -29,6 +29,8 @@ PREVIOUS_CHANGE = 1 / 8
 SAFETY = 4.0
 # The fewest points leave this fraction of the tolerance.
 MARGIN = 1 / 100
+RESOLVED = ", which resolves all gaps at mu and the temperature"
+WARM = ", which resolves the temperature where it is above 0 and has bands at mu"
 # Rounding of energies, next to k_B T: N points per axis, which resolve it, round by some eps N^(1/2).
 ENERGY_ROUNDING = 4 * float(np.finfo(np.float64).eps)
 
@@ -47,7 +49,7 @@ def integrate_uniform(
     target: int,
     readout: Readout = lambda collected, absolute: (collected, absolute),
     readout_error: float = 0.0,
-    fewest: tuple[int, ...] | None = None,
+    fewest: tuple[int, ...] | np.ndarray | None = None,
     poles: int = 1,
     limit: int | None = None,
 ) -> Integral:
@@ -63,8 +65,9 @@ def integrate_uniform(
         k points per batch.
     readout, readout_error : callable, float
         From collected averages to values and sizes, and its error relative to the latter.
-    fewest : (d,) ints, optional
-        Points per axis below which no agreement counts as convergence, and of which the error is known beforehand.
+    fewest : (d,) or (P, d) ints, optional
+        Points per axis below which no agreement counts as convergence, and of which the error is known beforehand; 0
+        where nothing is known, so that the last two changes count alike.
     poles : int
         Order of the poles of the integrand at complex k; see `predicted_error`.
     limit : int, optional
@@ -73,6 +76,8 @@ def integrate_uniform(
     limit = required.tolerance.evaluations(len(grid.base)) if limit is None else limit
     total = absolute = None
     history: list[tuple[int, np.ndarray]] = []
+    least = None if fewest is None else np.atleast_2d(fewest)
+    before = PREVIOUS_CHANGE if least is None else np.where((least > 0).all(axis=-1), PREVIOUS_CHANGE, 1.0)[:, None]
     level = 0
     while True:
         new_value, new_absolute = _add_level(run, grid, level, target)
@@ -82,14 +87,14 @@ def integrate_uniform(
         value, size = readout(total / count, absolute / count)
         size = required.scale(size)
         history.append((count, value))
-        change = (SAFETY if levels is None else 1.0) * successive_error(history)
+        change = (SAFETY if levels is None else 1.0) * successive_error(history, before)
         error = np.maximum(change + readout_error * size, rounding_of(grid.points(level)) * size)
-        if fewest is not None:
-            least = predicted_error(grid.points(level), fewest, required.tolerance.rtol, poles)
-            error = np.maximum(error, least * required.largest(np.abs(value)))
+        if least is not None:
+            predicted = predicted_error(grid.points(level), least, required.tolerance.rtol, poles)
+            error = np.maximum(error, predicted[:, None] * required.largest(np.abs(value)))
         converged = np.asarray((error <= required.allowed(value, size)).all(axis=-1))
-        if fewest is not None and any(n < least for n, least in zip(grid.points(level), fewest, strict=True)):
-            converged = np.zeros_like(converged)
+        if least is not None:
+            converged = converged & (np.array(grid.points(level)) >= least).all(axis=-1)
         done = level + 1 >= levels if levels is not None else bool(converged.all())
         if done or (levels is None and grid.count(level + 1) > limit):
             break
@@ -101,7 +106,8 @@ def integrate_uniform(
     rigor = (
         "change on doubling the grid" if levels is None else "difference from the grid with half the points per axis"
     )
-    rigor += ", which resolves all gaps at mu and the temperature" if fewest else ""
+    if fewest is not None:
+        rigor += WARM if isinstance(fewest, np.ndarray) else RESOLVED
     return Integral(
         history[-1][1], error, converged, size, count, status, history, "uniform", grid.points(level), rigor
     )
@@ -117,14 +123,14 @@ def _add_level(run: Runner, grid: NestedGrid, level: int, target: int) -> tuple[
     return pairwise_sum([value for value, _ in sums]), pairwise_sum([absolute for _, absolute in sums])
 
 
-def successive_error(history: list[tuple[int, np.ndarray]]) -> np.ndarray:
-    """Change of the last doubling, at least an eighth of the one before; NaN where only one level exists."""
+def successive_error(history: list[tuple[int, np.ndarray]], before: float | np.ndarray = PREVIOUS_CHANGE) -> np.ndarray:
+    """Change of the last doubling, at least a part of the one before; NaN where only one level exists."""
     values = [value for _, value in history]
     if len(values) < 2:
         return np.full_like(values[0], np.nan)
     error = np.abs(values[-1] - values[-2])
     if len(values) > 2:
-        error = np.maximum(error, PREVIOUS_CHANGE * np.abs(values[-2] - values[-3]))
+        error = np.maximum(error, before * np.abs(values[-2] - values[-3]))
     return error
 
 
@@ -133,9 +139,10 @@ def rounding_of(points: tuple[int, ...]) -> float:
     return ROUNDING + ENERGY_ROUNDING * math.sqrt(max(points))
 
 
-def decay(exponent: float, poles: int) -> float:
+def decay(exponent: float | np.ndarray, poles: int) -> np.ndarray:
     """(2X)^(m-1) exp(-X): relative error of a sum over points at exp(-X) from a pole of order m."""
-    return max(1.0, 2 * exponent) ** (poles - 1) * math.exp(-exponent)
+    x = np.minimum(exponent, 700.0)
+    return np.asarray(np.maximum(1.0, 2 * x) ** (poles - 1) * np.exp(-x))
 
 
 def needed_exponent(rtol: float, poles: int) -> float:
@@ -147,7 +154,7 @@ def needed_exponent(rtol: float, poles: int) -> float:
     return exponent
 
 
-def predicted_error(points: tuple[int, ...], fewest: tuple[int, ...], rtol: float, poles: int) -> float:
-    """Relative error of a grid, if ``fewest`` points per axis reach a hundredth of rtol."""
-    ratio = min(n / least for n, least in zip(points, fewest, strict=True))
+def predicted_error(points: tuple[int, ...], fewest: np.ndarray, rtol: float, poles: int) -> np.ndarray:
+    """(P,) relative errors of a grid, if ``fewest`` (P, d) points per axis reach a hundredth of rtol; 0 for unknown."""
+    ratio = (np.array(points) / np.maximum(fewest, 1)).min(axis=-1)
     return decay(ratio * needed_exponent(rtol, poles), poles)
