@@ -33,6 +33,10 @@ class Status(StrEnum):
         "not converged: no band was found at the chemical potential, yet the Chern numbers are not integers: a small "
         'gap was missed; use rule="cells" (up to eight bands), a much finer `grid`, or raise the temperature'
     )
+    UNSEEN = (
+        "not converged: no k point shows a state at the chemical potential, though bands may lie there, between the "
+        'points; use rule="cells", or raise the temperature'
+    )
     NO_CARRIERS = (
         "not defined: without carriers at the chemical potential the conductivity vanishes; move mu into a band, or "
         "raise the temperature"

@@ -23,7 +23,8 @@ from blochflow.response.reduction import UsedSymmetry, use_symmetry
 from blochflow.response.sampled import sampled_average, shifted_average
 from blochflow.response.source import ModelSource, prepare
 from blochflow.response.symmetry import SAMPLES
-from blochflow.response.uniform import MANY_STATES, batch_energies, plan_grid, uniform_average
+from blochflow.response.uniform import MANY_STATES, batch_energies, order_of_poles, plan_grid, uniform_average
+from blochflow.response.unseen import fewest_of_states, without_unseen
 from blochflow.response.zone_options import ZoneOptions, chart_of, check_options, check_warm_surface, least_evaluations
 from blochflow.zone.adaptive import evaluate
 from blochflow.zone.cells import CellSet
@@ -66,8 +67,10 @@ def average_over_zone(
     rule, fixed = check_options(model, options, tolerance)
     if fixed is not None:
         check_warm_surface(bands, kt)
-        integral = uniform_average(model, bands, filling, *fixed, required, execution)
-        return with_whole_invariants(model, bands, filling, integral)
+        source = ModelSource(model, bands, chart_of(model), execution)
+        fewest = fewest_of_states(source, filling, tolerance) if fixed[1] is None else None
+        integral = uniform_average(model, bands, filling, *fixed, required, execution, fewest=fewest)
+        return with_whole_invariants(model, bands, filling, without_unseen(source, filling, integral))
     if rule == "auto" and options.fewest is not None:
         nested = NestedGrid(tuple(n // 2 for n in options.fewest))
         return uniform_average(model, bands, filling, nested, None, required, execution, fewest=options.fewest)
@@ -81,7 +84,8 @@ def average_over_zone(
         check_warm_surface(bands, kt)
         average = shifted_average if rule == "shifted" else sampled_average
         integral = average(model, bands, filling, required, execution, seed=options.seed)
-        return with_whole_invariants(model, bands, filling, integral)
+        source = ModelSource(model, bands, chart_of(model), execution)
+        return with_whole_invariants(model, bands, filling, without_unseen(source, filling, integral))
     source = ModelSource(model, bands, chart_of(model), execution)
     integral = average_in_cells(source, filling, rule, options, required)
     return with_whole_invariants(model, bands, filling, integral) if rule == "nested" else integral
@@ -123,6 +127,7 @@ def average_in_cells(
         check_warm_surface(bands, filling.kt)
         sample, matrix = source.sample_points, source.mixing(filling)
         integral = nested_average(sample, model.dimension, filling, required, weight=bands.weight, matrix=matrix)
+        integral = without_unseen(source, filling, integral)
         return found.applied(integral, required)
     if rule == "auto" and bands.analytic and model.lattice is not None and (filling.kt > 0).all():
         points = analytic_points(source, filling, found.cells, tolerance)
@@ -146,7 +151,7 @@ def average_in_cells(
         undecided = tree.metallic and not bands.surface and bool((filling.kt == 0).all())
         if undecided and is_insulating(source, found.cells, filling, MOST_PROOFS):
             tree = replace(tree, metallic=False)
-        points = uniform_points(tree, filling, tolerance, model)
+        points = uniform_points(tree, filling, tolerance, model, order_of_poles(bands))
         if points is not None:
             integral = found.applied(try_uniform(model, bands, filling, points, required, execution), required)
             if integral.converged.all():

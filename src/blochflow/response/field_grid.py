@@ -25,6 +25,8 @@ from blochflow.zone.tolerance import Tolerance
 # Points per axis on which gaps are looked for, the fewest of which are followed, and how often the search is narrowed.
 PROBES = {1: 512, 2: 48, 3: 14}
 FOLLOWED, NARROWED, FINE = 8, 8, 5
+# Of -f', the weight of what relaxation adds, on the same points.
+POLES = 2
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,13 @@ def grid_in_field(model: FieldModel, kt: np.ndarray, tolerance: Tolerance) -> Fi
         return None
     gap, speeds, along = smallest_gap(model)
     warm = math.pi * float(kt.min())
-    found = resolving_points(model, speeds, min(warm, 0.5 * gap), tolerance, MOST_WARM) if gap > 0 else None
+    found = (
+        resolving_points(model, speeds, min(warm, 0.5 * gap), tolerance, MOST_WARM, poles=POLES) if gap > 0 else None
+    )
     if found is not None:
         return FieldGrid(found, True)
     smeared = math.sqrt(0.5 * along)
-    found = resolving_points(model, speeds, min(warm, max(smeared, 0.5 * gap)), tolerance, MOST_WARM)
+    found = resolving_points(model, speeds, min(warm, max(smeared, 0.5 * gap)), tolerance, MOST_WARM, poles=POLES)
     return None if found is None else FieldGrid(found, False)
 
 

@@ -19,7 +19,7 @@ from blochflow.response.uniform import batch_energies, batch_size, plan_grid
 from blochflow.zone.grids import Block, NestedGrid
 from blochflow.zone.integral import Integral
 from blochflow.zone.tolerance import Tolerance
-from blochflow.zone.uniform import successive_error
+from blochflow.zone.uniform import SAFETY, successive_error
 
 # A number of states this close to a whole number, relative to it, is whole: densities are given in double precision.
 ROUNDING = 1e-10
@@ -80,7 +80,7 @@ def solve_filling(
         collected = refined(nested, level, collected)
         mu = potentials(collected)
         history.append((grids * nested.count(level), mu))
-        error = successive_error(history)
+        error = (SAFETY if resolving is not None else 1.0) * successive_error(history)
         if compared:
             elsewhere = refined(other, level, elsewhere)
             error = np.maximum(error, OTHERS_WEIGHT * np.abs(potentials(elsewhere) - mu))

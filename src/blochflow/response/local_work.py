@@ -215,7 +215,7 @@ class CellWork:
                 # on the whole cell the coarse order is the rule of the full model: Q_n[F_c]
                 total.value = total.value - share * rough.sum(axis=0)
             change = share * np.abs(fine - rough)
-            halve = (change / self.allowed).max(axis=(1, 2)) > self.box_limit
+            halve = (change > self.box_limit * self.allowed).any(axis=(1, 2))
             if depth == self.rule.box_depth:
                 total.counts.update(unresolved=int(halve.sum()))
                 halve[:] = False

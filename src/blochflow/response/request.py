@@ -115,7 +115,11 @@ class Request:
     def tightened(self, total: Integral) -> Request | None:
         """The same, more accurate, for terms whose sum ``total`` missed its tolerance by cancellation, or None."""
         wanted = closer(total, Required(self.tolerance))
-        return None if wanted is None else replace(self, tolerance=wanted.tolerance)
+        if wanted is None:
+            return None
+        return replace(
+            self, tolerance=wanted.tolerance, options=self.options.tightened(self.tolerance, wanted.tolerance)
+        )
 
     @property
     def reference(self) -> float:

@@ -46,11 +46,11 @@ def uniform_average(
     required: Required,
     execution: Execution,
     *,
-    fewest: tuple[int, ...] | None = None,
+    fewest: tuple[int, ...] | np.ndarray | None = None,
     limit: int | None = None,
 ) -> Integral:
     """Zone average of the weighed sums over bands for every state, on ``nested``; see `integrate_uniform`."""
-    options: dict[str, Any] = {"levels": levels, "fewest": fewest, "limit": limit}
+    options: dict[str, Any] = {"levels": levels, "fewest": fewest, "limit": limit, "poles": order_of_poles(bands)}
     if len(filling.mu) > MANY_STATES:
         histogram = energy_histogram(model, bands.weight, filling, required.tolerance)
         if histogram.bins <= MOST_BINS:
@@ -65,10 +65,20 @@ def uniform_average(
             options |= {"readout": readout, "readout_error": histogram.error}
             return integrate_uniform(lists.run, nested, required, target=target, **options)
     integrand, restore = weighed(bands, filling)
+    if isinstance(fewest, np.ndarray):
+        options["fewest"] = fewest[np.argsort(restore)]
     target, chunk, size = batch_size(model, len(filling.mu))
     sums = WeighedSums(model, integrand, prepared_for(model, bands), execution, chunk, size, [])
     integral = integrate_uniform(sums.run, nested, required, target=target, **options)
     return replace(integral.reordered(restore), gap=float(np.min(sums.gaps)))
+
+
+def order_of_poles(bands: Any) -> int:
+    """Of the weights of bands at complex energies: 1 of f, one more of -f', and of derivatives with respect to mu."""
+    orders = [
+        1 + of_surface + (power < 0) for power, of_surface in zip(bands.weight.powers, bands.surfaces, strict=True)
+    ]
+    return max(orders, default=1)
 
 
 def prepared_for(model: AbstractModel, bands: Any) -> Any:

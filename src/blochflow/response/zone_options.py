@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from blochflow.zone.charts import AbstractChart, BallChart, LatticeChart
 from blochflow.zone.grids import NestedGrid
 from blochflow.zone.integrate import orders_for
 from blochflow.zone.tolerance import Tolerance, as_tolerance
+from blochflow.zone.uniform import needed_exponent
 
 RULES = ("auto", "uniform", "cells", "shifted", "local", "nested")
 
@@ -34,6 +35,13 @@ class ZoneOptions:
     symmetry: Any = "auto"
     seed: int = 0
     fewest: tuple[int, ...] | None = None
+
+    def tightened(self, given: Tolerance, wanted: Tolerance) -> ZoneOptions:
+        """With as many of these points, even numbers, as another tolerance needs."""
+        if self.fewest is None:
+            return self
+        ratio = needed_exponent(wanted.rtol, 1) / needed_exponent(given.rtol, 1)
+        return replace(self, fewest=tuple(2 * math.ceil(0.5 * n * max(ratio, 1.0)) for n in self.fewest))
 
 
 def as_call(model: Any, tolerance: Any, execution: Any, throw: Any) -> tuple[Tolerance, Execution]:

@@ -1,0 +1,93 @@
+"""What points of k alone cannot know: whether they resolve the temperature, and whether a zero is one.
+
+Where every point contributes nothing, the integral is zero only if no band lies at the chemical potential, which bounds
+on the energies in cells prove, or if the integrand vanishes everywhere.  A full zone is the same for holes.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from blochflow.core.status import Status
+from blochflow.response.grid_choice import needed_points
+from blochflow.response.integrands import NumberSea
+from blochflow.response.source import ModelSource
+from blochflow.response.uniform import order_of_poles
+from blochflow.zone.cells import CellSet
+from blochflow.zone.certificate import WINDOW, Filling, is_insulating
+from blochflow.zone.integral import ROUNDING, Integral
+from blochflow.zone.tolerance import Tolerance
+
+# Bounds of cells with which bands at mu are ruled out.
+MOST_PROOFS = 5_000
+# Windows in which bands are looked for: 36 k_B T and halves of it.
+HALVES = 3
+PROBES = 256
+# Rounding of a sum of equal terms.
+EQUAL = 4 * ROUNDING
+
+
+def without_unseen(source: ModelSource, filling: Filling, integral: Integral) -> Integral:
+    """Refuse zeros, and full zones, of points none of which shows a state at mu, unless none is there by proof."""
+    doubted = nothing_seen(source, integral)
+    if not doubted.any():
+        return integral
+    energies, values = source.sample_points(np.random.default_rng(0).random((PROBES, source.dimension)))
+    if not values.any():
+        return integral
+    low, high = energies.min(axis=0), energies.max(axis=0)
+    for p in map(int, np.flatnonzero(doubted)):
+        reach = WINDOW * filling.kt[p]
+        crossed = ((low <= filling.mu[p] + reach) & (high >= filling.mu[p] - reach)).any()
+        # points on both sides of mu show a step, but not a peak between them
+        if (crossed and has_steps(source)) or is_empty(source, filling, p):
+            doubted[p] = False
+    if not doubted.any():
+        return integral
+    error, converged = integral.error.copy(), integral.converged & ~doubted
+    error[doubted] = np.nan
+    rigor = f"{integral.rigor}; at some mu no point shows a state, though bands may lie there"
+    return replace(integral, error=error, converged=converged, status=Status.UNSEEN, rigor=rigor)
+
+
+def nothing_seen(source: ModelSource, integral: Integral) -> np.ndarray:
+    """(P,) states all of whose points contribute exactly nothing, or of a density as much as all bands."""
+    found = (integral.value == 0).all(axis=-1)
+    if isinstance(source.integrand, NumberSea) and source.model.lattice is not None:
+        bands = source.model.num_bands
+        found |= (np.abs(integral.value - bands) <= EQUAL * bands).all(axis=-1)
+    return np.asarray(found)
+
+
+def has_steps(source: ModelSource) -> bool:
+    """Whether some values are weighed by f itself, all others being zero away from mu."""
+    pairs = zip(source.weight.powers, source.surfaces, strict=True)
+    return any(power in (0, 2) and not of_surface for power, of_surface in pairs)
+
+
+def is_empty(source: ModelSource, filling: Filling, state: int, part: float = 1.0) -> bool:
+    """Whether bounds prove that no band meets this part of the window of a state."""
+    one = Filling(filling.mu[state : state + 1], part * filling.kt[state : state + 1])
+    return is_insulating(source, CellSet.whole_zone(source.chart.base), one, MOST_PROOFS)
+
+
+def fewest_of_states(source: ModelSource, filling: Filling, tolerance: Tolerance) -> np.ndarray:
+    """(P, d) points per axis that resolve the temperature; 1 where no band lies at mu, 0 where nothing is known.
+
+    Where no band is nearer to mu than w, the poles are that far from all energies: (w^2 + (pi k_B T)^2)^(1/2).
+    """
+    speed = source.bounds(CellSet.whole_zone(source.chart.base)).speed
+    poles = order_of_poles(source.integrand)
+    found = np.zeros((len(filling.mu), source.dimension), dtype=int)
+    for p, kt in enumerate(filling.kt):
+        if is_empty(source, filling, p):
+            found[p] = 1
+        elif kt > 0:
+            parts = (0.5**j for j in range(1, HALVES + 1))
+            apart = next((WINDOW * part * kt for part in parts if is_empty(source, filling, p, part)), 0.0)
+            scale = min(math.hypot(apart, math.pi * kt), source.integrand.resolved)
+            found[p] = needed_points(source.model, speed, scale, tolerance, poles)
+    return found
