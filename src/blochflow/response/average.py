@@ -67,10 +67,12 @@ def average_over_zone(
     rule, fixed = check_options(model, options, tolerance)
     if fixed is not None:
         check_warm_surface(bands, kt)
-        source = ModelSource(model, bands, chart_of(model), execution)
-        fewest = fewest_of_states(source, filling, tolerance) if fixed[1] is None else None
+        fewest = None
+        if fixed[1] is None:
+            fewest = fewest_of_states(ModelSource(model, bands, chart_of(model), execution), filling, tolerance)
         integral = uniform_average(model, bands, filling, *fixed, required, execution, fewest=fewest)
-        return with_whole_invariants(model, bands, filling, without_unseen(source, filling, integral))
+        integral = without_unseen(model, bands, filling, integral, execution)
+        return with_whole_invariants(model, bands, filling, integral)
     if rule == "auto" and options.fewest is not None:
         nested = NestedGrid(tuple(n // 2 for n in options.fewest))
         return uniform_average(model, bands, filling, nested, None, required, execution, fewest=options.fewest)
@@ -84,8 +86,8 @@ def average_over_zone(
         check_warm_surface(bands, kt)
         average = shifted_average if rule == "shifted" else sampled_average
         integral = average(model, bands, filling, required, execution, seed=options.seed)
-        source = ModelSource(model, bands, chart_of(model), execution)
-        return with_whole_invariants(model, bands, filling, without_unseen(source, filling, integral))
+        integral = without_unseen(model, bands, filling, integral, execution)
+        return with_whole_invariants(model, bands, filling, integral)
     source = ModelSource(model, bands, chart_of(model), execution)
     integral = average_in_cells(source, filling, rule, options, required)
     return with_whole_invariants(model, bands, filling, integral) if rule == "nested" else integral
@@ -127,7 +129,7 @@ def average_in_cells(
         check_warm_surface(bands, filling.kt)
         sample, matrix = source.sample_points, source.mixing(filling)
         integral = nested_average(sample, model.dimension, filling, required, weight=bands.weight, matrix=matrix)
-        integral = without_unseen(source, filling, integral)
+        integral = without_unseen(model, bands, filling, integral, execution)
         return found.applied(integral, required)
     if rule == "auto" and bands.analytic and model.lattice is not None and (filling.kt > 0).all():
         points = analytic_points(source, filling, found.cells, tolerance)

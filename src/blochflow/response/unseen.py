@@ -12,10 +12,13 @@ from dataclasses import replace
 import numpy as np
 
 from blochflow.core.status import Status
+from blochflow.execution.threads import Execution
+from blochflow.models.base import AbstractModel
 from blochflow.response.grid_choice import needed_points
-from blochflow.response.integrands import NumberSea
+from blochflow.response.integrands import BandIntegrand, NumberSea
 from blochflow.response.source import ModelSource
 from blochflow.response.uniform import order_of_poles
+from blochflow.response.zone_options import chart_of
 from blochflow.zone.cells import CellSet
 from blochflow.zone.certificate import WINDOW, Filling, is_insulating
 from blochflow.zone.integral import ROUNDING, Integral
@@ -30,11 +33,14 @@ PROBES = 256
 EQUAL = 4 * ROUNDING
 
 
-def without_unseen(source: ModelSource, filling: Filling, integral: Integral) -> Integral:
+def without_unseen(
+    model: AbstractModel, bands: BandIntegrand, filling: Filling, integral: Integral, execution: Execution
+) -> Integral:
     """Refuse zeros, and full zones, of points none of which shows a state at mu, unless none is there by proof."""
-    doubted = nothing_seen(source, integral)
+    doubted = nothing_seen(model, bands, integral)
     if not doubted.any():
         return integral
+    source = ModelSource(model, bands, chart_of(model), execution)
     energies, values = source.sample_points(np.random.default_rng(0).random((PROBES, source.dimension)))
     if not values.any():
         return integral
@@ -53,11 +59,11 @@ def without_unseen(source: ModelSource, filling: Filling, integral: Integral) ->
     return replace(integral, error=error, converged=converged, status=Status.UNSEEN, rigor=rigor)
 
 
-def nothing_seen(source: ModelSource, integral: Integral) -> np.ndarray:
+def nothing_seen(model: AbstractModel, integrand: BandIntegrand, integral: Integral) -> np.ndarray:
     """(P,) states all of whose points contribute exactly nothing, or of a density as much as all bands."""
     found = (integral.value == 0).all(axis=-1)
-    if isinstance(source.integrand, NumberSea) and source.model.lattice is not None:
-        bands = source.model.num_bands
+    if isinstance(integrand, NumberSea) and model.lattice is not None:
+        bands = model.num_bands
         found |= (np.abs(integral.value - bands) <= EQUAL * bands).all(axis=-1)
     return np.asarray(found)
 
