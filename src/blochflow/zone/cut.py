@@ -42,6 +42,9 @@ NARROW = 3.0
 DEPTH = {1: 40, 2: 20, 3: 13}
 # More parts of one chunk than this are not split: something is flat at mu.
 MOST_PARTS = 100_000
+# The average of delta(E - mu) over a part at the depth limit is taken to be as many times one over the range of E there:
+# next to extrema and saddles at mu it is of that order.
+SINGULAR = 8.0
 # The smallest slope along the height may be this fraction of the largest; other parts are split.  Next to points where
 # the slope vanishes the height has a root or a pole, which only parts graded towards them resolve.
 STEADY = 0.15
@@ -96,8 +99,9 @@ def filled_average(
     weight: Weight,
     negligible: float = 0.0,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Averages of weighed F over cells, and a bound on what splitting did not resolve; (M, C) each.
+    """Averages of weighed F over cells, and what splitting did not resolve; (M, C) each.
 
+    The latter is a bound for sums over states, an estimate for surfaces, infinite where a band is flat at mu.
     Parts of a cell whose largest possible contribution is at most ``negligible`` are not split further.
     """
     value = np.zeros((len(energy), integrand.shape[-1]))
@@ -142,12 +146,20 @@ def _resolve(cut: Cut, levels: np.ndarray, weight: Weight, negligible: float) ->
         if small.any():
             if not surface:
                 np.add.at(value, cut.owner[small], (cut.share[:, None] * half * _mean(cut))[small])
-            np.add.at(unresolved, cut.owner[small], (np.inf if surface else half) * largest[small])
+            each = half[None] if not surface else _steep(cut.take(small))
+            np.add.at(unresolved, cut.owner[small], each * largest[small])
             cut = cut.take(~small)
         if not len(cut):
             break
         cut = _split(cut)
     return value, unresolved
+
+
+def _steep(cut: Cut) -> np.ndarray:
+    """Largest average of delta(E - mu) to be expected of parts that are too small to be split, (M, 1)."""
+    low, high = bounds(cut.energy, cut.dimension)
+    with np.errstate(divide="ignore"):
+        return np.asarray(SINGULAR / (high - low))[:, None]
 
 
 def _mean(cut: Cut) -> np.ndarray:
