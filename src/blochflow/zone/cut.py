@@ -42,8 +42,8 @@ NARROW = 3.0
 DEPTH = {1: 40, 2: 20, 3: 13}
 # More parts of one chunk than this are not split: something is flat at mu.
 MOST_PARTS = 100_000
-# The average of delta(E - mu) over a part at the depth limit is taken to be as many times one over the range of E there:
-# next to extrema and saddles at mu it is of that order.
+# The average of delta(E - mu) over a part at the depth limit is taken to be as many times one over the range of E
+# there: next to extrema and saddles at mu it is of that order.
 SINGULAR = 8.0
 # The smallest slope along the height may be this fraction of the largest; other parts are split.  Next to points where
 # the slope vanishes the height has a root or a pole, which only parts graded towards them resolve.
