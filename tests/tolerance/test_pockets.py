@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from scipy.optimize import minimize
@@ -9,12 +11,13 @@ from scipy.optimize import minimize
 import blochflow as bf
 
 QUIET = bf.Execution(workers=1, progress=False)
+ohmic = partial(bf.response.ohmic, tau=1.0)
 
 
-def asked(response, model, mu, rtol, **options):
+def asked(response, model, mu, rtol):
     """Values and errors at every mu, all of which must be converged."""
     tolerance = bf.Tolerance(rtol=rtol)
-    result = response(model, mu, 0.0, tolerance=tolerance, execution=QUIET, **options)
+    result = response(model, mu, 0.0, tolerance=tolerance, execution=QUIET)
     return result.value.values.reshape(-1), result.error.values.reshape(-1)
 
 
@@ -24,7 +27,6 @@ def test_a_band_that_oscillates_many_times(reach, rtol):
     """E = cos(R k): D = 1/(pi sqrt(1 - mu^2)), sigma/tau = R^2 sqrt(1 - mu^2)/pi."""
     model, mu = bf.TightBinding([[1.0]], [[0.0]], [(0.5, 0, 0, (reach,))]), -0.9
     root = np.sqrt(1 - mu**2)
-    ohmic = lambda *arguments, **options: bf.response.ohmic(*arguments, tau=1.0, **options)  # noqa: E731
     for response, exact in ((bf.response.density_of_states, 1 / (np.pi * root)), (ohmic, reach**2 * root / np.pi)):
         value, error = asked(response, model, mu, rtol)
         assert abs(value[0] - exact) <= error[0] <= rtol * exact * (1 + rtol)
@@ -84,7 +86,6 @@ def check_chains(seed, count, rtols):
         done += 1
         pairs = [(complex(t), 0, 0, (int(r),)) for t, r in zip(chain.hoppings, chain.reach, strict=True)]
         model, exact = bf.TightBinding([[1.0]], [[0.0]], pairs), np.array([chain.exact(m) for m in mu]).T
-        ohmic = lambda *arguments, **options: bf.response.ohmic(*arguments, tau=1.0, **options)  # noqa: E731
         responses = (bf.response.electron_density, bf.response.density_of_states, ohmic)
         for rtol in rtols:
             for response, truth in zip(responses, exact, strict=True):

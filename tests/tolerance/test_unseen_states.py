@@ -5,6 +5,12 @@ import pytest
 from scipy.special import ellipkm1
 
 import blochflow as bf
+from blochflow.response.integrands import NumberSea
+from blochflow.response.source import ModelSource
+from blochflow.response.unseen import MOST_PROOFS, empty_states
+from blochflow.response.zone_options import chart_of
+from blochflow.zone.cells import CellSet
+from blochflow.zone.certificate import Filling, is_insulating
 
 ONE_CORE = bf.Execution(workers=1, progress=False)
 POCKET = 1e-5  # of depth, in bands of width 4
@@ -85,3 +91,15 @@ def test_grids_in_cold_metals_hold_their_bars():
     done = grid.converged.values
     assert done.sum() > 20
     assert (np.abs(grid.value - cells.value) <= grid.error + cells.error).values[done].all()
+
+
+@pytest.mark.parametrize("model", [bf.zoo.haldane(mass=0.2), bf.zoo.cubic()], ids=["haldane", "cubic"])
+def test_states_share_bounds(model):
+    """Together they are judged as each alone."""
+    source = ModelSource(model, NumberSea(), chart_of(model), ONE_CORE)
+    rng = np.random.default_rng(1)
+    mu, kt = rng.uniform(-7, 7, 40), rng.choice([0.0, 1e-3, 0.02, 0.1], 40)
+    zone = CellSet.whole_zone(source.chart.base)
+    alone = [is_insulating(source, zone, Filling(mu[p : p + 1], kt[p : p + 1]), MOST_PROOFS) for p in range(40)]
+    assert 0 < sum(alone) < 40
+    np.testing.assert_array_equal(empty_states(source, Filling(mu, kt)), alone)

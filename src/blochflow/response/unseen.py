@@ -20,7 +20,7 @@ from blochflow.response.source import ModelSource
 from blochflow.response.uniform import order_of_poles
 from blochflow.response.zone_options import chart_of
 from blochflow.zone.cells import CellSet
-from blochflow.zone.certificate import WINDOW, Filling, is_insulating
+from blochflow.zone.certificate import WINDOW, Filling
 from blochflow.zone.integral import ROUNDING, Integral
 from blochflow.zone.tolerance import Tolerance
 
@@ -45,12 +45,12 @@ def without_unseen(
     if not values.any():
         return integral
     low, high = energies.min(axis=0), energies.max(axis=0)
-    for p in map(int, np.flatnonzero(doubted)):
-        reach = WINDOW * filling.kt[p]
-        crossed = ((low <= filling.mu[p] + reach) & (high >= filling.mu[p] - reach)).any()
+    if has_steps(source):
         # points on both sides of mu show a step, but not a peak between them
-        if (crossed and has_steps(source)) or is_empty(source, filling, p):
-            doubted[p] = False
+        reach = WINDOW * filling.kt[:, None]
+        doubted &= ~((low <= filling.mu[:, None] + reach) & (high >= filling.mu[:, None] - reach)).any(axis=1)
+    left = np.flatnonzero(doubted)
+    doubted[left] = ~empty_states(source, Filling(filling.mu[left], filling.kt[left]))
     if not doubted.any():
         return integral
     error, converged = integral.error.copy(), integral.converged & ~doubted
@@ -74,10 +74,30 @@ def has_steps(source: ModelSource) -> bool:
     return any(power in (0, 2) and not of_surface for power, of_surface in pairs)
 
 
-def is_empty(source: ModelSource, filling: Filling, state: int, part: float = 1.0) -> bool:
-    """Whether bounds prove that no band meets this part of the window of a state."""
-    one = Filling(filling.mu[state : state + 1], part * filling.kt[state : state + 1])
-    return is_insulating(source, CellSet.whole_zone(source.chart.base), one, MOST_PROOFS)
+def empty_states(source: ModelSource, filling: Filling) -> np.ndarray:
+    """(P,) states whose windows no band meets: `is_insulating` of each, with bounds of cells shared by all."""
+    pending, left = CellSet.whole_zone(source.chart.base), np.arange(len(filling.mu))
+    found, spent = np.zeros(len(left), dtype=bool), np.zeros(len(left), dtype=int)
+    needed = np.ones((len(pending), len(left)), dtype=bool)
+    while len(pending):
+        spent = spent + needed.sum(axis=0)
+        bounds, mu, reach = source.bounds(pending), filling.mu[left], WINDOW * filling.kt[left]
+
+        def meet(low: np.ndarray, high: np.ndarray, mu: np.ndarray = mu, reach: np.ndarray = reach) -> np.ndarray:
+            return ((mu >= low[..., None] - reach) & (mu <= high[..., None] + reach)).any(axis=1)
+
+        middle = 0.5 * (bounds.low + bounds.high)
+        below = (middle[..., None] < mu).sum(axis=1)
+        most, fewest = np.where(needed, below, -1).max(axis=0), np.where(needed, below, middle.shape[1]).min(axis=0)
+        going = (spent <= MOST_PROOFS) & (most == fewest) & ~(needed & meet(middle, middle)).any(axis=0)
+        met = needed & meet(bounds.low, bounds.high)
+        found[left[going & ~met.any(axis=0)]] = True
+        going &= met.any(axis=0)
+        left, spent, met = left[going], spent[going], met[:, going]
+        halved = met.any(axis=1)
+        pending = pending.take(halved).children()
+        needed = np.repeat(met[halved], 2**source.dimension, axis=0)
+    return found
 
 
 def fewest_of_states(source: ModelSource, filling: Filling, tolerance: Tolerance) -> np.ndarray:
@@ -87,13 +107,15 @@ def fewest_of_states(source: ModelSource, filling: Filling, tolerance: Tolerance
     """
     speed = source.bounds(CellSet.whole_zone(source.chart.base)).speed
     poles = order_of_poles(source.integrand)
+    # the largest part of the window of each state that is empty by proof, 0 for none
+    empty = np.zeros(len(filling.mu))
+    for part in (0.5**j for j in range(HALVES + 1)):
+        left = np.flatnonzero(empty == 0)
+        empty[left[empty_states(source, Filling(filling.mu[left], part * filling.kt[left]))]] = part
     found = np.zeros((len(filling.mu), source.dimension), dtype=int)
-    for p, kt in enumerate(filling.kt):
-        if is_empty(source, filling, p):
-            found[p] = 1
-        elif kt > 0:
-            parts = (0.5**j for j in range(1, HALVES + 1))
-            apart = next((WINDOW * part * kt for part in parts if is_empty(source, filling, p, part)), 0.0)
-            scale = min(math.hypot(apart, math.pi * kt), source.integrand.resolved)
-            found[p] = needed_points(source.model, speed, scale, tolerance, poles)
+    found[empty == 1] = 1
+    warm = (empty < 1) & (filling.kt > 0)
+    for part, kt in np.unique(np.stack([empty, filling.kt], axis=1)[warm], axis=0):
+        scale = min(math.hypot(WINDOW * part * kt, math.pi * kt), source.integrand.resolved)
+        found[warm & (empty == part) & (filling.kt == kt)] = needed_points(source.model, speed, scale, tolerance, poles)
     return found

@@ -144,10 +144,11 @@ def _resolve(cut: Cut, levels: np.ndarray, weight: Weight, negligible: float) ->
         last = depth == DEPTH[cut.dimension] or len(cut) > MOST_PARTS
         small = (largest.max(axis=1, initial=0.0) <= negligible) | last
         if small.any():
-            if not surface:
+            if surface:
+                np.add.at(unresolved, cut.owner[small], _steep(cut.take(small)) * largest[small])
+            else:
                 np.add.at(value, cut.owner[small], (cut.share[:, None] * half * _mean(cut))[small])
-            each = half[None] if not surface else _steep(cut.take(small))
-            np.add.at(unresolved, cut.owner[small], each * largest[small])
+                np.add.at(unresolved, cut.owner[small], half * largest[small])
             cut = cut.take(~small)
         if not len(cut):
             break
